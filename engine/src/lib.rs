@@ -1,0 +1,1 @@
+//! rover._engine

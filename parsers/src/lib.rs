@@ -1,0 +1,1 @@
+//! Sans-IO observers of HTTP byte streams.

@@ -1,0 +1,313 @@
+//! The access-log record: one HTTP exchange as seen from one side of its connection.
+//!
+//! The contract between engine, reporters, store, web UI and tests. A value that was not measured is `None`,
+//! never zero and never a guess. Times are nanoseconds, sizes are bytes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Unique per record, sortable by start time once formatted (32 hex digits).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RecordId {
+    /// Wall clock of the start, nanoseconds since the Unix epoch.
+    pub wall_ns: u64,
+    /// Random per run of the engine, so that two nodes do not collide.
+    pub run: u32,
+    /// Counts up within the run.
+    pub sequence: u32,
+}
+
+impl std::fmt::Display for RecordId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}{:08x}{:08x}", self.wall_ns, self.run, self.sequence)
+    }
+}
+
+/// Which side of the connection the observed process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Server,
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Http10,
+    Http11,
+    Http2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Http,
+    Grpc,
+    Websocket,
+    /// CONNECT.
+    Tunnel,
+    /// `text/event-stream`.
+    Sse,
+}
+
+/// What the record must tell about its own completeness. Bits of [`Flags`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Flag {
+    Truncated = 1,
+    Gap = 1 << 1,
+    HpackPartial = 1 << 2,
+    PeerInferred = 1 << 3,
+    PreExisting = 1 << 4,
+    TlsUnbound = 1 << 5,
+    Reset = 1 << 6,
+    NoResponse = 1 << 7,
+    NoRequest = 1 << 8,
+    Upgraded = 1 << 9,
+    Unfinished = 1 << 10,
+}
+
+impl Flag {
+    /// Every flag with its name, in the order in which they are printed.
+    pub const ALL: [(Flag, &'static str); 11] = [
+        (Flag::Truncated, "truncated"),
+        (Flag::Gap, "gap"),
+        (Flag::HpackPartial, "hpack_partial"),
+        (Flag::PeerInferred, "peer_inferred"),
+        (Flag::PreExisting, "pre_existing"),
+        (Flag::TlsUnbound, "tls_unbound"),
+        (Flag::Reset, "reset"),
+        (Flag::NoResponse, "no_response"),
+        (Flag::NoRequest, "no_request"),
+        (Flag::Upgraded, "upgraded"),
+        (Flag::Unfinished, "unfinished"),
+    ];
+}
+
+/// A set of [`Flag`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(pub u16);
+
+impl Flags {
+    pub fn set(&mut self, flag: Flag) {
+        self.0 |= flag as u16;
+    }
+
+    pub fn clear(&mut self, flag: Flag) {
+        self.0 &= !(flag as u16);
+    }
+
+    pub fn has(self, flag: Flag) -> bool {
+        self.0 & flag as u16 != 0
+    }
+
+    /// Names of the flags that are set, in the fixed order of [`Flag::ALL`].
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Flag::ALL.iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub library: Box<str>,
+    pub version: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    pub service: Box<str>,
+    pub method: Box<str>,
+    pub status: Option<u32>,
+}
+
+/// Request or response. Sizes as they were on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Whole message: start line, head, framing, body.
+    pub bytes: Option<u64>,
+    pub head_bytes: Option<u64>,
+    /// Content after chunked decoding, as transferred otherwise.
+    pub body_bytes: Option<u64>,
+    /// Only headers that the configuration names; in the order of appearance.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    pub trailers: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Who is behind an address; only what is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// comm
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Kubernetes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Container {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kubernetes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// IPv4-mapped IPv6 addresses are given as IPv4.
+    pub address: IpAddr,
+    pub port: u16,
+    pub identity: Option<Arc<Identity>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Kernel socket cookie.
+    pub id: u64,
+    /// 1, 2, … within the connection.
+    pub exchange: u32,
+    /// HTTP/2 stream id.
+    pub stream: Option<u32>,
+    pub role: Side,
+    pub opened_ns: Option<u64>,
+    pub handshake_ns: Option<u64>,
+    pub rtt_ns: Option<u64>,
+}
+
+/// The system call that carried an operation; the order is the engine's own, encoders map it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syscall {
+    Read,
+    Readv,
+    Recvfrom,
+    Recvmsg,
+    Recvmmsg,
+    Write,
+    Writev,
+    Sendto,
+    Sendmsg,
+    Sendmmsg,
+    Sendfile,
+    Splice,
+    IoUring,
+    /// Kernel thread or a call that rover does not know.
+    Other,
+}
+
+impl Syscall {
+    pub fn is_write(self) -> bool {
+        matches!(
+            self,
+            Syscall::Write
+                | Syscall::Writev
+                | Syscall::Sendto
+                | Syscall::Sendmsg
+                | Syscall::Sendmmsg
+                | Syscall::Sendfile
+        )
+    }
+}
+
+/// One socket operation that carried bytes of the exchange: an OAP kernel log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    pub is_write: bool,
+    pub syscall: Syscall,
+    /// Entry of the operation; `None` where no hook shows it.
+    pub start_ns: Option<u64>,
+    pub end_ns: u64,
+    pub bytes: u64,
+}
+
+/// Sums over the socket operations of one direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelSums {
+    pub operations: u64,
+    pub bytes: u64,
+    pub syscall_ns: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceFormat {
+    W3c,
+    Sw8,
+    B3,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    pub format: TraceFormat,
+    pub trace_id: Box<str>,
+    pub span_id: Option<Box<str>>,
+    /// sw8 only: the parent trace segment.
+    pub segment_id: Option<Box<str>>,
+    pub sampled: Option<bool>,
+}
+
+/// One exchange. `end_ns` is the last activity where there is no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub id: RecordId,
+    /// Nanoseconds since boot (`CLOCK_BOOTTIME`).
+    pub start_ns: u64,
+    pub end_ns: u64,
+    pub duration_ns: Option<u64>,
+    pub first_byte_ns: Option<u64>,
+    pub side: Side,
+    pub protocol: Protocol,
+    pub kind: Kind,
+    pub tls: Option<Tls>,
+    pub method: Option<Box<str>>,
+    pub scheme: Option<Box<str>>,
+    pub host: Option<Box<str>>,
+    pub path: Option<Box<str>>,
+    /// Already masked or dropped by the engine as configured.
+    pub query: Option<Box<str>>,
+    pub status: Option<u16>,
+    pub interim: Vec<u16>,
+    pub grpc: Option<Grpc>,
+    pub request: Message,
+    pub response: Message,
+    pub local: Endpoint,
+    pub remote: Endpoint,
+    pub connection: Connection,
+    pub kernel_write: Option<KernelSums>,
+    pub kernel_read: Option<KernelSums>,
+    /// `(name, offset from start_ns)`, ascending.
+    pub timeline: Vec<(&'static str, u64)>,
+    pub trace: Option<Trace>,
+    pub flags: Flags,
+    /// The operations behind the sums, bounded by the engine; not part of the JSON form.
+    pub operations: Vec<Operation>,
+}
