@@ -1,0 +1,69 @@
+"""What the backend is told and what it is fed: options, row shape, row sources, node facts.
+
+Plain types only, so that the command line, the tests and the native modules can share them without importing the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+Row = tuple[
+    str,  # id: 32 hex digits, sortable by time
+    int,  # time_ns: wall clock of the start, Unix nanoseconds
+    int | None,  # duration_ns
+    int | None,  # first_byte_ns
+    str,  # side: "server" or "client"
+    str,  # protocol: "HTTP/1.1", …
+    str,  # kind: "http", "grpc", "websocket", "tunnel", "sse"
+    str | None,  # service of the observed process
+    str | None,  # instance of the observed process
+    str | None,  # service of the peer
+    str | None,  # method
+    str | None,  # host
+    str | None,  # path
+    int | None,  # status
+    int | None,  # request bytes on the wire
+    int | None,  # response bytes on the wire
+    str,  # flags, comma separated
+    str,  # the whole record as one line of JSON
+]
+"""One record as the native side hands it over; the order of the columns is the contract."""
+
+NodeFacts = Mapping[str, Any]
+"""What the daemon tells about itself: `ledger` (causes to counts), `hooks` (list), `cost` (`cpu_percent`, `rss_bytes`,
+`bpf_ns_per_exchange` or null), `watched_processes`; whatever is missing is unknown."""
+
+
+class RowSource(Protocol):
+    """Where rows come from: the engine in process, or the gRPC server."""
+
+    def take_rows(self, timeout_ms: int, most: int) -> list[Row]:
+        """Up to `most` rows; waits at most `timeout_ms` for the first. Releases the GIL while it waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What the configuration says about the backend; names follow the keys under `backend.`."""
+
+    store_path: Path
+    """`backend.store.path`: the SQLite file; its directory is made if missing."""
+    retention_hours: float = 24.0
+    """`backend.store.retention_hours`: older records go."""
+    retention_bytes: int = 1 << 30
+    """`backend.store.retention_bytes`: above it the oldest records go."""
+    http_address: str = "127.0.0.1:8080"
+    """`backend.http.address`: `HOST:PORT`, IPv6 in brackets; port 0 lets the kernel choose."""
+    http_token_file: Path | None = None
+    """`backend.http.token_file`: its first line is the bearer token; required beyond loopback."""
+
+
+class BackendError(Exception):
+    """The backend cannot start. `key` is the configuration key at fault; the text is one line for a person."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
