@@ -1,1 +1,4 @@
 //! rover._engine
+
+#[cfg(feature = "python")]
+mod python;
