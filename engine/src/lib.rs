@@ -1,4 +1,1 @@
-//! rover._engine
-
-#[cfg(feature = "python")]
-mod python;
+//! Drain, connections, streams, pairing and the ledger. `python/` beside `src/` makes it the module `rover._engine`.
