@@ -1,0 +1,94 @@
+# `make help` lists the targets. Each is safe to repeat: what is up to date is not built again.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH):$(HOME)/.cargo/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+CRATES := --workspace --exclude rover-engine-python
+BPF_SOURCES := $(shell find bpf -name '*.[ch]')
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Options:     make run ARGS='-c FILE', make test PYTEST='-k name', make fuzz FUZZ_SECONDS=60"
+
+.PHONY: setup
+setup:
+	@scripts/setup.sh run
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup.sh test
+
+.PHONY: compile
+compile:
+	@scripts/build-engine.sh
+	@scripts/build-web.sh
+
+.PHONY: build
+build: setup ## .venv/bin/rover, ready to run
+	@$(MAKE) compile
+
+.PHONY: run
+run: build ## daemon, backend and web page in one (rover up)
+	@$(SUDO) $(BIN)/rover up $(ARGS)
+
+.PHONY: test
+test: setup-test ## every test that runs on this machine, in about ten minutes from nothing
+	@$(MAKE) compile
+	cargo test --release --quiet $(CRATES)
+	$(BIN)/pytest $(PYTEST)
+
+.PHONY: check
+check: setup-test ## formatting, linters and types, warnings are errors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	clang-format --dry-run -Werror $(BPF_SOURCES)
+	@if [ -f web/package.json ]; then scripts/build-web.sh && cd web && npm run --silent check; fi
+
+.PHONY: format
+format: setup-test ## rewrite the sources as `make check` wants them
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	cargo fmt --all
+	clang-format -i $(BPF_SOURCES)
+
+.PHONY: bench
+bench: setup-test ## cost and completeness on this machine: a table, and JSON in bench-results/
+	@$(MAKE) compile
+	$(SUDO) $(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-vm
+bench-vm: setup-test ## the same cost in instructions, in a virtual machine: the figures to quote
+	@$(MAKE) compile
+	$(BIN)/python -m bench.vm $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZ_SECONDS
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: vm
+vm: setup-test ## the tests marked `vm`: other kernels, booted in a virtual machine
+	@$(MAKE) compile
+	$(BIN)/pytest -m vm $(PYTEST)
+
+.PHONY: lock
+lock: setup-test ## write requirements*.lock anew from pyproject.toml
+	scripts/lock.sh
+
+.PHONY: docs
+docs: setup ## write what is generated: docs/configuration.md and config/rover.yaml
+	$(BIN)/rover config reference > docs/configuration.md
+	$(BIN)/rover config reference --format yaml > config/rover.yaml
+
+.PHONY: clean
+clean: ## remove everything that was built or installed here
+	rm -rf .venv target web/node_modules rover/web/static rover/_engine*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
