@@ -8,7 +8,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):$(HOME)/.cargo/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CRATES := --workspace --exclude rover-engine-python
-BPF_SOURCES := $(shell find bpf -name '*.[ch]')
+BPF_SOURCES := $(wildcard bpf/*.[ch] bpf/*/*.[ch])
 FUZZ_SECONDS ?= 60
 
 .PHONY: help

@@ -15,7 +15,8 @@ fi
 
 # Installing is needed only for what pyproject.toml says: the command's entry point and the version.
 if ! [ .venv/bin/rover -nt pyproject.toml ]; then
-    .venv/bin/maturin --quiet develop --release >/dev/null 2>&1 ||
-        { echo "engine: could not install the command: .venv/bin/maturin develop --release" >&2 && exit 1; }
+    log="$(mktemp)"
+    trap 'rm -f "$log"' EXIT
+    .venv/bin/maturin develop --release >"$log" 2>&1 || { tail -n 20 "$log" >&2 && exit 1; }
     touch .venv/bin/rover
 fi
