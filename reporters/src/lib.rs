@@ -1,3 +1,12 @@
 //! From the record to wire bytes: the record itself, one module per encoder, the transports.
+//!
+//! Dependencies point at [`record`]; nothing here parses HTTP, touches BPF or knows Python.
 
+pub mod combined;
+pub mod encoder;
+pub mod json;
 pub mod record;
+pub mod row;
+pub mod samples;
+pub mod text;
+mod wall_time;
