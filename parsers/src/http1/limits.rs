@@ -1,0 +1,99 @@
+//! What a parser may hold and which headers it keeps.
+
+/// Default of [`Limits::head_bytes`]: well above what servers accept (nginx 4 × 8 KiB, Apache 8 KiB a line,
+/// Node 16 KiB, Go 1 MiB of which nobody uses more than cookies fill).
+pub const HEAD_BYTES: usize = 64 * 1024;
+
+/// Headers whose values are credentials: kept as `*` even when the configuration names them.
+const SECRETS: [&str; 18] = [
+    "api-key",
+    "authorization",
+    "cookie",
+    "cookie2",
+    "private-token",
+    "proxy-authorization",
+    "set-cookie",
+    "set-cookie2",
+    "x-access-token",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-auth-key",
+    "x-auth-token",
+    "x-csrf-token",
+    "x-goog-api-key",
+    "x-session-token",
+    "x-vault-token",
+    "x-xsrf-token",
+];
+
+/// Whether the header of this lower-case name holds a credential.
+pub fn is_secret(name: &str) -> bool {
+    SECRETS.binary_search(&name).is_ok()
+}
+
+/// Ceilings and choices of a parser; shared by all connections.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest head, and longest single line of one, that is kept. Beyond it the head is `truncated`: the parser
+    /// goes on to the blank line and still honours framing headers, but keeps no configured header.
+    pub head_bytes: usize,
+    pub keep_headers: KeepHeaders,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { head_bytes: HEAD_BYTES, keep_headers: KeepHeaders::default() }
+    }
+}
+
+/// Names of the headers to keep (`capture.headers`).
+#[derive(Clone, Debug, Default)]
+pub struct KeepHeaders {
+    kept: Vec<Kept>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    name: Box<str>,
+    is_secret: bool,
+}
+
+impl KeepHeaders {
+    /// Names in any case; duplicates count once.
+    pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> KeepHeaders {
+        let mut names: Vec<String> = names.into_iter().map(|name| name.as_ref().trim().to_ascii_lowercase()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let kept = names.into_iter().map(|name| Kept { is_secret: is_secret(&name), name: name.into() }).collect();
+        KeepHeaders { kept }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Configured lower-case name that equals `name` in any case, and whether its value must be masked.
+    pub(super) fn maybe_kept(&self, name: &[u8]) -> Option<(&str, bool)> {
+        let found = self.kept.iter().find(|kept| kept.name.as_bytes().eq_ignore_ascii_case(name))?;
+        Some((&found.name, found.is_secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_sorted_for_the_binary_search() {
+        assert!(SECRETS.is_sorted());
+        assert!(SECRETS.iter().all(|name| is_secret(name)));
+    }
+
+    #[test]
+    fn names_are_matched_in_any_case_and_secrets_are_told() {
+        let keep = KeepHeaders::new(["X-Request-ID", "Cookie", "cookie"]);
+        assert_eq!(keep.maybe_kept(b"x-request-Id"), Some(("x-request-id", false)));
+        assert_eq!(keep.maybe_kept(b"COOKIE"), Some(("cookie", true)));
+        assert_eq!(keep.maybe_kept(b"host"), None);
+    }
+}
