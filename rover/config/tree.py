@@ -1,0 +1,302 @@
+"""The configuration: one typed tree, and the table of every key with its default, unit and help.
+
+A key is a field below; the reference page, the annotated file and the checks are made from these fields, so there is
+nowhere else to look. Adding a key is adding a field. Values are read by `rover.config.load`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rover.config import kinds
+from rover.config.kinds import Kind
+from rover.config.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the table: a key's full name, what it can be, its default, its unit and what it is for."""
+
+    name: str
+    kind: Kind
+    default: Any
+    unit: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "ROVER_" + self.name.upper().replace(".", "_")
+
+
+def _key(default: Any, kind: Kind, help_text: str, *, unit: str = "") -> Any:
+    return field(default=default, metadata={"kind": kind, "unit": unit, "help": help_text})
+
+
+def _section(section: type) -> Any:
+    return field(default_factory=section)
+
+
+_KIB = 1 << 10
+_MIB = 1 << 20
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What is taken from the traffic."""
+
+    payload_bytes: int = _key(
+        64 * _KIB,
+        kinds.with_bounds(kinds.SIZE, 256, _MIB),
+        "The most that is copied of one socket operation. What is beyond it shows as a gap, unless it is a body of "
+        "known length.",
+        unit="bytes",
+    )
+    head_bytes: int = _key(
+        64 * _KIB,
+        kinds.with_bounds(kinds.SIZE, 256, 16 * _MIB),
+        "The most that is read of a message's start line and headers; a longer head flags the record `truncated`.",
+        unit="bytes",
+    )
+    query: str = _key(
+        "mask",
+        kinds.choice("keep", "mask", "drop"),
+        "The query part of a path: kept as sent, kept with every value replaced by `*`, or dropped.",
+    )
+    headers: tuple[str, ...] = _key(
+        (),
+        kinds.HEADERS,
+        "Names of headers and trailers that records keep. Secrets (`authorization`, `cookie`, …) are masked even then.",
+    )
+    unfinished_seconds: float = _key(
+        60,
+        kinds.with_bounds(kinds.NUMBER, 1, 86400),
+        "An exchange that takes longer is reported as `unfinished`, and once more under the same id when it ends.",
+        unit="seconds",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How rover hooks into the kernel."""
+
+    attach: str = _key(
+        "auto",
+        kinds.choice("auto", "fentry", "kprobe", "tracepoint"),
+        "The attach mode; `auto` tries them in this order for each hook. `rover doctor` shows the outcome.",
+    )
+    ring_bytes: int = _key(
+        16 * _MIB,
+        kinds.with_bounds(kinds.SIZE, 256 * _KIB, _GIB),
+        "Size of the ring buffer between kernel and engine, rounded up to a power of two. A full one loses events, "
+        "counted as `ring_full`.",
+        unit="bytes",
+    )
+    connections: int = _key(
+        65536,
+        kinds.with_bounds(kinds.INTEGER, 64, 4_000_000),
+        "The most connections that are followed at a time; beyond it the one idle for longest is let go, counted.",
+        unit="connections",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Which processes are watched. Excluding rules come first; then one of the including rules, if any, must match."""
+
+    include: tuple[Rule, ...] = _key(
+        (),
+        kinds.RULES,
+        "Only processes that match one of these rules are watched; empty means all. A rule states one or more of `exe` "
+        "(glob of the path, or of the name if it has no slash), `cmdline` (glob), `pid`, `port` (one it listens on), "
+        "`user`; all that it states must hold.",
+    )
+    exclude: tuple[Rule, ...] = _key(
+        (), kinds.RULES, "Processes that match one of these rules are never watched, whatever `include` says."
+    )
+    port_wait_seconds: float = _key(
+        5,
+        kinds.with_bounds(kinds.NUMBER, 0, 300),
+        "For rules with `port`: how long data of a new process is held until it listens somewhere. Afterwards it "
+        "counts as not listening, until it does.",
+        unit="seconds",
+    )
+    held_records: int = _key(
+        10_000,
+        kinds.with_bounds(kinds.INTEGER, 0, 1_000_000),
+        "The most exchanges that are held for processes not yet decided on; beyond it the oldest goes, counted as "
+        "`unconfirmed`.",
+        unit="records",
+    )
+    ports: tuple[int, ...] = _key(
+        (), kinds.PORTS, "Only connections with one of these ports at either end; empty means all."
+    )
+    side: str | None = _key(
+        None,
+        kinds.optional(kinds.choice("server", "client")),
+        "Only records of this side of a connection; not set means both.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OapReporter:
+    """Access logs to a SkyWalking OAP, or to rover's own backend."""
+
+    addresses: tuple[str, ...] = _key(
+        ("127.0.0.1:11800",),
+        kinds.ADDRESSES,
+        "Where `rover daemon` reports to: the first that answers. Empty means nowhere.",
+    )
+    token_file: Path | None = _key(
+        None, kinds.optional(kinds.PATH), "File whose first line is sent as the authentication token."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileReporter:
+    """Records as lines of a file."""
+
+    path: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File to which `rover daemon` and `rover up` append records; not set means none.",
+    )
+    format: str = _key("json", kinds.choice("json", "text", "combined"), "Format of these lines.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporters:
+    """Where records go."""
+
+    oap: OapReporter = _section(OapReporter)
+    file: FileReporter = _section(FileReporter)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendGrpc:
+    """The backend's gRPC services."""
+
+    address: str = _key("127.0.0.1:11800", kinds.ADDRESS, "Where the backend takes reports.")
+
+
+@dataclass(frozen=True, slots=True)
+class BackendHttp:
+    """The backend's web page and JSON API."""
+
+    address: str = _key("127.0.0.1:8080", kinds.ADDRESS, "Where the web page and the API are served.")
+    token_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File whose first line is the bearer token of the API; required beyond loopback.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStore:
+    """The backend's database."""
+
+    path: Path = _key(Path("/var/lib/rover/rover.db"), kinds.PATH, "The SQLite file. Its folder is made if missing.")
+    retention_hours: float = _key(
+        24, kinds.with_bounds(kinds.NUMBER, 0.01, 87600), "Older records are removed.", unit="hours"
+    )
+    retention_bytes: int = _key(
+        _GIB,
+        kinds.with_bounds(kinds.SIZE, _MIB, 1 << 50),
+        "Above this size the oldest records are removed.",
+        unit="bytes",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The backend of `rover up` and `rover backend`."""
+
+    grpc: BackendGrpc = _section(BackendGrpc)
+    http: BackendHttp = _section(BackendHttp)
+    store: BackendStore = _section(BackendStore)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The machine that rover runs on."""
+
+    name: str | None = _key(
+        None, kinds.optional(kinds.TEXT), "Name of this node in records and reports; not set means the host name."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What rover says about itself on stderr."""
+
+    level: str = _key(
+        "info", kinds.choice("debug", "info", "warning", "error"), "The least severe message that is shown."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The end of the program."""
+
+    seconds: float = _key(
+        5,
+        kinds.with_bounds(kinds.NUMBER, 0, 300),
+        "The most time that a stop takes for draining what is in flight and sending it.",
+        unit="seconds",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be configured."""
+
+    capture: Capture = _section(Capture)
+    kernel: Kernel = _section(Kernel)
+    watch: Watch = _section(Watch)
+    reporters: Reporters = _section(Reporters)
+    backend: Backend = _section(Backend)
+    node: Node = _section(Node)
+    log: Log = _section(Log)
+    shutdown: Shutdown = _section(Shutdown)
+
+
+def walk(section: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any] | None]]:
+    """Each section and key below `section`, in order: full name, value, and the field, which is None for a section."""
+    for one in dataclasses.fields(section):
+        name = prefix + one.name
+        value = getattr(section, one.name)
+        if "kind" in one.metadata:
+            yield name, value, one
+        else:
+            yield name, value, None
+            yield from walk(value, name + ".")
+
+
+def _table() -> dict[str, Key]:
+    return {
+        name: Key(name, found.metadata["kind"], default, found.metadata["unit"], found.metadata["help"])
+        for name, default, found in walk(Config())
+        if found is not None
+    }
+
+
+KEYS: dict[str, Key] = _table()
+"""The table: every key by its full name, in the order of the reference page."""
+
+
+def build(values: dict[str, Any]) -> Config:
+    """The tree with these values by full name, and defaults for the rest. The values are already checked."""
+
+    def fill(section: Any, prefix: str) -> Any:
+        parts = {}
+        for one in dataclasses.fields(section):
+            name, value = prefix + one.name, getattr(section, one.name)
+            parts[one.name] = values.get(name, value) if "kind" in one.metadata else fill(value, name + ".")
+        return type(section)(**parts)
+
+    config: Config = fill(Config(), "")
+    return config
