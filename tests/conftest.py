@@ -1,0 +1,91 @@
+"""Fixtures for tests against a running rover."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stage.dialogue import Dialogue
+from tests.stage.judge import Judge
+from tests.stage.ports import free_port
+from tests.stage.rover import EXECUTABLE, Rover, unexplained
+
+PORTS_PER_MODULE = 64
+"""How many ports a module's rover watches: each test takes fresh ones, so that its records are its own."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marks used here."""
+    config.addinivalue_line("markers", "root: needs root and a kernel that lets BPF programs in")
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    config.addinivalue_line("markers", "vm: boots a kernel under emulation")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this user or machine cannot run; in CI, where all must run, nothing is skipped."""
+    if "CI" in os.environ:
+        return
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
+        elif item.get_closest_marker("root") and not EXECUTABLE.exists():
+            item.add_marker(pytest.mark.skip(reason=f"{EXECUTABLE} is not built: make build"))
+
+
+@pytest.fixture(scope="module")
+def ports() -> list[int]:
+    """Ports that the module's rover watches, to be taken from with `pop`."""
+    return [free_port() for _ in range(PORTS_PER_MODULE)]
+
+
+@pytest.fixture(scope="module")
+def judge(ports: list[int]) -> Iterator[Judge]:
+    """A judge over one rover that watches the module's ports.
+
+    When the module is done rover is stopped; then its ledger must balance, and nothing may have been told of any port
+    after the verdict on it.
+    """
+    filters = [word for port in ports for word in ("--port", str(port))]
+    with Rover("--query", "keep", *filters) as rover:
+        judge = Judge(rover)
+        yield judge
+        ledger = rover.stop()
+    judge.require_no_afterthought()
+    assert unexplained(ledger) == 0, ledger
+
+
+@pytest.fixture
+def dialogue(judge: Judge, ports: list[int]) -> Iterator[Callable[..., Dialogue]]:
+    """Opens connections of which the test says every byte: `dialogue(family="IPv4", port=None)`."""
+    opened: list[Dialogue] = []
+
+    def open_one(family: str = "IPv4", port: int | None = None) -> Dialogue:
+        opened.append(Dialogue(port or ports.pop(), family))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.client.close()
+        each.server.close()
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Path of a program that the test needs. Without it the test is skipped, in CI it fails."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None and "CI" not in os.environ:
+            pytest.skip(f"{name} is not installed")
+        assert path is not None, f"{name} is not installed"
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for programs that tests compile."""
+    return tmp_path_factory.mktemp("build")
