@@ -5,6 +5,8 @@
 pub mod combined;
 pub mod encoder;
 pub mod json;
+pub mod oap;
+pub mod proto;
 pub mod record;
 pub mod row;
 pub mod samples;
