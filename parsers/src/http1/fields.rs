@@ -35,6 +35,9 @@ enum Coding {
 impl Fields {
     /// Reads one header line. `keep`: configured headers, if they are to be kept.
     pub(super) fn read(&mut self, head: &mut Head, line: Line<'_>, keep: Option<&KeepHeaders>) {
+        if is_continuation(line.text) {
+            return;
+        }
         let unfolded;
         let text = if line.is_folded {
             unfolded = unfold(line.text);
@@ -146,9 +149,11 @@ impl Fields {
 
 /// Keeps a trailer line if it is configured.
 pub(super) fn read_trailer(keep: &KeepHeaders, trailers: &mut Vec<(Box<str>, Box<str>)>, line: Line<'_>) {
+    if is_continuation(line.text) {
+        return;
+    }
     if line.is_folded {
-        let unfolded = unfold(line.text);
-        if let Some((name, value)) = maybe_field(&unfolded) {
+        if let Some((name, value)) = maybe_field(&unfold(line.text)) {
             keep_field(keep, trailers, name, value);
         }
     } else if let Some((name, value)) = maybe_field(line.text) {
@@ -156,12 +161,15 @@ pub(super) fn read_trailer(keep: &KeepHeaders, trailers: &mut Vec<(Box<str>, Box
     }
 }
 
-/// Name and value, trimmed. A line without colon or name is none; one that begins with whitespace is to be ignored
-/// (RFC 9112 §2.2).
+/// A line that continues nothing, right behind the start line, is to be ignored (RFC 9112 §2.2).
+fn is_continuation(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b' ' | b'\t'))
+}
+
+/// Name and value, trimmed. A line without colon is none.
 fn maybe_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, value) = cut(text, b':')?;
-    let begins = name.first().is_some_and(|byte| !matches!(byte, b' ' | b'\t'));
-    begins.then(|| (trim(name), trim(value)))
+    Some((trim(name), trim(value)))
 }
 
 fn keep_field(keep: &KeepHeaders, kept: &mut Vec<(Box<str>, Box<str>)>, name: &[u8], value: &[u8]) {

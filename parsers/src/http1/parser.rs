@@ -7,13 +7,16 @@ use super::fields::{read_trailer, Fields};
 use super::limits::Limits;
 use super::lines::{Line, Lines};
 use super::message::{Complete, Framing, Head, Output, RequestContext, Role};
-use super::start_line::{is_plausible, look, maybe_start_line, Look, StartLine, LOOK_BYTES};
+use super::start_line::{look, look_anew, maybe_start_line, Look, StartLine, LOOK_BYTES};
 use super::target::read_target;
 use super::text::owned;
 
 /// Slices (socket operations) without any message start after which a direction that was joined in mid-stream is
 /// taken for something else. Generous, since a long body may be under way: 64 MiB at 64 KiB an operation.
 const JOIN_LOOKS: u32 = 1024;
+
+/// Slices in a row that begin with a request of an unknown method, out of step, before that is believed.
+const STRANGERS: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -77,6 +80,8 @@ pub struct Parser {
     /// Bytes before the first one given may exist, so a beginning that is no message proves nothing.
     is_joined: bool,
     looks: u32,
+    /// Slices in a row that begin with a request of an unknown method.
+    strangers: u32,
 }
 
 impl Parser {
@@ -96,6 +101,7 @@ impl Parser {
             is_confirmed: false,
             is_joined: false,
             looks: 0,
+            strangers: 0,
         }
     }
 
@@ -249,6 +255,7 @@ impl Parser {
             None if self.is_hopeless() => self.refuse(data),
             None => {
                 self.message.bytes += data.len() as u64;
+                self.message.last_ns = time_ns;
                 (data.len(), Output::NeedMore)
             }
         }
@@ -421,7 +428,9 @@ impl Parser {
         if data.is_empty() {
             return (0, Output::NeedMore);
         }
-        if is_plausible(self.role, data, self.lines.limit()) {
+        let look = look_anew(self.role, data, self.lines.limit());
+        self.strangers = if look == Look::Maybe { self.strangers + 1 } else { 0 };
+        if look == Look::Yes || self.strangers >= STRANGERS {
             self.state = State::Start;
             return self.start_line(data, time_ns);
         }

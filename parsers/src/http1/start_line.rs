@@ -19,6 +19,56 @@ pub(super) const LOOK_BYTES: usize = 400;
 /// `HTTP/1.1 200`
 const STATUS_BYTES: usize = 12;
 
+/// Registered methods (IANA Hypertext Transfer Protocol Method Registry) but PRI, and widely used others (UPnP, caches).
+const METHODS: [&[u8]; 46] = [
+    b"GET",
+    b"POST",
+    b"PUT",
+    b"HEAD",
+    b"DELETE",
+    b"PATCH",
+    b"OPTIONS",
+    b"CONNECT",
+    b"TRACE",
+    b"ACL",
+    b"BAN",
+    b"BASELINE-CONTROL",
+    b"BIND",
+    b"CHECKIN",
+    b"CHECKOUT",
+    b"COPY",
+    b"LABEL",
+    b"LINK",
+    b"LOCK",
+    b"M-SEARCH",
+    b"MERGE",
+    b"MKACTIVITY",
+    b"MKCALENDAR",
+    b"MKCOL",
+    b"MKREDIRECTREF",
+    b"MKWORKSPACE",
+    b"MOVE",
+    b"NOTIFY",
+    b"ORDERPATCH",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"PURGE",
+    b"QUERY",
+    b"REBIND",
+    b"REPORT",
+    b"SEARCH",
+    b"SOURCE",
+    b"SUBSCRIBE",
+    b"UNBIND",
+    b"UNCHECKOUT",
+    b"UNLINK",
+    b"UNLOCK",
+    b"UNSUBSCRIBE",
+    b"UPDATE",
+    b"UPDATEREDIRECTREF",
+    b"VERSION-CONTROL",
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartLine<'a> {
     Request { method: &'a [u8], target: &'a [u8], version: Version },
@@ -76,18 +126,25 @@ fn look_response(bytes: &[u8]) -> Look {
     }
 }
 
-/// Whether a new message plausibly begins at the first byte of `data`, where nothing vouches for it: the whole start
-/// line if it lies in `data`, else enough of it.
-pub(super) fn is_plausible(role: Role, data: &[u8], limit: usize) -> bool {
+/// What `data` looks like where nothing vouches for its first byte: a message begins there, or not, or
+/// ([`Look::Maybe`]) a request of a method that nobody registered, perhaps the end of one that is (`ET /`).
+///
+/// The whole start line counts if it lies in `data`, else its beginning. (That `M-SEARCH` loses its first two bytes and
+/// no more is not worth a loss of all SEARCH.)
+pub(super) fn look_anew(role: Role, data: &[u8], limit: usize) -> Look {
     let begin = data.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let data = data.get(begin..).unwrap_or_default();
     let window = data.get(..limit).unwrap_or(data);
-    match memchr::memchr(b'\n', window).and_then(|end| window.get(..end)) {
+    let is_start = match memchr::memchr(b'\n', window).and_then(|end| window.get(..end)) {
         Some(text) => maybe_start_line(role, Line { text, is_cut: false, is_folded: false }).is_some(),
-        None => {
-            let is_usual = role == Role::Response || data.iter().take(3).all(u8::is_ascii_uppercase);
-            is_usual && look(role, data) == Look::Yes
-        }
+        None => look(role, window) == Look::Yes,
+    };
+    let method = data.split(|byte| *byte == b' ').next().unwrap_or_default();
+    match (is_start, role) {
+        (false, _) => Look::No,
+        (true, Role::Response) => Look::Yes,
+        (true, Role::Request) if METHODS.contains(&method) => Look::Yes,
+        (true, Role::Request) => Look::Maybe,
     }
 }
 
