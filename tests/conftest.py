@@ -12,7 +12,7 @@ from tests.stage.judge import Judge
 from tests.stage.ports import free_port
 from tests.stage.rover import EXECUTABLE, Rover, unexplained
 
-PORTS_PER_MODULE = 64
+PORTS_PER_MODULE = 96
 """How many ports a module's rover watches: each test takes fresh ones, so that its records are its own."""
 
 
