@@ -1,0 +1,90 @@
+"""The native part of rover: drain, parsers, pairing, encoders and streams. Private: the packages of `rover` use it.
+
+Anything structured crosses the border as JSON text, anything per record stays on the native side."""
+
+from rover.backend.options import Row
+
+class KernelUnsupported(RuntimeError):
+    """The kernel lacks a feature, or this process a privilege, without which nothing can be captured."""
+
+    feature: str
+    """What is missing, for a person."""
+    needs: str
+    """What to do about it."""
+
+class ProgramRejected(RuntimeError):
+    """The kernel's verifier refused a program that it should accept: a bug to report with this text."""
+
+class Engine:
+    """Captures on this machine. Make one, add outputs, start it, confirm processes, stop it."""
+
+    def __init__(self, options: str) -> None:
+        """`options`: JSON object, see `rover.daemon.options`. ValueError if it cannot be used."""
+
+    def start(self) -> None:
+        """Load and attach everything, start the drain thread. Raises KernelUnsupported or ProgramRejected."""
+
+    def hooks(self) -> str:
+        """JSON list of `{"hook", "mode", "attached", "feeds", "reason"}`."""
+
+    def take_processes(self, timeout_ms: int) -> list[tuple[str, int, int, int, str, str]]:
+        """Waits for processes to decide on, at most `timeout_ms`, without the GIL.
+
+        Each is `("fork" | "exec" | "exit", pid, parent, time_ns, comm, executable)`, in the order in which they
+        happened; time since boot; comm and executable (the name given to execve) only with exec, else empty."""
+
+    def confirm(self, pid: int, is_watched: bool, identity: str | None) -> None:
+        """Decide on a process: releases or discards what was held for it. The last decision counts.
+
+        `identity`: JSON object as in a record."""
+
+    def watch_existing(self, pids: list[int]) -> None:
+        """Watch processes that run already; they come out of take_processes as `exec`."""
+
+    def add_output(self, fd: int, format: str, options: str) -> None:
+        """Write records to a file descriptor. `format`: json, text or combined; `options`: JSON `{"color", "width", "micros"}`."""
+
+    def add_oap(self, options: str) -> None:
+        """Send records to an OAP. JSON `{"addresses", "token", "node_name"}`."""
+
+    def add_rows(self) -> None:
+        """Keep rows for take_rows."""
+
+    def take_rows(self, timeout_ms: int, most: int) -> list[Row]:
+        """Up to `most` rows; waits at most `timeout_ms` for the first, without the GIL."""
+
+    def ledger(self) -> str:
+        """JSON object: captured, reported, in_flight, and a count per cause of all the rest."""
+
+    def stats(self) -> str:
+        """JSON object: events, connections, BPF run time, memory, what was sent."""
+
+    def record_to(self, path: str, most_bytes: int) -> None:
+        """Write the raw event stream to a file, at most `most_bytes`. OSError if it cannot be opened."""
+
+    def stop(self, timeout_s: float) -> str:
+        """Drain what is in flight, flush the outputs, detach; the final ledger."""
+
+def replay(path: str, fd: int, format: str, options: str) -> str:
+    """The same engine over a recording. Returns the ledger. OSError or ValueError if the file cannot be used."""
+
+def probe(attach: str) -> str:
+    """What this kernel allows: JSON `{"hooks": [...], "kernel": {...}, "privileges": [...]}`."""
+
+class Ingest:
+    """The backend's gRPC server."""
+
+    def __init__(self, address: str, options: str) -> None:
+        """`address`: HOST:PORT; `options`: JSON object."""
+
+    def start(self) -> int:
+        """Listen; returns the port. OSError if the address cannot be used."""
+
+    def take_rows(self, timeout_ms: int, most: int) -> list[Row]:
+        """Up to `most` rows; waits at most `timeout_ms` for the first, without the GIL."""
+
+    def stats(self) -> str:
+        """JSON object of counters."""
+
+    def stop(self) -> None:
+        """Stop listening, end the streams."""

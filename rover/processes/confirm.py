@@ -1,0 +1,83 @@
+"""The thread that answers the kernel's question "is this process wanted?" for as long as the engine runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Protocol
+
+from rover.processes.procfs import ProcFs
+from rover.processes.table import Decision, Event, ProcessTable
+
+_WAIT_MS = 200
+"""The longest wait for processes: bounds how long a stop takes."""
+_PORTS_WAIT_MS = 50
+"""The same while rules ask for ports: how soon a process that begins to listen is seen."""
+_SWEEP_S = 10.0
+"""How often the table is compared with /proc, against lost events."""
+
+log = logging.getLogger(__name__)
+
+
+class ProcessEngine(Protocol):
+    """The part of the engine that this package uses."""
+
+    def take_processes(self, timeout_ms: int) -> list[Event]:
+        """Processes that began or ended, in order; waits for the first."""
+
+    def confirm(self, pid: int, is_watched: bool, identity: str | None) -> None:
+        """The decision on one of them."""
+
+    def watch_existing(self, pids: list[int]) -> None:
+        """Bring processes that run already into the queue."""
+
+
+class Confirmer:
+    """Runs a process table against an engine."""
+
+    def __init__(self, engine: ProcessEngine, table: ProcessTable, proc: ProcFs | None = None) -> None:
+        self._engine = engine
+        self._table = table
+        self._proc = proc or ProcFs()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rover-processes", daemon=True)
+
+    @property
+    def watched(self) -> int:
+        """Number of processes that are watched."""
+        return self._table.watched
+
+    def start(self) -> None:
+        """Take in every running process, then decide on them and on all that come, in a thread."""
+        self._engine.watch_existing(self._proc.pids())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Decide on what is queued, then end the thread."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        wait_ms = _PORTS_WAIT_MS if self._table.has_port_rules else _WAIT_MS
+        next_sweep = time.monotonic() + _SWEEP_S
+        while True:
+            is_last = self._stopping.is_set()
+            try:
+                events = self._engine.take_processes(0 if is_last else wait_ms)
+                for decision in self._table.handle(events):
+                    self._confirm(decision)
+                for decision in self._table.look_again(time.clock_gettime_ns(time.CLOCK_BOOTTIME)):
+                    self._confirm(decision)
+                if time.monotonic() >= next_sweep:
+                    next_sweep = time.monotonic() + _SWEEP_S
+                    self._engine.watch_existing(self._table.sweep(self._proc.pids()))
+            except Exception:  # after the start nothing but a signal ends the daemon; the sweep heals what was missed
+                log.exception("deciding on processes failed")
+                self._stopping.wait(1.0)
+            if is_last:
+                return
+
+    def _confirm(self, decision: Decision) -> None:
+        self._engine.confirm(decision.pid, decision.is_watched, decision.identity)
