@@ -1,0 +1,91 @@
+"""The ASGI application: operations, OpenAPI page and files behind the guard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from rover.backend.api.errors import RequestError, error_response
+from rover.backend.api.guard import Guard
+from rover.backend.api.live import Tail
+from rover.backend.api.node import NodeView
+from rover.backend.api.openapi import document, render
+from rover.backend.api.operations import JSON, Operations
+from rover.backend.api.page import PageFiles, built_page
+from rover.backend.options import BackendOptions, NodeFacts
+from rover.backend.store import Store
+from rover.backend.store.readers import CONNECTIONS
+
+log = logging.getLogger(__name__)
+
+
+class Application:
+    """ASGI application over one store. `close` ends what lasts: live tails and query threads."""
+
+    def __init__(
+        self,
+        options: BackendOptions,
+        store: Store,
+        facts: Callable[[], NodeFacts],
+        token: str | None,
+        page: Path | None = None,
+    ) -> None:
+        self._tail = Tail()
+        self._executor = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="query")
+        node = NodeView(options, store, facts)
+        table = Operations(store, node, self._tail, self._executor).table()
+        openapi = render(document(table, "1")).encode()
+
+        async def describe(_: Request) -> Response:
+            return Response(openapi, media_type=JSON)
+
+        routes = [Route(operation.path, operation.handler) for operation in table]
+        routes.append(Route("/openapi.json", describe))
+        starlette = Starlette(
+            routes=[*routes, Mount("/api", _nothing), Mount("/", PageFiles(page or built_page()))],
+            exception_handlers={RequestError: _refuse, HTTPException: _refuse_http, Exception: _fail},
+        )
+        self._app = Guard(starlette, token)
+        store.listen(self._tail.publish)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            # Starlette has answered 500 and raises once more, for a server that would print the traceback.
+            log.debug("http=failed", exc_info=error)
+
+    def close(self) -> None:
+        """End live tails and refuse new ones. Queries that run are bounded by the store's time limit."""
+        self._tail.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    await error_response(404, "not_found", "the API has no such path")(scope, receive, send)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return error_response(error.status, error.code, str(error))
+
+
+async def _refuse_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = "not_found" if error.status_code == 404 else "refused"
+    return error_response(error.status_code, code, error.detail)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    log.error("http=failed path=%s error=%r", request.url.path[:80], error)
+    return error_response(500, "internal", "rover has failed here; its log says how")

@@ -1,0 +1,92 @@
+"""What every request passes first: host check, token, methods; and what every answer gets: security headers.
+
+On loopback there is no token, so a web page of somebody else could reach the API through a name that it makes resolve
+to 127.0.0.1 (DNS rebinding). Its requests carry that name in Host: only loopback's own names are answered. Beyond
+loopback a token is required, which such a page does not have, and any name may be in use.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rover.backend.api.errors import error_response
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware around everything. `token` is None on loopback."""
+
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        self._app = app
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] != "http":
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+                if "cache-control" not in headers:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        headers = Headers(scope=scope)
+        if self._token is None:
+            if not is_loopback_host(headers.get("host", "")):
+                return error_response(421, "wrong_host", "this address is served under the names of loopback only")
+        elif not has_token(headers.get("authorization", ""), self._token):
+            # Browsers ask for a password by themselves; the name given with it does not matter.
+            challenge = {"WWW-Authenticate": 'Basic realm="rover", charset="UTF-8"'}
+            return error_response(401, "no_token", "a token is needed: Authorization: Bearer …", challenge)
+        if scope["method"] not in ("GET", "HEAD"):
+            return error_response(405, "method_not_allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
+        return None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header names loopback, with any port: a forwarded port keeps its own number."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def has_token(authorization: str, token: str) -> bool:
+    """Whether an Authorization header carries the token: as Bearer, or as the password of Basic."""
+    scheme, _, value = authorization.partition(" ")
+    given = value.strip()
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.encode(), token.encode())

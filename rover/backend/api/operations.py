@@ -1,0 +1,191 @@
+"""The table of all operations. The routes and the OpenAPI page are both made from it, so they cannot differ."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from rover.backend.api import figures
+from rover.backend.api.errors import RequestError
+from rover.backend.api.live import Follower, Tail
+from rover.backend.api.node import NodeView
+from rover.backend.api.parameters import (
+    ExchangesQuery,
+    FilterQuery,
+    NoQuery,
+    SpanQuery,
+    bad,
+    filter_of,
+    parse,
+    span_of,
+)
+from rover.backend.api.record import Record
+from rover.backend.api.shapes import Endpoints, Exchanges, Ledger, Node, Services
+from rover.backend.store import Store
+from rover.backend.store.short import NAME_LENGTH
+
+T = TypeVar("T")
+Handler = Callable[[Request], Awaitable[Response]]
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One GET operation."""
+
+    path: str
+    """As Starlette writes it."""
+    name: str
+    summary: str
+    query: type[Struct]
+    answer: Any
+    handler: Handler
+    media_type: str = JSON
+    description: str = ""
+    path_parameters: dict[str, str] = field(default_factory=dict)
+    """Name to JSON-schema pattern, "" for none."""
+
+
+class Operations:
+    """What each operation does. Queries run in the executor's threads, so that none holds up the event loop."""
+
+    def __init__(self, store: Store, node: NodeView, tail: Tail, executor: Executor) -> None:
+        self._store = store
+        self._node = node
+        self._tail = tail
+        self._executor = executor
+
+    def table(self) -> list[Operation]:
+        """All operations; a more special path stands before a more general one."""
+        return [
+            Operation("/api/services", "services", "Services and their figures", SpanQuery, Services, self.services),
+            Operation(
+                "/api/services/{name:path}/endpoints",
+                "endpoints",
+                "Endpoints of a service and their figures",
+                SpanQuery,
+                Endpoints,
+                self.endpoints,
+                path_parameters={"name": ""},
+            ),
+            Operation(
+                "/api/exchanges", "exchanges", "Exchanges, newest first", ExchangesQuery, Exchanges, self.exchanges
+            ),
+            Operation(
+                "/api/exchanges/stream",
+                "exchangesStream",
+                "Exchanges as they are stored",
+                FilterQuery,
+                str,
+                self.stream,
+                media_type=EVENTS,
+                description="Server-sent events. `exchange`: a Record as JSON. `skipped`: `{count}` records that were "
+                "more than this client could take. An exchange comes again when it was unfinished and now is complete.",
+            ),
+            Operation(
+                "/api/exchanges/{id}",
+                "exchange",
+                "One exchange",
+                NoQuery,
+                Record,
+                self.exchange,
+                path_parameters={"id": "^[0-9a-f]{32}$"},
+            ),
+            Operation("/api/node", "node", "Completeness, hooks and cost of this node", NoQuery, Node, self.node),
+            Operation("/api/ledger", "ledger", "What became of every captured event", NoQuery, Ledger, self.ledger),
+        ]
+
+    async def services(self, request: Request) -> Response:
+        """`GET /api/services`."""
+        query = parse(request, SpanQuery)
+        span = span_of(query.from_, query.to)
+        return _json(await self._ask(lambda: figures.services(self._store, *span)))
+
+    async def endpoints(self, request: Request) -> Response:
+        """`GET /api/services/{name}/endpoints`."""
+        query = parse(request, SpanQuery)
+        span = span_of(query.from_, query.to)
+        name = request.path_params["name"]
+        if len(name) > NAME_LENGTH:
+            raise bad(f"name: longer than {NAME_LENGTH}")
+        return _json(await self._ask(lambda: figures.endpoints(self._store, name, *span)))
+
+    async def exchanges(self, request: Request) -> Response:
+        """`GET /api/exchanges`."""
+        query = parse(request, ExchangesQuery)
+        from_ns, to_ns = span_of(query.from_, query.to)
+        wanted = filter_of(query)
+        page = await self._ask(
+            lambda: self._store.exchanges(
+                wanted, from_ns, to_ns, before=query.before, after=query.after, limit=query.limit
+            )
+        )
+        # Records are JSON already; what a page costs is reading them.
+        body = b'{"exchanges":[' + b",".join(page.records) + b'],"next":' + msgspec.json.encode(page.next) + b"}"
+        return Response(body, media_type=JSON)
+
+    async def exchange(self, request: Request) -> Response:
+        """`GET /api/exchanges/{id}`."""
+        parse(request, NoQuery)
+        row_id = request.path_params["id"]
+        if len(row_id) != 32 or not set(row_id) <= set("0123456789abcdef"):
+            raise bad("id: not 32 hexadecimal digits")
+        record = await self._ask(lambda: self._store.exchange(row_id))
+        if record is None:
+            raise RequestError(404, "not_found", "no such exchange is stored: it may be too old, or not written yet")
+        return Response(record, media_type=JSON)
+
+    async def stream(self, request: Request) -> Response:
+        """`GET /api/exchanges/stream`."""
+        follower = self._tail.follow(filter_of(parse(request, FilterQuery)))
+        if follower is None:
+            raise RequestError(503, "too_many_clients", "too many clients follow the live list")
+        return EventStream(self._tail, follower)
+
+    async def node(self, request: Request) -> Response:
+        """`GET /api/node`."""
+        parse(request, NoQuery)
+        return _json(await self._ask(self._node.node))
+
+    async def ledger(self, request: Request) -> Response:
+        """`GET /api/ledger`."""
+        parse(request, NoQuery)
+        return _json(await self._ask(self._node.ledger))
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, question)
+        except TimeoutError as error:
+            raise RequestError(504, "query_timeout", f"{error}: narrow the time range or the filter") from error
+        except OSError as error:
+            raise RequestError(503, "store_unreadable", str(error)) from error
+
+
+class EventStream(StreamingResponse):
+    """A response that lasts as long as its client stays."""
+
+    def __init__(self, tail: Tail, follower: Follower) -> None:
+        super().__init__(follower.events(), media_type=EVENTS)
+        self._tail = tail
+        self._follower = follower
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Serve; leaves the tail however it ends."""
+        try:
+            await super().__call__(*arguments)
+        finally:
+            self._tail.leave(self._follower)
+
+
+def _json(answer: Any) -> Response:
+    return Response(msgspec.json.encode(answer), media_type=JSON)

@@ -1,0 +1,189 @@
+"""The shape of a record, for the OpenAPI page and the tests: records are stored and answered as the text they came as.
+
+Fields that a record may leave out are UNSET here; the others are always there, null where nothing was measured.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Tls(Struct, frozen=True):
+    """Library and version of an encrypted connection."""
+
+    library: str
+    version: str | None
+
+
+class Grpc(Struct, frozen=True):
+    """What a gRPC call named, and how it ended."""
+
+    service: str
+    method: str
+    status: int | None
+
+
+class Message(Struct, frozen=True):
+    """Request or response; sizes in bytes as on the wire."""
+
+    bytes: int | None
+    head_bytes: int | None
+    body_bytes: int | None
+    headers: dict[str, str] | UnsetType = UNSET
+    trailers: dict[str, str] | UnsetType = UNSET
+
+
+class Container(Struct, frozen=True):
+    """A container."""
+
+    id: str
+    name: str | UnsetType = UNSET
+    runtime: str | UnsetType = UNSET
+
+
+class Kubernetes(Struct, frozen=True):
+    """A pod."""
+
+    namespace: str | UnsetType = UNSET
+    pod: str | UnsetType = UNSET
+    node: str | UnsetType = UNSET
+    workload: str | UnsetType = UNSET
+    workload_kind: str | UnsetType = UNSET
+    labels: dict[str, str] | UnsetType = UNSET
+
+
+class Identity(Struct, frozen=True):
+    """Who is behind an address; only what is known."""
+
+    service: str | UnsetType = UNSET
+    instance: str | UnsetType = UNSET
+    process: str | UnsetType = UNSET
+    pid: int | UnsetType = UNSET
+    executable: str | UnsetType = UNSET
+    container: Container | UnsetType = UNSET
+    kubernetes: Kubernetes | UnsetType = UNSET
+    unit: str | UnsetType = UNSET
+
+
+class Peer(Struct, frozen=True):
+    """One end of the connection."""
+
+    address: str
+    port: int
+    identity: Identity | None
+
+
+class Connection(Struct, frozen=True):
+    """The connection that carried the exchange."""
+
+    id: str
+    exchange: int
+    stream: int | None
+    role: Literal["server", "client"]
+    opened_ns: int | None
+    handshake_ns: int | None
+    rtt_ns: int | None
+
+
+class Drop(Struct, frozen=True):
+    """Packets that the kernel dropped."""
+
+    reason: str
+    location: str
+    count: int
+
+
+class KernelWrite(Struct, frozen=True):
+    """Sums over the sending socket operations; what no hook feeds is absent."""
+
+    operations: int | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
+    syscall_ns: int | UnsetType = UNSET
+    packets: int | UnsetType = UNSET
+    packet_bytes: int | UnsetType = UNSET
+    retransmits: int | UnsetType = UNSET
+    drops: list[Drop] | UnsetType = UNSET
+    l4_ns: int | UnsetType = UNSET
+    l3_ns: int | UnsetType = UNSET
+    l3_local_ns: int | UnsetType = UNSET
+    l3_output_ns: int | UnsetType = UNSET
+    l2_ns: int | UnsetType = UNSET
+    l2_ready_ns: int | UnsetType = UNSET
+    l2_send_ns: int | UnsetType = UNSET
+    queue_entries: int | UnsetType = UNSET
+    netfilter_count: int | UnsetType = UNSET
+    netfilter_ns: int | UnsetType = UNSET
+    resolve_count: int | UnsetType = UNSET
+    resolve_ns: int | UnsetType = UNSET
+    interface: str | UnsetType = UNSET
+
+
+class KernelRead(Struct, frozen=True):
+    """Sums over the receiving socket operations; what no hook feeds is absent."""
+
+    operations: int | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
+    syscall_ns: int | UnsetType = UNSET
+    packets: int | UnsetType = UNSET
+    packet_bytes: int | UnsetType = UNSET
+    l2_to_queue_ns: int | UnsetType = UNSET
+    queue_wait_ns: int | UnsetType = UNSET
+    l3_ns: int | UnsetType = UNSET
+    l3_receive_ns: int | UnsetType = UNSET
+    l3_local_ns: int | UnsetType = UNSET
+    l4_ns: int | UnsetType = UNSET
+    netfilter_count: int | UnsetType = UNSET
+    netfilter_ns: int | UnsetType = UNSET
+    interface: str | UnsetType = UNSET
+
+
+class Kernel(Struct, frozen=True):
+    """Where in the kernel the time went."""
+
+    write: KernelWrite | UnsetType = UNSET
+    read: KernelRead | UnsetType = UNSET
+
+
+class Trace(Struct, frozen=True):
+    """Trace context read from the request's headers."""
+
+    format: Literal["w3c", "sw8", "b3"]
+    trace_id: str
+    span_id: str | None
+    sampled: bool | None
+    segment_id: str | UnsetType = UNSET
+
+
+class Record(Struct, frozen=True):
+    """One HTTP exchange as one side of its connection saw it. Times in nanoseconds, sizes in bytes; null: not
+    measured."""
+
+    id: str
+    time: str
+    start_ns: int
+    end_ns: int
+    duration_ns: int | None
+    first_byte_ns: int | None
+    side: Literal["server", "client"]
+    protocol: str
+    kind: str
+    tls: Tls | None
+    method: str | None
+    scheme: str | None
+    host: str | None
+    path: str | None
+    query: str | None
+    status: int | None
+    interim: list[int]
+    grpc: Grpc | None
+    request: Message
+    response: Message
+    local: Peer
+    remote: Peer
+    connection: Connection
+    timeline: list[tuple[str, int]]
+    trace: Trace | None
+    flags: list[str]
+    kernel: Kernel | UnsetType = UNSET

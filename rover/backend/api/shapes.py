@@ -1,0 +1,119 @@
+"""What the API answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from rover.backend.api.record import Record
+
+
+class ServiceFigures(Struct, frozen=True):
+    """Server-side calls of one service. Percentiles are exact to 1 %."""
+
+    name: Annotated[str, Meta(description="`(unknown)`: processes without a name; `(other)`: beyond the bound")]
+    calls: int
+    calls_per_minute: float
+    success_rate: Annotated[
+        float | None, Meta(description="Share of calls that got a response below 500, 0 to 1; null without calls")
+    ]
+    p50_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+    bytes_per_second: Annotated[float, Meta(description="Requests and responses, as on the wire")]
+    spark: Annotated[list[int], Meta(description="Calls per bar")]
+
+
+class EndpointFigures(Struct, frozen=True):
+    """Server-side calls of one method and path of a service."""
+
+    method: Annotated[str | None, Meta(description="null: responses whose request was not seen")]
+    path: str | None
+    is_other: Annotated[bool, Meta(description="All that is beyond the number of endpoints kept apart")]
+    calls: int
+    calls_per_minute: float
+    success_rate: float | None
+    p50_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+    bytes_per_second: float
+    spark: list[int]
+
+
+class TimeSpan(Struct, frozen=True):
+    """What the figures cover: the span asked for in whole minutes."""
+
+    from_ns: int
+    to_ns: int
+    watched_s: Annotated[float, Meta(description="Seconds of it with data; what rates divide by")]
+    bar_s: Annotated[int, Meta(description="Width of a bar of the spark lines, which begin at multiples of it")]
+
+
+class Services(Struct, frozen=True):
+    """Services, most failing calls first, then most calls."""
+
+    services: list[ServiceFigures]
+    span: TimeSpan
+
+
+class Endpoints(Struct, frozen=True):
+    """Endpoints of a service, most failing calls first, then most calls."""
+
+    endpoints: list[EndpointFigures]
+    span: TimeSpan
+
+
+class Exchanges(Struct, frozen=True):
+    """Records, newest first."""
+
+    exchanges: list[Record]
+    next: Annotated[
+        str | None, Meta(description="Pass as `before` (as `after`, if that was asked) to go on; null at the end")
+    ]
+
+
+class Hook(Struct, frozen=True):
+    """One hook of the kernel."""
+
+    hook: str
+    mode: str
+    attached: bool
+    feeds: str
+    reason: str | None
+
+
+class Cost(Struct, frozen=True):
+    """What rover itself takes."""
+
+    cpu_percent: Annotated[float | None, Meta(description="Of one core, since the last request but at most a minute")]
+    rss_bytes: int | None
+    bpf_ns_per_exchange: float | None
+
+
+class StoreState(Struct, frozen=True):
+    """The store of this backend."""
+
+    stored: Annotated[int, Meta(description="Records stored since start")]
+    queued: int
+    lost: Annotated[dict[str, int], Meta(description="Records not stored since start, by cause")]
+    used_bytes: int
+    retention_bytes: int
+    retention_hours: float
+
+
+class Node(Struct, frozen=True):
+    """The node that rover runs on: completeness, hooks and cost."""
+
+    ledger: Annotated[dict[str, int], Meta(description="captured = reported + the sum of all other entries")]
+    hooks: list[Hook]
+    cost: Cost
+    uptime_s: float
+    version: str
+    watched_processes: int | None
+    store: StoreState
+
+
+Ledger = dict[str, int]
+
+Anything = dict[str, Any]

@@ -1,0 +1,132 @@
+"""Rows into tables, inside the writer's transaction.
+
+Rows without a predecessor take the fast path: a statement for 64 of them and one for their block. Only when SQLite
+finds an id twice are the rows looked up one by one: an `unfinished` record is replaced, a second delivery of a
+finished one ignored.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from itertools import chain
+
+from rover.backend.options import Row
+from rover.backend.store import blocks
+from rover.backend.store.figures import FigureBook
+from rover.backend.store.short import Stored, is_unfinished, shorten
+
+_COLUMNS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SIZES = tuple(1 << power for power in range(6, -1, -1))
+_INSERT = {size: f"INSERT INTO exchange VALUES {', '.join([_COLUMNS] * size)}" for size in _SIZES}  # noqa: S608
+_BLOCK = "INSERT INTO block VALUES (?, ?, ?, ?, ?)"
+_LOOKED_UP = 500
+
+
+class Inserter:
+    """Writes batches of rows through one connection. Belongs to the writer thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next = self._first_free_number()
+        self._figures = FigureBook(connection)
+        self.malformed = 0
+        """Rows that do not fit the contract; not stored."""
+        self.repeated = 0
+        """Rows that were there already, finished; not stored again."""
+
+    def write(self, rows: Sequence[Row]) -> list[Stored]:
+        """Store one batch in a transaction of its own and return what was stored, in the order given.
+
+        Raises sqlite3.Error with nothing of the batch stored."""
+        run = self._connection.execute
+        number, malformed, repeated = self._next, self.malformed, self.repeated
+        run("BEGIN IMMEDIATE")
+        try:
+            stored = self._write(rows)
+            run("COMMIT")
+        except BaseException:
+            self._next, self.malformed, self.repeated = number, malformed, repeated
+            # What the book holds in memory is ahead of the file now.
+            self._figures.forget()
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        return stored
+
+    def _write(self, rows: Sequence[Row]) -> list[Stored]:
+        run = self._connection.execute
+        pairs = self._shorten(rows)
+        number = self._next
+        run("SAVEPOINT fresh")
+        try:
+            self._insert(pairs)
+        except sqlite3.IntegrityError:
+            run("ROLLBACK TO fresh")
+            self._next = number
+            pairs = self._shorten(self._without_repeats([row for _, row in pairs]))
+            self._insert(pairs)
+        run("RELEASE fresh")
+        self._figures.add(pairs)
+        return pairs
+
+    def _insert(self, pairs: Sequence[Stored]) -> None:
+        run = self._connection.execute
+        written_ns = time.time_ns()
+        start = 0
+        for part in blocks.split([row for _, row in pairs]):
+            shorts = [short for short, _ in pairs[start : start + len(part)]]
+            start += len(part)
+            ids = b"".join([short[0] for short in shorts])
+            run(_BLOCK, (shorts[0][1], len(part), written_ns, ids, blocks.pack([row[17] for row in part])))
+            done = 0
+            for size in _SIZES:
+                while len(shorts) - done >= size:
+                    run(_INSERT[size], list(chain.from_iterable(shorts[done : done + size])))
+                    done += size
+        self._next += len(pairs)
+
+    def _shorten(self, rows: Sequence[Row]) -> list[Stored]:
+        try:
+            return [(shorten(row, number), row) for number, row in enumerate(rows, self._next)]
+        except (ValueError, TypeError, IndexError):
+            return self._shorten_those_that_fit(rows)
+
+    def _shorten_those_that_fit(self, rows: Sequence[Row]) -> list[Stored]:
+        pairs: list[Stored] = []
+        for row in rows:
+            try:
+                pairs.append((shorten(row, self._next + len(pairs)), row))
+            except (ValueError, TypeError, IndexError):
+                self.malformed += 1
+        return pairs
+
+    def _without_repeats(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows that are new or complete what is stored; the rows that they replace are deleted."""
+        by_id: dict[str, Row] = {}
+        for row in rows:
+            known = by_id.get(row[0])
+            if known is None or is_unfinished(known[16]):
+                by_id[row[0]] = row
+        self.repeated += len(rows) - len(by_id)
+        for earlier, flags in self._stored([bytes.fromhex(row_id) for row_id in by_id]):
+            if is_unfinished(flags):
+                self._connection.execute("DELETE FROM exchange WHERE id = ?", (earlier,))
+            else:
+                del by_id[earlier.hex()]
+                self.repeated += 1
+        return list(by_id.values())
+
+    def _stored(self, ids: list[bytes]) -> list[tuple[bytes, str]]:
+        found: list[tuple[bytes, str]] = []
+        for start in range(0, len(ids), _LOOKED_UP):
+            part = ids[start : start + _LOOKED_UP]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT id, flags FROM exchange WHERE id IN ({marks})"  # noqa: S608
+            found += self._connection.execute(sql, part).fetchall()
+        return found
+
+    def _first_free_number(self) -> int:
+        last = self._connection.execute("SELECT first + size FROM block ORDER BY first DESC LIMIT 1").fetchone()
+        return int(last[0]) if last else 1

@@ -1,0 +1,118 @@
+"""What is too old or too much goes, oldest first, in steps small enough that the writer is never held up.
+
+Age counts from when a record was written, not from when its exchange began: a stream of three days that ended just now
+stays.
+Size is that of the pages in use; the write-ahead log comes on top (16 MiB, more while a reader holds it).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from rover.backend.options import BackendOptions
+from rover.backend.store.figures import HOUR_S, MINUTE_S
+
+BLOCKS_A_STEP = 16
+"""Least number of blocks removed in one step."""
+FIGURE_BYTES = 600
+"""What a row of figures takes at most, about."""
+FIGURES_SHARE = 4
+"""Figures may take one part in so many of the size allowed; above that they go first."""
+RECOUNT_S = 300.0
+"""Counting all figures takes a moment, so it is done this seldom, and only while the file is too large."""
+LOOSE_PAGES = 8192
+"""A file with more free pages than this (64 MiB) is shrunk."""
+SHRINK_PAGES = 256
+
+
+class Retention:
+    """Removes through one connection. Belongs to the writer thread."""
+
+    def __init__(self, connection: sqlite3.Connection, options: BackendOptions) -> None:
+        self._connection = connection
+        self._most_bytes = options.retention_bytes
+        self._age_ns = int(options.retention_hours * HOUR_S * 10**9)
+        self._page_bytes = self._pragma("page_size")
+        self._most_figures = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
+        self._surplus_figures = 0
+        self._next_count = 0.0
+
+    def used_bytes(self) -> int:
+        """Size of the pages in use."""
+        return (self._pragma("page_count") - self._pragma("freelist_count")) * self._page_bytes
+
+    def step(self, rows: int = 0, now_ns: int | None = None) -> bool:
+        """Remove a little: at least as many records as `rows`, in one transaction. Returns whether anything was
+        removed.
+
+        Raises sqlite3.Error with nothing removed."""
+        now_ns = time.time_ns() if now_ns is None else now_ns
+        run = self._connection.execute
+        is_large = self.used_bytes() > self._most_bytes
+        run("BEGIN IMMEDIATE")
+        try:
+            before_ns = now_ns - self._age_ns
+            has_removed = self._remove_figures(before_ns // 10**9, is_large)
+            has_removed |= self._remove_blocks(before_ns, is_large, rows)
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        return has_removed
+
+    def shrink(self) -> bool:
+        """Give a few free pages back to the file system if there are very many; returns whether there were."""
+        if self._pragma("freelist_count") < LOOSE_PAGES:
+            return False
+        self._connection.execute(f"PRAGMA incremental_vacuum({SHRINK_PAGES})").fetchall()
+        return True
+
+    def _remove_blocks(self, before_ns: int, is_large: bool, rows: int) -> bool:
+        found: list[tuple[int, bytes]] = []
+        counted = 0
+        sql = "SELECT first, size, written_ns, ids FROM block ORDER BY first"
+        for first, size, written_ns, ids in self._connection.execute(sql):
+            enough = len(found) >= BLOCKS_A_STEP and counted >= 2 * rows
+            if enough or not (is_large or written_ns < before_ns):
+                break
+            found.append((first, ids))
+            counted += size
+        if not found:
+            return False
+        # A row that was completed since has another number, in a later block.
+        self._connection.executemany(
+            "DELETE FROM exchange WHERE id = ? AND number = ?",
+            [(ids[at : at + 16], first + at // 16) for first, ids in found for at in range(0, len(ids), 16)],
+        )
+        self._connection.execute("DELETE FROM block WHERE first <= ?", (found[-1][0],))
+        return True
+
+    def _remove_figures(self, before_s: int, is_large: bool) -> bool:
+        """Remove the oldest minute or hour of figures if it is too old, or if there are far too many of them."""
+        if is_large and time.monotonic() >= self._next_count:
+            self._next_count = time.monotonic() + RECOUNT_S
+            counted = self._connection.execute("SELECT count(*) FROM endpoint_figures").fetchone()[0]
+            self._surplus_figures = counted - self._most_figures
+        for step_s in (MINUTE_S, HOUR_S):
+            sql = "SELECT start_s FROM service_figures WHERE step_s = ? ORDER BY start_s LIMIT 1"
+            found = self._connection.execute(sql, (step_s,)).fetchone()
+            if found and (found[0] + step_s <= before_s or self._surplus_figures > 0):
+                self._surplus_figures -= self._remove_step(step_s, found[0])
+                return True
+        return False
+
+    def _remove_step(self, step_s: int, start_s: int) -> int:
+        run = self._connection.execute
+        sql = "SELECT service FROM service_figures WHERE step_s = ? AND start_s = ?"
+        services = run(sql, (step_s, start_s)).fetchall()
+        removed = self._connection.executemany(
+            "DELETE FROM endpoint_figures WHERE service = ? AND step_s = ? AND start_s = ?",
+            [(service, step_s, start_s) for (service,) in services],
+        ).rowcount
+        run("DELETE FROM service_figures WHERE step_s = ? AND start_s = ?", (step_s, start_s))
+        return removed
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -1,0 +1,85 @@
+"""Tables and indexes, as numbered migrations. A migration that was released is never changed."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("rover")
+
+NAMES = frozenset({"0001_exchanges_and_figures"})
+"""All that this version knows; a file with others in it was written by a newer one."""
+
+
+@migrations(name="0001_exchanges_and_figures")
+def _exchanges_and_figures(db: Database) -> None:
+    """The first layout.
+
+    exchange: what filters need, one short row per record, in the order of time (the id begins with it), so that the
+        newest are found without an index of their own and a filter without an index reads 100 bytes a record instead
+        of 1 KB.
+    block: the records themselves; `first` is the number of its first record, `ids` their ids (16 bytes each), which is
+        all that retention needs to remove them.
+    *_figures: sums per minute (step_s 60) and hour (3600), so that no page ever adds up exchanges.
+    """
+    for statement in (
+        """
+        CREATE TABLE exchange (
+            id BLOB PRIMARY KEY,
+            number INTEGER NOT NULL,
+            side TEXT NOT NULL,
+            service TEXT,
+            peer_service TEXT,
+            method TEXT,
+            path TEXT,
+            status INTEGER,
+            duration_ns INTEGER,
+            flags TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX exchange_service ON exchange (service, id)",
+        # Errors are few and what people look for: found at once among millions.
+        "CREATE INDEX exchange_error ON exchange (id) WHERE status >= 400",
+        """
+        CREATE TABLE block (
+            first INTEGER PRIMARY KEY,
+            size INTEGER NOT NULL,
+            written_ns INTEGER NOT NULL,
+            ids BLOB NOT NULL,
+            records BLOB NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE service_figures (
+            step_s INTEGER NOT NULL,
+            start_s INTEGER NOT NULL,
+            service TEXT NOT NULL,
+            calls INTEGER NOT NULL,
+            failures INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            durations BLOB NOT NULL,
+            PRIMARY KEY (step_s, start_s, service)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE endpoint_figures (
+            service TEXT NOT NULL,
+            step_s INTEGER NOT NULL,
+            start_s INTEGER NOT NULL,
+            method TEXT NOT NULL,
+            path TEXT NOT NULL,
+            calls INTEGER NOT NULL,
+            failures INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            durations BLOB NOT NULL,
+            PRIMARY KEY (service, step_s, start_s, method, path)
+        ) WITHOUT ROWID
+        """,
+        # For people with the sqlite3 shell.
+        """
+        CREATE VIEW readable AS
+        SELECT lower(hex(id)) AS id, side, service, peer_service, method, path, status,
+               round(duration_ns / 1e6, 3) AS duration_ms, flags
+        FROM exchange
+        """,
+    ):
+        db.execute(statement)

@@ -1,0 +1,139 @@
+"""`Store`: the writer, the readers and the queries behind one object."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rover.backend.options import BackendOptions, Row
+from rover.backend.store import query
+from rover.backend.store.file import StoreFile, is_corrupt
+from rover.backend.store.filter import Filter
+from rover.backend.store.query import Page, Span, Summary
+from rover.backend.store.readers import Readers
+from rover.backend.store.short import Stored
+from rover.backend.store.writer import Writer
+
+QUERY_S = 3.0
+"""A query that takes longer is given up."""
+
+T = TypeVar("T")
+Listener = Callable[[Sequence[Stored]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What the store tells about itself."""
+
+    stored: int
+    """Records stored since start."""
+    queued: int
+    lost: dict[str, int]
+    """Records not stored since start, by cause."""
+    used_bytes: int
+
+
+class Store:
+    """The database of one backend. Any thread may call anything."""
+
+    def __init__(self, options: BackendOptions, query_s: float = QUERY_S) -> None:
+        self._file = StoreFile(options.store_path)
+        try:
+            self._readers = Readers(options.store_path, query_s)
+            self._listeners: tuple[Listener, ...] = ()
+            self._writer = Writer(self._file, options, self._tell_listeners, self._readers.reset)
+        except BaseException:
+            self._file.unlock()
+            raise
+        self._is_closed = False
+
+    def put(self, rows: Sequence[Row]) -> int:
+        """Queue rows for the writer; returns how many were taken. Waits a second for room; what is then left is
+        counted."""
+        return self._writer.put(rows)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until what was put so far can be read; False if that took longer."""
+        return self._writer.flush(timeout_s)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Write what is queued and close the file. Idempotent."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._writer.close(timeout_s)
+            self._readers.reset()
+            self._file.unlock()
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` in the writer's thread with each batch once it can be read. It must be quick and not
+        raise."""
+        self._listeners = (*self._listeners, listener)
+
+    def facts(self) -> StoreFacts:
+        """Counters."""
+        stored, queued, lost = self._writer.facts()
+        return StoreFacts(stored, queued, lost, self._writer.used_bytes())
+
+    def services(self, from_ns: int, to_ns: int) -> tuple[dict[str, Summary], Span, float]:
+        """Figures by service, the span they cover in whole minutes, and how many seconds of it were watched."""
+        span = Span.of(from_ns, to_ns)
+        return self._read(lambda connection: (query.services(connection, span), span, _watched_s(connection, span)))
+
+    def endpoints(self, service: str, from_ns: int, to_ns: int) -> tuple[dict[tuple[str, str], Summary], Span, float]:
+        """Figures by method and path of a service; otherwise as `services`."""
+        span = Span.of(from_ns, to_ns)
+        return self._read(
+            lambda connection: (query.endpoints(connection, service, span), span, _watched_s(connection, span))
+        )
+
+    def exchanges(
+        self,
+        wanted: Filter,
+        from_ns: int,
+        to_ns: int,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Records that match, newest first; see `query.exchanges`."""
+        return self._read(
+            lambda connection: query.exchanges(
+                connection, wanted, from_ns, to_ns, before=before, after=after, limit=limit
+            )
+        )
+
+    def exchange(self, row_id: str) -> bytes | None:
+        """The record of this id as JSON, or None."""
+        return self._read(lambda connection: query.exchange(connection, row_id))
+
+    def _read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """Raises TimeoutError if the query takes too long, OSError if the file cannot be read."""
+        try:
+            with self._readers.snapshot() as connection:
+                return ask(connection)
+        except sqlite3.Error as error:
+            if is_corrupt(error):
+                self._writer.suspect()
+            raise OSError(f"the store cannot be read: {error}") from error
+
+    def _tell_listeners(self, stored: Sequence[Stored]) -> None:
+        for listener in self._listeners:
+            listener(stored)
+
+
+def open_store(options: BackendOptions) -> Store:
+    """Open or create the database; a corrupt file is set aside and a new one begun.
+
+    Raises BackendError if the path cannot be used or another rover uses it."""
+    return Store(options)
+
+
+def _watched_s(connection: sqlite3.Connection, span: Span) -> float:
+    """Seconds of the span of which there can be figures: not before the oldest, not in the future."""
+    first_s = query.first_minute_s(connection)
+    start_s = span.first_s if first_s is None else max(span.first_s, first_s)
+    return max(1.0, min(span.end_s, time.time()) - start_s)
