@@ -1,0 +1,37 @@
+"""Two hosts on one machine: network namespaces joined by a veth pair, made for a test and removed after it."""
+
+import os
+import subprocess
+
+IPV4 = ("10.77.0.1", "10.77.0.2")
+IPV6 = ("fd77::1", "fd77::2")
+
+
+class Hosts:
+    """Two namespaces with the addresses IPV4 and IPV6, used with `with`. Needs root."""
+
+    def __init__(self) -> None:
+        self.names = tuple(f"rover-test-{os.getpid()}-{number}" for number in (1, 2))
+
+    def __enter__(self) -> "Hosts":
+        self._ip("netns", "add", self.names[0])
+        self._ip("netns", "add", self.names[1])
+        self._ip("-n", self.names[0], "link", "add", "eth0", "type", "veth", "peer", "eth0", "netns", self.names[1])
+        for name, ipv4, ipv6 in zip(self.names, IPV4, IPV6, strict=True):
+            self._ip("-n", name, "addr", "add", f"{ipv4}/24", "dev", "eth0")
+            # Without nodad the address cannot be used for a second or two.
+            self._ip("-n", name, "addr", "add", f"{ipv6}/64", "dev", "eth0", "nodad")
+            self._ip("-n", name, "link", "set", "eth0", "up")
+            self._ip("-n", name, "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in self.names:
+            self._ip("netns", "del", name)
+
+    def inside(self, number: int) -> tuple[str, ...]:
+        """Words that run a command in the first (0) or second (1) namespace."""
+        return ("ip", "netns", "exec", self.names[number])
+
+    def _ip(self, *words: str) -> None:
+        subprocess.run(["ip", *words], check=True, timeout=20)
