@@ -6,6 +6,7 @@ pub mod combined;
 pub mod encoder;
 pub mod json;
 pub mod oap;
+pub mod oap_stream;
 pub mod proto;
 pub mod record;
 pub mod row;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use address::UnknownEnd;
 use address::{has_name, push_address};
 use kernel::{push_kernel_log, push_timestamp};
-use wire::{push_integer, push_message, push_text};
+use wire::{push_bytes, push_integer, push_message, push_text};
 
 use crate::record::{Flag, Identity, Protocol, Record, Side, Trace, TraceFormat};
 
@@ -122,9 +122,9 @@ impl OapEncoder {
     }
 }
 
-/// Appends the extension with an already encoded JSON object, a message of its own.
-pub fn push_rover_record(out: &mut Vec<u8>, json: &str) {
-    push_text(out, ROVER_RECORD, json);
+/// Appends a message that holds nothing but rover's own field: the record as a JSON object (UTF-8).
+pub fn push_rover_record(out: &mut Vec<u8>, json: &[u8]) {
+    push_bytes(out, ROVER_RECORD, json);
 }
 
 fn is_same(one: &Option<Arc<Identity>>, other: &Option<Arc<Identity>>) -> bool {

@@ -235,7 +235,7 @@ fn a_trace_the_protocol_cannot_name_is_left_out() {
 #[test]
 fn the_record_of_our_own_is_a_field_that_others_skip() {
     let mut out = Vec::new();
-    push_rover_record(&mut out, "{\"id\":\"1\"}");
+    push_rover_record(&mut out, b"{\"id\":\"1\"}");
     let message = v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap();
     assert_eq!(message.rover_record, "{\"id\":\"1\"}");
     assert_eq!(v3::EbpfAccessLogDownstream::decode(out.as_slice()).unwrap(), v3::EbpfAccessLogDownstream {});

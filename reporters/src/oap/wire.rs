@@ -27,10 +27,15 @@ pub fn push_integer(out: &mut Vec<u8>, field: u32, value: u64) {
 
 /// Appends a string field; an empty one is left out.
 pub fn push_text(out: &mut Vec<u8>, field: u32, text: &str) {
-    if !text.is_empty() {
+    push_bytes(out, field, text.as_bytes());
+}
+
+/// Appends a bytes field, or a string field whose content is known to be UTF-8; an empty one is left out.
+pub fn push_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+    if !bytes.is_empty() {
         push_varint(out, u64::from(field << 3 | LENGTH_DELIMITED));
-        push_varint(out, text.len() as u64);
-        out.extend_from_slice(text.as_bytes());
+        push_varint(out, bytes.len() as u64);
+        out.extend_from_slice(bytes);
     }
 }
 

@@ -1,0 +1,143 @@
+//! A connection to one backend: opening it, learning who is there, calling `collect` with ready-made messages.
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+use super::batch::Backend;
+use super::feed::Feed;
+use crate::proto::v3;
+use crate::proto::v3::ebpf_process_service_client::EbpfProcessServiceClient;
+
+/// Response metadata by which a backend of rover's own says that it takes whole records.
+pub const ROVER_BACKEND: &str = "rover-backend";
+
+/// Request metadata with the token, named by OAP.
+pub const AUTHENTICATION: &str = "authentication";
+
+/// For the connection and for the first answer, each.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A peer that vanished without a word is noticed by the kernel's probes. HTTP/2 pings would be refused by gRPC
+/// servers in Java when they come more often than every five minutes.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// An open channel to a backend that answered.
+#[derive(Clone, Debug)]
+pub struct Link {
+    channel: Channel,
+    token: Option<MetadataValue<Ascii>>,
+    pub backend: Backend,
+}
+
+impl Link {
+    /// Connects to `address` (`host:port`) and asks who is there.
+    ///
+    /// The question is a report of no processes: OAP answers it with nothing, and a refused token shows at once.
+    pub async fn open(address: &str, token: Option<&str>, agent_id: &str) -> Result<Link, Status> {
+        let token = token
+            .map(|token| token.parse().map_err(|_| Status::invalid_argument("token is not ASCII text")))
+            .transpose()?;
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|error| Status::invalid_argument(format!("address {address}: {error}")))?
+            .connect_timeout(CONNECT)
+            .tcp_keepalive(Some(KEEPALIVE));
+        let channel = endpoint.connect().await.map_err(|error| Status::unavailable(with_causes(&error)))?;
+        let mut link = Link { channel, token, backend: Backend::Oap };
+        let mut question =
+            Request::new(v3::EbpfProcessReportList { processes: Vec::new(), ebpf_agent_id: agent_id.to_owned() });
+        question.set_timeout(CONNECT);
+        link.authenticate(&mut question);
+        match EbpfProcessServiceClient::new(link.channel.clone()).report_processes(question).await {
+            Ok(answer) if answer.metadata().contains_key(ROVER_BACKEND) => link.backend = Backend::Rover,
+            Ok(_) => {}
+            Err(status) if is_final(&status) => return Err(status),
+            // A receiver that knows the stream only.
+            Err(_) => {}
+        }
+        Ok(link)
+    }
+
+    /// Sends a whole stream; its answer.
+    pub async fn collect(&self, feed: Feed) -> Result<(), Status> {
+        let mut client = Grpc::new(self.channel.clone());
+        client.ready().await.map_err(|error| Status::unavailable(with_causes(&error)))?;
+        let mut request = Request::new(feed);
+        self.authenticate(&mut request);
+        let path = PathAndQuery::from_static("/skywalking.v3.EBPFAccessLogService/collect");
+        client.client_streaming(request, path, Ready).await.map(drop)
+    }
+
+    fn authenticate<T>(&self, request: &mut Request<T>) {
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert(AUTHENTICATION, token.clone());
+        }
+    }
+}
+
+/// Whether no stream can succeed where a call ended so.
+fn is_final(status: &Status) -> bool {
+    is_denied(status) || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+}
+
+/// Whether the token is what the other end objects to.
+pub fn is_denied(status: &Status) -> bool {
+    matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated)
+}
+
+/// An error with all that caused it: the first says "transport error" only.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+/// Messages that are serialized already; the answer's content is of no interest.
+#[derive(Clone, Copy, Debug)]
+struct Ready;
+
+impl Codec for Ready {
+    type Encode = Bytes;
+    type Decode = ();
+    type Encoder = Ready;
+    type Decoder = Ready;
+
+    fn encoder(&mut self) -> Ready {
+        Ready
+    }
+
+    fn decoder(&mut self) -> Ready {
+        Ready
+    }
+}
+
+impl Encoder for Ready {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        target.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Ready {
+    type Item = ();
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+        source.advance(source.remaining());
+        Ok(Some(()))
+    }
+}

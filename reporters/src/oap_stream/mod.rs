@@ -1,0 +1,292 @@
+//! The stream to OAP: encodes on the engine's thread, sends on its own, and never lets the one wait for the other.
+//!
+//! [`OapReporter::push`] encodes a record into the batch at hand, [`OapReporter::hand_over`] gives the batch to the
+//! sender. What cannot be held is refused and counted; what is sent counts as delivered when its stream was closed
+//! with OK, so delivery is at least once.
+
+mod backoff;
+mod batch;
+mod feed;
+mod link;
+mod node;
+mod queue;
+mod sender;
+mod stats;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+use batch::{Backend, OpenBatch, MESSAGE_OVERHEAD};
+pub use link::{AUTHENTICATION, ROVER_BACKEND};
+use queue::Queue;
+use sender::Sender;
+pub use stats::OapStats;
+use stats::{Counters, Drop as DropCause};
+
+use crate::json::JsonEncoder;
+use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
+use crate::record::Record;
+
+/// A batch is handed over when it has reached this size, whether the engine asks for it or not.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// Where records go and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OapOptions {
+    /// `host:port` each; tried in turn.
+    pub addresses: Vec<String>,
+    /// Sent as the metadata `authentication`.
+    pub token: Option<String>,
+    pub node_name: String,
+    /// Prefixed by OAP to the names it finds itself; empty: none.
+    pub cluster_name: String,
+    /// How an end without a known service is written.
+    pub unknown_end: UnknownEnd,
+    /// Ceiling of all that is held, unanswered streams included.
+    pub queue_bytes: usize,
+    /// A stream is closed, and so acknowledged, after this time or this many bytes.
+    pub stream_seconds: f32,
+    pub stream_bytes: usize,
+    /// How long the backend may owe an answer, or not read, before the stream counts as failed.
+    pub answer_seconds: f32,
+}
+
+impl Default for OapOptions {
+    fn default() -> OapOptions {
+        OapOptions {
+            addresses: vec!["127.0.0.1:11800".to_owned()],
+            token: None,
+            node_name: String::new(),
+            cluster_name: String::new(),
+            unknown_end: UnknownEnd::default(),
+            queue_bytes: 32 << 20,
+            stream_seconds: 5.0,
+            stream_bytes: 4 << 20,
+            answer_seconds: 30.0,
+        }
+    }
+}
+
+impl OapOptions {
+    /// From a JSON object; what it does not name has its default.
+    pub fn from_json(text: &str) -> Result<OapOptions, StartError> {
+        serde_json::from_str(text).map_err(|error| StartError(format!("oap options: {error}")))
+    }
+
+    fn stream_age(&self) -> Duration {
+        positive(self.stream_seconds)
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        positive(self.answer_seconds)
+    }
+}
+
+fn positive(seconds: f32) -> Duration {
+    Duration::try_from_secs_f32(seconds).unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(1))
+}
+
+/// Why a reporter cannot be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError(String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What became of a pushed record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    Queued,
+    /// Has no form that OAP could take.
+    Withheld,
+    /// Refused and counted as `report_queue_full`.
+    Full,
+}
+
+/// What both threads share.
+#[derive(Debug)]
+struct Shared {
+    queue: Queue,
+    counters: Counters,
+    /// 0 until a backend answered, then 1 + [`Backend`].
+    backend: AtomicU8,
+    stop: Notify,
+}
+
+impl Shared {
+    fn set_backend(&self, backend: Backend) {
+        self.backend.store(1 + backend as u8, Ordering::Relaxed);
+    }
+
+    /// Whether whole records are wanted, as far as is known: the first ones may go to either kind of backend.
+    fn wants_records(&self) -> bool {
+        self.backend.load(Ordering::Relaxed) != 1 + Backend::Oap as u8
+    }
+}
+
+/// The engine's end of a stream to OAP or to a backend of rover's own.
+#[derive(Debug)]
+pub struct OapReporter {
+    shared: Arc<Shared>,
+    encoder: OapEncoder,
+    json: JsonEncoder,
+    json_text: Vec<u8>,
+    open: OpenBatch,
+    sender: Option<JoinHandle<()>>,
+}
+
+impl OapReporter {
+    /// Starts the sending thread. Whether a backend is there does not matter.
+    pub fn start(options: OapOptions) -> Result<OapReporter, StartError> {
+        if options.addresses.is_empty() {
+            return Err(StartError("oap options: no address".to_owned()));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| StartError(format!("event loop: {error}")))?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.queue_bytes),
+            counters: Counters::default(),
+            backend: AtomicU8::new(0),
+            stop: Notify::new(),
+        });
+        let encoder = OapEncoder::new(options.unknown_end);
+        let sender = Sender::new(Arc::clone(&shared), options, agent_id());
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("rover-oap".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = sender.run() => {}
+                        () = for_thread.stop.notified() => {}
+                    }
+                });
+            })
+            .map_err(|error| StartError(format!("sending thread: {error}")))?;
+        Ok(OapReporter {
+            shared,
+            encoder,
+            json: JsonEncoder::default(),
+            json_text: Vec::new(),
+            open: OpenBatch::default(),
+            sender: Some(thread),
+        })
+    }
+
+    /// Encodes a record. Never waits.
+    pub fn push(&mut self, record: &Record) -> Pushed {
+        let counters = &self.shared.counters;
+        counters.pushed.fetch_add(1, Ordering::Relaxed);
+        if self.shared.queue.is_full(MESSAGE_OVERHEAD) {
+            counters.drop_records(DropCause::QueueFull, 1);
+            return Pushed::Full;
+        }
+        let start = self.open.bytes.len();
+        let encoded = self.encoder.encode(record, &mut self.open.bytes);
+        let oap_end = self.open.bytes.len();
+        if self.shared.wants_records() {
+            self.json_text.clear();
+            self.json.encode_object(record, &mut self.json_text);
+            push_rover_record(&mut self.open.bytes, &self.json_text);
+        }
+        let length = self.open.bytes.len() - start;
+        if length == 0 {
+            counters.withheld.fetch_add(1, Ordering::Relaxed);
+            return Pushed::Withheld;
+        }
+        if !self.shared.queue.hold(length + MESSAGE_OVERHEAD) {
+            self.open.bytes.truncate(start);
+            // The connection may have been told in what was just taken away.
+            self.encoder.start_run();
+            counters.drop_records(DropCause::QueueFull, 1);
+            return Pushed::Full;
+        }
+        if encoded == Encoded::KernelOnly {
+            counters.kernel_only.fetch_add(1, Ordering::Relaxed);
+        }
+        self.open.close_record(oap_end, record.id.wall_ns.saturating_sub(record.start_ns));
+        if self.open.bytes.len() >= BATCH_BYTES {
+            self.hand_over();
+        }
+        Pushed::Queued
+    }
+
+    /// Gives what was pushed to the sender; to be called at the end of each round of pushes.
+    pub fn hand_over(&mut self) {
+        if !self.open.is_empty() {
+            self.shared.queue.push(self.open.seal());
+            // Any batch can become the first of a stream.
+            self.encoder.start_run();
+        }
+    }
+
+    /// Hands over, closes streams early and waits for their answers, for at most `most`; whether all was settled.
+    pub fn flush(&mut self, most: Duration) -> bool {
+        self.hand_over();
+        self.shared.queue.set_flushing(true);
+        let is_settled = self.shared.queue.wait_settled(most);
+        self.shared.queue.set_flushing(false);
+        is_settled
+    }
+
+    pub fn stats(&self) -> OapStats {
+        self.shared.counters.snapshot(self.shared.queue.held())
+    }
+
+    /// Flushes for at most `most`, ends the sending thread and counts what is left as `report_unsent`.
+    pub fn stop(&mut self, most: Duration) -> OapStats {
+        self.flush(most);
+        self.end_thread();
+        let stats = self.stats();
+        if stats.held_records > 0 {
+            self.shared.counters.drop_records(DropCause::Unsent, stats.held_records);
+        }
+        let mut stats = self.stats();
+        (stats.held_records, stats.held_bytes) = (0, 0);
+        stats
+    }
+
+    fn end_thread(&mut self) {
+        self.shared.stop.notify_one();
+        if let Some(thread) = self.sender.take() {
+            // A panic of the sender has been printed; there is nobody to tell it again.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for OapReporter {
+    fn drop(&mut self) {
+        self.end_thread();
+    }
+}
+
+/// Random per start, in the form of a UUID (RFC 9562, version 4).
+fn agent_id() -> String {
+    let (high, low) = (backoff::random(), backoff::random());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        0x8000 | (low >> 48 & 0x3fff),
+        low & 0xffff_ffff_ffff
+    )
+}
+
+#[cfg(test)]
+mod tests;
