@@ -50,8 +50,8 @@ class Capture:
     """What is taken from the traffic."""
 
     payload_bytes: int = _key(
-        64 * _KIB,
-        kinds.with_bounds(kinds.SIZE, 256, _MIB),
+        65535,
+        kinds.with_bounds(kinds.SIZE, 256, 65535),
         "The most that is copied of one socket operation. What is beyond it shows as a gap, unless it is a body of "
         "known length.",
         unit="bytes",
@@ -120,7 +120,7 @@ class Watch:
     )
     port_wait_seconds: float = _key(
         5,
-        kinds.with_bounds(kinds.NUMBER, 0, 300),
+        kinds.with_bounds(kinds.NUMBER, 0, 8),
         "For rules with `port`: how long data of a new process is held until it listens somewhere. Afterwards it "
         "counts as not listening, until it does.",
         unit="seconds",

@@ -27,14 +27,20 @@ class Process:
     """Path of the executable; None for a kernel thread, and if it cannot be read."""
     source: ProcFs | None = field(default=None, repr=False)
     """Where more can be read; None once the process is known to be gone."""
+    told_cmdline: str | None = None
+    """What the kernel said of the command line at the start, for a process that is gone."""
+    told_user_id: int | None = None
+    """The same of the user."""
 
     def maybe_cmdline(self) -> str | None:
         """The command line, arguments joined by single spaces."""
-        return self.source.maybe_cmdline(self.pid) if self.source else None
+        found = self.source.maybe_cmdline(self.pid) if self.source else None
+        return found or self.told_cmdline  # empty for a process that has ended and not been waited for
 
     def maybe_user_id(self) -> int | None:
         """The user that the process runs as."""
-        return self.source.maybe_user_id(self.pid) if self.source else None
+        found = self.source.maybe_user_id(self.pid) if self.source else None
+        return self.told_user_id if found is None else found
 
     def maybe_unit(self) -> str | None:
         """The systemd service of the process, if it is in one."""
@@ -48,14 +54,14 @@ class ProcFs:
         self.root = root
 
     def maybe_process(self, pid: int) -> Process | None:
-        """The process with this id; None if there is none."""
+        """The process with this id; None if there is none, or it has ended and only waits to be waited for."""
         stat = self._maybe_bytes(pid, "stat")
         if stat is None:
             return None
         # The name stands in brackets and may itself hold brackets and spaces; fields after it are numbers (proc(5)).
         opening, closing = stat.find(b"("), stat.rfind(b")")
         numbers = stat[closing + 2 :].split()
-        if opening < 0 or len(numbers) < 20:
+        if opening < 0 or len(numbers) < 20 or numbers[0] == b"Z":
             return None
         is_kernel_thread = bool(int(numbers[6]) & _KERNEL_THREAD)
         return Process(

@@ -20,8 +20,10 @@ from rover.processes.rules import Ports, Rules
 
 _START_SLACK_NS = 20_000_000  # a start time is rounded to the clock tick of 10 ms
 
-Event = tuple[str, int, int, int, str, str]
-"""`("fork" | "exec" | "exit", pid, parent, time_ns, comm, executable)`, as the engine hands it out."""
+Event = tuple[str, int, int, int, str, str, int, list[str]]
+"""`("fork" | "exec" | "exit", pid, parent, time_ns, comm, executable, uid, arguments)`, as the engine hands it out.
+
+What exec was called with, in words of the kernel: empty for other events and for processes that ran before rover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,14 @@ class ProcessTable:
 
     def handle(self, events: Iterable[Event]) -> Iterator[Decision]:
         """What follows from these events, in their order."""
-        for kind, pid, parent, time_ns, *names in events:
+        for event in events:
+            kind, pid, parent = event[:3]
             if kind == "exit":
                 yield from self._exit(pid)
             elif kind == "fork" and self._rules.is_inherited and parent in self._entries:
                 yield from self._inherit(pid, self._entries[parent])
             else:
-                comm, executable = [*names, "", ""][:2]
-                yield from self._enter(self._look(pid, parent, time_ns, comm, executable), time_ns)
+                yield from self._enter(self._look(event), event[3])
 
     def look_again(self, now_ns: int) -> Iterator[Decision]:
         """Decisions that listening sockets or the passing of time have brought. `now_ns`: since boot."""
@@ -123,19 +125,20 @@ class ProcessTable:
         if parent.verdict is not None:
             yield Decision(pid, parent.verdict, parent.identity.as_json(pid) if parent.verdict else None)
 
-    def _look(self, pid: int, parent: int, time_ns: int, comm: str, executable: str) -> Process:
+    def _look(self, event: Event) -> Process:
         """The process of an event: from /proc, or from the event's own words if it is gone."""
+        _, pid, parent, time_ns, comm, executable, user_id, arguments = event
         process = self._proc.maybe_process(pid)
-        if process is not None and process.start_ns <= time_ns + _START_SLACK_NS:
-            return process
-        return Process(
-            pid=pid,
-            parent=parent,
-            comm=comm,
-            start_ns=time_ns,
-            is_kernel_thread=False,
-            executable=executable or None,
-        )
+        if process is None or process.start_ns > time_ns + _START_SLACK_NS:
+            process = Process(
+                pid=pid, parent=parent, comm=comm, start_ns=time_ns, is_kernel_thread=False, executable=None
+            )
+        if executable:
+            if process.executable is None and not process.is_kernel_thread:
+                process.executable = executable
+            process.told_user_id = user_id
+            process.told_cmdline = " ".join(arguments) or None
+        return process
 
     def _enter(self, process: Process, time_ns: int) -> Iterator[Decision]:
         identity = identify(process, self._instance)

@@ -133,8 +133,8 @@ def test_an_empty_file_and_an_empty_section_change_nothing(write):
 
 
 def test_sizes_take_units(write):
-    capture = load(write("capture: {head_bytes: 1.5 KiB, payload_bytes: 64KiB}")).config.capture
-    assert (capture.head_bytes, capture.payload_bytes) == (1536, 65536)
+    capture = load(write("capture: {head_bytes: 1.5 KiB, payload_bytes: 32KiB}")).config.capture
+    assert (capture.head_bytes, capture.payload_bytes) == (1536, 32768)
 
 
 def test_header_names_are_compared_in_lower_case(write):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -47,7 +48,7 @@ class QueueEngine:
     def watch_existing(self, pids: list[int]) -> None:
         self.existing = pids
         for pid in pids:
-            self.events.put(("exec", pid, 0, time.clock_gettime_ns(time.CLOCK_BOOTTIME), "", ""))
+            self.events.put(("exec", pid, 0, time.clock_gettime_ns(time.CLOCK_BOOTTIME), "", "", 0, []))
 
     def wait_for(self, pid: int) -> tuple[bool, str | None]:
         def last() -> tuple[bool, str | None] | None:
@@ -92,7 +93,7 @@ def test_a_process_that_begins_is_decided_on(engine):
     confirmer.start()
     child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     try:
-        engine.events.put(("exec", child.pid, os.getpid(), now_ns(), "cat", "/usr/bin/cat"))
+        engine.events.put(("exec", child.pid, os.getpid(), now_ns(), "cat", "/usr/bin/cat", 0, ["cat"]))
         assert engine.wait_for(child.pid) == (False, None)
     finally:
         child.stdin.close()
@@ -105,7 +106,7 @@ def test_a_server_is_decided_on_once_it_listens(engine):
         "import socket, sys; sys.stdin.readline(); s = socket.create_server(('127.0.0.1', int(sys.argv[1])));"
         "print('listening', flush=True); sys.stdin.readline()"
     )
-    with __import__("socket").create_server(("127.0.0.1", 0)) as probe:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     confirmer = a_confirmer(engine, include=[Rule(port=port)])
     confirmer.start()
@@ -113,7 +114,7 @@ def test_a_server_is_decided_on_once_it_listens(engine):
         ["python3", "-c", program, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        engine.events.put(("exec", child.pid, os.getpid(), now_ns(), "python3", "/usr/bin/python3"))
+        engine.events.put(("exec", child.pid, os.getpid(), now_ns(), "python3", "/usr/bin/python3", 0, []))
         child.stdin.write("listen\n")
         child.stdin.flush()
         assert child.stdout.readline() == "listening\n"
@@ -129,7 +130,7 @@ def test_what_is_queued_at_the_stop_is_still_decided(engine):
     confirmer = a_confirmer(engine)
     confirmer.start()
     engine.wait_for(os.getpid())
-    engine.events.put(("exec", 4_000_000, 1, now_ns(), "curl", "/usr/bin/curl"))
+    engine.events.put(("exec", 4_000_000, 1, now_ns(), "curl", "/usr/bin/curl", 0, ["curl"]))
     confirmer.stop()
     assert 4_000_000 in {pid for pid, _, _ in engine.confirmed}
 
@@ -150,8 +151,8 @@ def test_a_thousand_forks_a_second_cost_less_than_a_tenth_of_a_core():
     five, as other programs run beside."""
     table = ProcessTable(Rules([], [Rule(exe="/opt/*", cmdline="*x*")]), "node-1", 0)
     me = os.getpid()
-    list(table.handle([("exec", me, 1, now_ns(), "", "")]))
-    events = [("fork", me, me, now_ns(), "", ""), ("exec", me, me, now_ns(), "", "")]
+    list(table.handle([("exec", me, 1, now_ns(), "", "", 0, [])]))
+    events = [("fork", me, me, now_ns(), "", "", 0, []), ("exec", me, me, now_ns(), "", "", 0, [])]
     costs = []
     for _ in range(5):
         begin = time.thread_time_ns()

@@ -19,6 +19,10 @@ from rover.processes.procfs import ProcFs, maybe_unit
 def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
+        # Popen returns when the descriptors are closed, in the middle of exec: the arguments come a moment later.
+        deadline = time.monotonic() + 5
+        while not Path(f"/proc/{process.pid}/cmdline").read_bytes() and time.monotonic() < deadline:
+            os.sched_yield()
         yield process
     finally:
         process.stdin.close()
@@ -69,13 +73,19 @@ def test_a_process_that_is_gone_is_no_error():
     assert process.maybe_unit() is None
 
 
+def test_a_process_that_ended_and_was_not_waited_for_is_gone():
+    child = subprocess.Popen(["true"])
+    try:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert ProcFs().maybe_process(child.pid) is None
+    finally:
+        child.wait()
+
+
 def test_an_executable_replaced_while_it_runs_keeps_its_name(tmp_path):
     program = tmp_path / "server"
     shutil.copy(os.path.realpath(shutil.which("cat")), program)
     with running(str(program)) as child:
-        deadline = time.monotonic() + 5
-        while ProcFs().maybe_process(child.pid).executable != str(program) and time.monotonic() < deadline:
-            os.sched_yield()
         program.unlink()
         assert os.readlink(f"/proc/{child.pid}/exe").endswith(" (deleted)")
         assert ProcFs().maybe_process(child.pid).executable == str(program)

@@ -73,15 +73,15 @@ def a_table(machine: Machine, include=(), exclude=()) -> ProcessTable:
 
 
 def fork(pid: int, parent: int, at: int = SECOND):
-    return ("fork", pid, parent, at, "", "")
+    return ("fork", pid, parent, at, "", "", 0, [])
 
 
-def execute(pid: int, at: int = SECOND, name: str = ""):
-    return ("exec", pid, 1, at, name, f"/usr/bin/{name}" if name else "")
+def execute(pid: int, at: int = SECOND, name: str = "", arguments=(), uid: int = 0):
+    return ("exec", pid, 1, at, name, f"/usr/bin/{name}" if name else "", uid, [name, *arguments])
 
 
 def leave(pid: int, at: int = SECOND):
-    return ("exit", pid, 1, at, "", "")
+    return ("exit", pid, 1, at, "", "", 0, [])
 
 
 def verdicts(decisions) -> list[tuple[int, bool]]:
@@ -151,6 +151,16 @@ def test_a_process_that_is_gone_is_named_by_its_exec_event(machine):
     assert decision.is_watched
     known = identity(decision)
     assert (known["service"], known["process"], known["executable"]) == ("curl", "curl", "/usr/bin/curl")
+
+
+def test_a_process_that_is_gone_is_judged_by_what_it_was_started_with(machine):
+    table = a_table(machine, exclude=[Rule(cmdline="curl *secret*"), Rule(user="33")])
+    events = [
+        execute(10, name="curl", arguments=["-s", "http://secret/"]),
+        execute(11, name="curl", arguments=["-s", "http://open/"]),
+        execute(12, name="curl", uid=33),
+    ]
+    assert verdicts(table.handle(events)) == [(10, False), (11, True), (12, False)]
 
 
 def test_a_process_that_is_gone_and_was_not_named_is_watched_without_a_service(machine):
