@@ -1,10 +1,10 @@
 //! Header fields that matter to an observer: framing, connection options, trace context, and configured ones.
 
-use super::limits::KeepHeaders;
+use super::limits::{letter_bit, KeepHeaders};
 use super::lines::Line;
 use super::message::{Framing, Head, Role, Version};
-use super::text::{cut, members, owned, trim};
-use super::trace::Candidates;
+use super::text::{is_name, members, owned, trim, trim_start};
+use super::trace::{Candidates, TraceField};
 
 /// Most configured fields kept of one head or trailer section.
 pub const KEPT_FIELDS: usize = 1024;
@@ -23,7 +23,8 @@ pub(super) struct Fields {
     says_keep_alive: bool,
     says_upgrade: bool,
     has_upgrade: bool,
-    trace: Candidates,
+    /// Most heads carry no trace context.
+    trace: Option<Box<Candidates>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,65 +35,66 @@ enum Coding {
 
 impl Fields {
     /// Reads one header line. `keep`: configured headers, if they are to be kept.
+    #[inline]
     pub(super) fn read(&mut self, head: &mut Head, line: Line<'_>, keep: Option<&KeepHeaders>) {
-        if is_continuation(line.text) {
-            return;
+        // Most lines matter to nobody and are dismissed by their first letter.
+        let letters = keep.map_or(KNOWN_LETTERS, |keep| keep.first_letters() | KNOWN_LETTERS);
+        if begins_with(line.text, letters) {
+            self.read_candidate(head, line, keep);
         }
-        let unfolded;
-        let text = if line.is_folded {
-            unfolded = unfold(line.text);
-            &unfolded
-        } else {
-            line.text
-        };
-        let Some((name, value)) = maybe_field(text) else { return };
-        if let Some(keep) = keep {
-            keep_field(keep, &mut head.headers, name, value);
-        }
-        // The rest of a cut value is unknown: as text it is good enough, for framing it is no value.
-        self.read_known(head, name, value, line.is_cut);
     }
 
-    fn read_known(&mut self, head: &mut Head, name: &[u8], value: &[u8], is_cut: bool) {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-        match name.len() {
-            2 if is(b"b3") => self.trace.b3(value),
-            3 if is(b"sw8") => self.trace.sw8(value),
-            4 if is(b"host") && head.host.is_none() => head.host = Some(owned(value)),
-            6 if is(b"expect") => head.expect_continue |= has_member(value, b"100-continue"),
-            7 if is(b"upgrade") => {
-                self.has_upgrade = true;
-                head.websocket |= has_member(value, b"websocket");
-            }
-            10 if is(b"connection") => self.connection(value),
-            10 if is(b"x-b3-flags") => self.trace.b3_flags(value),
-            11 if is(b"traceparent") => self.trace.traceparent(value),
-            11 if is(b"x-b3-spanid") => self.trace.b3_span_id(value),
-            12 if is(b"content-type") && head.content_type.is_none() => {
+    fn read_candidate(&mut self, head: &mut Head, line: Line<'_>, keep: Option<&KeepHeaders>) {
+        let unfolded = line.is_folded.then(|| unfold(line.text));
+        let text = unfolded.as_deref().unwrap_or(line.text);
+        if let Some(keep) = keep.filter(|keep| !keep.is_empty()) {
+            keep_field(keep, &mut head.headers, text);
+        }
+        if let Some((known, value)) = Known::maybe(text) {
+            self.read_known(head, known, value, line.is_cut);
+        }
+    }
+
+    fn read_known(&mut self, head: &mut Head, known: Known, value: &[u8], is_cut: bool) {
+        match known {
+            Known::Host if head.host.is_none() => head.host = Some(owned(value)),
+            Known::ContentType if head.content_type.is_none() => {
                 let media_type = trim(value.split(|byte| *byte == b';').next().unwrap_or(value));
                 head.event_stream = media_type.eq_ignore_ascii_case(b"text/event-stream");
                 head.content_type = Some(owned(value));
             }
-            12 if is(b"x-b3-traceid") => self.trace.b3_trace_id(value),
-            12 if is(b"x-b3-sampled") => self.trace.b3_sampled(value),
-            14 if is(b"content-length") && !is_cut => self.content_length(value),
-            17 if is(b"transfer-encoding") && !is_cut => self.transfer_encoding(value),
-            _ => {}
+            // The first of these counts.
+            Known::Host | Known::ContentType => {}
+            // The rest of a cut value is unknown: as text it is good enough, for framing it is no value.
+            Known::ContentLength | Known::TransferEncoding if is_cut => {}
+            Known::ContentLength => self.content_length(value),
+            Known::TransferEncoding => self.transfer_encoding(value),
+            Known::Connection => self.connection(value),
+            Known::Expect => head.expect_continue |= has_member(value, b"100-continue"),
+            Known::Upgrade => {
+                self.has_upgrade = true;
+                head.websocket |= has_member(value, b"websocket");
+            }
+            Known::Trace(field) => self.trace.get_or_insert_default().read(field, value),
         }
     }
 
     /// Repeated equal lengths are one, be it as lines or as a list (RFC 9110 §8.6); of different ones the first counts.
     fn content_length(&mut self, value: &[u8]) {
+        if self.add_length(value) {
+            return;
+        }
         let mut has_any = false;
         for member in members(value) {
             has_any = true;
-            match (maybe_length(member), self.length) {
-                (Some(length), None) => self.length = Some(length),
-                (Some(length), Some(first)) if length == first => {}
-                _ => self.is_length_bad = true,
-            }
+            self.is_length_bad |= !self.add_length(member);
         }
         self.is_length_bad |= !has_any;
+    }
+
+    /// Whether `text` is a length and no other one was told before.
+    fn add_length(&mut self, text: &[u8]) -> bool {
+        maybe_length(text).is_some_and(|length| *self.length.get_or_insert(length) == length)
     }
 
     /// Only the last coding of all lines decides (RFC 9112 §6.3).
@@ -108,9 +110,9 @@ impl Fields {
 
     fn connection(&mut self, value: &[u8]) {
         for member in members(value) {
-            self.says_close |= member.eq_ignore_ascii_case(b"close");
-            self.says_keep_alive |= member.eq_ignore_ascii_case(b"keep-alive");
-            self.says_upgrade |= member.eq_ignore_ascii_case(b"upgrade");
+            self.says_close |= is_name(member, b"close");
+            self.says_keep_alive |= is_name(member, b"keep-alive");
+            self.says_upgrade |= is_name(member, b"upgrade");
         }
     }
 
@@ -128,8 +130,7 @@ impl Fields {
             Version::Http11 => !fields.says_close,
             Version::Http10 => fields.says_keep_alive && !fields.says_close,
         } && head.framing != Framing::UntilClose;
-        let mut trace = fields.trace;
-        head.trace = trace.take();
+        head.trace = fields.trace.and_then(|candidates| candidates.best());
     }
 
     /// RFC 9112 §6.3, but for what depends on the request.
@@ -149,35 +150,95 @@ impl Fields {
 
 /// Keeps a trailer line if it is configured.
 pub(super) fn read_trailer(keep: &KeepHeaders, trailers: &mut Vec<(Box<str>, Box<str>)>, line: Line<'_>) {
-    if is_continuation(line.text) {
+    keep_field(keep, trailers, &unfold(line.text));
+}
+
+/// Headers that mean something to the observer.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Host,
+    ContentType,
+    ContentLength,
+    TransferEncoding,
+    Connection,
+    Expect,
+    Upgrade,
+    Trace(TraceField),
+}
+
+/// First letters of the headers in [`Known::maybe`].
+const KNOWN_LETTERS: u32 = {
+    let letters = b"bcehstux";
+    let mut bits = 0;
+    let mut at = 0;
+    while at < letters.len() {
+        bits |= letter_bit(letters[at]);
+        at += 1;
+    }
+    bits
+};
+
+impl Known {
+    /// The known header of a line and its value. No line is searched for its colon.
+    fn maybe(text: &[u8]) -> Option<(Known, &[u8])> {
+        let first = text.first()?.to_ascii_lowercase();
+        let candidates: &[(&[u8], Known)] = match first {
+            b'b' => &[(b"b3", Known::Trace(TraceField::B3))],
+            b'c' => &[
+                (b"connection", Known::Connection),
+                (b"content-type", Known::ContentType),
+                (b"content-length", Known::ContentLength),
+            ],
+            b'e' => &[(b"expect", Known::Expect)],
+            b'h' => &[(b"host", Known::Host)],
+            b's' => &[(b"sw8", Known::Trace(TraceField::Sw8))],
+            b't' => &[
+                (b"traceparent", Known::Trace(TraceField::Traceparent)),
+                (b"transfer-encoding", Known::TransferEncoding),
+            ],
+            b'u' => &[(b"upgrade", Known::Upgrade)],
+            b'x' => &[
+                (b"x-b3-traceid", Known::Trace(TraceField::B3TraceId)),
+                (b"x-b3-spanid", Known::Trace(TraceField::B3SpanId)),
+                (b"x-b3-sampled", Known::Trace(TraceField::B3Sampled)),
+                (b"x-b3-flags", Known::Trace(TraceField::B3Flags)),
+            ],
+            _ => return None,
+        };
+        candidates.iter().find_map(|(name, known)| Some((*known, maybe_value(text, name)?)))
+    }
+}
+
+/// The value, trimmed, if this is a line of that header. The delimiter tells most lines apart before any name is compared.
+#[inline(always)]
+fn maybe_value<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (begin, rest) = text.split_at_checked(name.len())?;
+    match rest {
+        [b':', value @ ..] if is_name(begin, name) => Some(trim(value)),
+        // No whitespace belongs before the colon (RFC 9112 §5.1); some is tolerated.
+        [b' ' | b'\t', ..] if is_name(begin, name) => trim_start(rest).strip_prefix(b":").map(trim),
+        _ => None,
+    }
+}
+
+/// Whether a line begins with one of these letters ([`letter_bit`]).
+#[inline]
+fn begins_with(text: &[u8], letters: u32) -> bool {
+    text.first().is_some_and(|first| letters & letter_bit(*first) != 0)
+}
+
+/// Keeps a line of a configured header, unless there are too many.
+fn keep_field(keep: &KeepHeaders, kept: &mut Vec<(Box<str>, Box<str>)>, text: &[u8]) {
+    if !begins_with(text, keep.first_letters()) {
         return;
     }
-    if line.is_folded {
-        if let Some((name, value)) = maybe_field(&unfold(line.text)) {
-            keep_field(keep, trailers, name, value);
+    for (name, is_secret) in keep.iter() {
+        if kept.len() >= KEPT_FIELDS {
+            return;
         }
-    } else if let Some((name, value)) = maybe_field(line.text) {
-        keep_field(keep, trailers, name, value);
-    }
-}
-
-/// A line that continues nothing, right behind the start line, is to be ignored (RFC 9112 §2.2).
-fn is_continuation(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b' ' | b'\t'))
-}
-
-/// Name and value, trimmed. A line without colon is none.
-fn maybe_field(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (name, value) = cut(text, b':')?;
-    Some((trim(name), trim(value)))
-}
-
-fn keep_field(keep: &KeepHeaders, kept: &mut Vec<(Box<str>, Box<str>)>, name: &[u8], value: &[u8]) {
-    if keep.is_empty() || kept.len() >= KEPT_FIELDS {
-        return;
-    }
-    if let Some((name, is_secret)) = keep.maybe_kept(name) {
-        kept.push((name.into(), if is_secret { MASK.into() } else { owned(value) }));
+        if let Some(value) = maybe_value(text, name.as_bytes()) {
+            return kept.push((name.into(), if is_secret { MASK.into() } else { owned(value) }));
+        }
     }
 }
 
@@ -199,6 +260,9 @@ fn has_member(value: &[u8], wanted: &[u8]) -> bool {
 
 /// Digits only: no sign, no fraction; `None` beyond 64 bits.
 fn maybe_length(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
     text.iter().try_fold(0_u64, |length, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         length.checked_mul(10)?.checked_add(digit)

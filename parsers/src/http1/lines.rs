@@ -68,7 +68,22 @@ impl Lines {
 
     /// The next line and how many bytes of `data` it took, or `None` when all of `data` was taken without an end.
     /// `may_fold` is false for start lines.
+    #[inline(always)]
     pub(super) fn next<'a>(&'a mut self, data: &'a [u8], may_fold: bool) -> Option<(usize, Line<'a>)> {
+        // The usual case, written out because it is most of the work: a line that lies in `data`, not folded.
+        if self.length == 0 {
+            if let Some((raw, rest)) = maybe_line_feed(data).and_then(|at| data.split_at_checked(at + 1)) {
+                let is_last = !may_fold || matches!(raw, b"\n" | b"\r\n");
+                if is_last || rest.first().is_some_and(|byte| !matches!(byte, b' ' | b'\t')) {
+                    return Some((raw.len(), whole_line(raw, self.limit)));
+                }
+            }
+        }
+        self.next_in_pieces(data, may_fold)
+    }
+
+    #[cold]
+    fn next_in_pieces<'a>(&'a mut self, data: &'a [u8], may_fold: bool) -> Option<(usize, Line<'a>)> {
         self.recycle();
         if self.is_ended {
             match data.first()? {
@@ -78,8 +93,7 @@ impl Lines {
         }
         let mut from = 0;
         loop {
-            let Some(end) = data.get(from..).and_then(|rest| memchr::memchr(b'\n', rest)).map(|at| from + at + 1)
-            else {
+            let Some(end) = data.get(from..).and_then(maybe_line_feed).map(|at| from + at + 1) else {
                 self.push(data);
                 return None;
             };
@@ -140,7 +154,34 @@ impl Lines {
     }
 }
 
+/// Where the first LF is. Most lines are shorter than what a call into a vector search pays off for, so the first words
+/// are searched in place.
+#[inline(always)]
+fn maybe_line_feed(data: &[u8]) -> Option<usize> {
+    const WORDS: usize = 8;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, _) = data.as_chunks::<8>();
+    let mut at = 0;
+    for word in words.iter().take(WORDS) {
+        // Bytes that equal LF become zero; the lowest zero byte is the lowest one with its high bit set below.
+        let zeros = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        let found = zeros.wrapping_sub(ONES) & !zeros & (ONES << 7);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr::memchr(b'\n', data.get(at..)?).map(|found| at + found)
+}
+
+/// An unfolded line of these bytes, line end included.
+#[inline]
+pub(super) fn whole_line(raw: &[u8], limit: usize) -> Line<'_> {
+    line(raw, raw.len() as u64, limit, false)
+}
+
 /// `raw` holds the line from its start, at least up to the limit.
+#[inline]
 fn line(raw: &[u8], length: u64, limit: usize, is_folded: bool) -> Line<'_> {
     if length > limit as u64 {
         return Line { text: raw.get(..limit).unwrap_or(raw), is_cut: true, is_folded };

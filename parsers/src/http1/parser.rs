@@ -117,10 +117,11 @@ impl Parser {
     /// of `data` is looked at for a message start, so a slice should be one socket operation.
     pub fn step(&mut self, data: &[u8], time_ns: u64) -> (usize, Output) {
         match self.state {
-            State::Start => self.start_line(data, time_ns),
-            State::Fields => self.header_lines(data, 0, time_ns),
             State::Context => (0, Output::NeedContext),
             State::Empty => (0, self.complete()),
+            _ if data.is_empty() => (0, Output::NeedMore),
+            State::Start => self.start_line(data, time_ns),
+            State::Fields => self.header_lines(data, 0, time_ns),
             State::Length(rest) => {
                 let (taken, output) = self.known_length(rest, data.len() as u64, time_ns);
                 (taken as usize, output)
@@ -425,9 +426,6 @@ impl Parser {
     }
 
     fn desync(&mut self, data: &[u8], time_ns: u64) -> (usize, Output) {
-        if data.is_empty() {
-            return (0, Output::NeedMore);
-        }
         let look = look_anew(self.role, data, self.lines.limit());
         self.strangers = if look == Look::Maybe { self.strangers + 1 } else { 0 };
         if look == Look::Yes || self.strangers >= STRANGERS {
@@ -444,7 +442,6 @@ impl Parser {
 
     fn opaque(&self, n: u64) -> Output {
         match self.state {
-            _ if n == 0 => Output::NeedMore,
             State::NotHttp => Output::NotHttp,
             State::Tunnel => Output::Tunnel(n),
             _ => Output::Skipped(n),

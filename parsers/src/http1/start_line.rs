@@ -4,7 +4,7 @@
 //! the last, the target all between, whatever its bytes. The version must be there: `GET /x` (HTTP/0.9) and
 //! `PRI * HTTP/2.0` are not HTTP/1.
 
-use super::lines::Line;
+use super::lines::{whole_line, Line};
 use super::message::{Role, Version};
 use super::target::maybe_absolute;
 use super::text::{is_token, trim};
@@ -135,8 +135,8 @@ pub(super) fn look_anew(role: Role, data: &[u8], limit: usize) -> Look {
     let begin = data.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let data = data.get(begin..).unwrap_or_default();
     let window = data.get(..limit).unwrap_or(data);
-    let is_start = match memchr::memchr(b'\n', window).and_then(|end| window.get(..end)) {
-        Some(text) => maybe_start_line(role, Line { text, is_cut: false, is_folded: false }).is_some(),
+    let is_start = match memchr::memchr(b'\n', window).and_then(|end| window.get(..=end)) {
+        Some(raw) => maybe_start_line(role, whole_line(raw, limit)).is_some(),
         None => look(role, window) == Look::Yes,
     };
     let method = data.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -160,15 +160,17 @@ fn maybe_request_line(line: Line<'_>) -> Option<StartLine<'_>> {
     if look_request(line.text) == Look::No {
         return None;
     }
-    let text = if line.is_cut { line.text } else { trim(line.text) };
-    let space = memchr::memchr(b' ', text)?;
-    let (method, rest) = (text.get(..space)?, text.get(space + 1..)?);
-    if line.is_cut {
-        return Some(StartLine::Request { method, target: trim(rest), version: Version::Http11 });
-    }
-    let space = memchr::memrchr(b' ', rest)?;
-    let (target, version) = (trim(rest.get(..space)?), maybe_version(rest.get(space + 1..)?)?);
+    let (text, version) = if line.is_cut { (line.text, Version::Http11) } else { maybe_versioned(line.text)? };
+    let space = text.iter().position(|byte| *byte == b' ')?;
+    let (method, target) = (text.get(..space)?, trim(text.get(space + 1..)?));
     (!target.is_empty()).then_some(StartLine::Request { method, target, version })
+}
+
+/// What precedes the version at the end of a request line, and the version.
+fn maybe_versioned(text: &[u8]) -> Option<(&[u8], Version)> {
+    let text = if text.ends_with(b" ") { trim(text) } else { text };
+    let (before, end) = text.split_last_chunk::<9>()?;
+    Some((before, maybe_version(end.strip_prefix(b" ")?)?))
 }
 
 fn maybe_status_line(text: &[u8]) -> Option<StartLine<'_>> {

@@ -5,13 +5,18 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
-pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text {
         if !is_space(*first) {
             break;
         }
         text = rest;
     }
+    text
+}
+
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let mut text = trim_start(text);
     while let [rest @ .., last] = text {
         if !is_space(*last) {
             break;
@@ -19,6 +24,14 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
+}
+
+/// Whether `text` is `name`, which is lower-case letters, digits and `-`, in any case. Without early exit, so that it becomes
+/// a few wide instructions. A control character may pass for a digit or `-`: no header of the field has one in its name.
+#[inline]
+pub(super) fn is_name(text: &[u8], name: &[u8]) -> bool {
+    text.len() == name.len()
+        && text.iter().zip(name).fold(0, |differences, (byte, expected)| differences | ((byte | 0x20) ^ expected)) == 0
 }
 
 /// Parts before and after the first `separator`.
@@ -34,7 +47,10 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Owned text; bytes that are not UTF-8 become U+FFFD.
 pub(super) fn owned(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes).into()
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(bytes).into(),
+    }
 }
 
 /// Token characters of RFC 9110 §5.6.2.

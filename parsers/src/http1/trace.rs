@@ -39,59 +39,51 @@ pub(super) struct Candidates {
     b3_sampled: Option<bool>,
 }
 
+/// Headers that carry trace context, or a part of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TraceField {
+    Traceparent,
+    Sw8,
+    B3,
+    B3TraceId,
+    B3SpanId,
+    B3Sampled,
+    B3Flags,
+}
+
 impl Candidates {
-    pub(super) fn traceparent(&mut self, value: &[u8]) {
-        if self.w3c.is_none() {
-            self.w3c = maybe_w3c(value);
+    pub(super) fn read(&mut self, field: TraceField, value: &[u8]) {
+        match field {
+            TraceField::Traceparent => set_first(&mut self.w3c, || maybe_w3c(value)),
+            TraceField::Sw8 => set_first(&mut self.sw8, || maybe_sw8(value)),
+            TraceField::B3 => set_first(&mut self.b3, || maybe_b3(value)),
+            TraceField::B3TraceId => {
+                set_first(&mut self.b3_trace_id, || is_b3_trace_id(value).then(|| owned(value)));
+            }
+            TraceField::B3SpanId => set_first(&mut self.b3_span_id, || is_hex(value, 16).then(|| owned(value))),
+            TraceField::B3Sampled => set_first(&mut self.b3_sampled, || maybe_b3_sampled(value)),
+            // "1" means debug, which implies sampled.
+            TraceField::B3Flags if value == b"1" => self.b3_sampled = Some(true),
+            TraceField::B3Flags => {}
         }
     }
 
-    pub(super) fn sw8(&mut self, value: &[u8]) {
-        if self.sw8.is_none() {
-            self.sw8 = maybe_sw8(value);
-        }
-    }
-
-    pub(super) fn b3(&mut self, value: &[u8]) {
-        if self.b3.is_none() {
-            self.b3 = maybe_b3(value);
-        }
-    }
-
-    pub(super) fn b3_trace_id(&mut self, value: &[u8]) {
-        if self.b3_trace_id.is_none() && is_b3_trace_id(value) {
-            self.b3_trace_id = Some(owned(value));
-        }
-    }
-
-    pub(super) fn b3_span_id(&mut self, value: &[u8]) {
-        if self.b3_span_id.is_none() && is_hex(value, 16) {
-            self.b3_span_id = Some(owned(value));
-        }
-    }
-
-    pub(super) fn b3_sampled(&mut self, value: &[u8]) {
-        self.b3_sampled = self.b3_sampled.or(maybe_b3_sampled(value));
-    }
-
-    /// `X-B3-Flags: 1` means debug, which implies sampled.
-    pub(super) fn b3_flags(&mut self, value: &[u8]) {
-        if value == b"1" {
-            self.b3_sampled = Some(true);
-        }
-    }
-
-    pub(super) fn take(&mut self) -> Option<Trace> {
-        let all = std::mem::take(self);
-        all.w3c.or(all.sw8).or(all.b3).or_else(|| {
-            all.b3_trace_id.map(|trace_id| Trace {
+    pub(super) fn best(self) -> Option<Trace> {
+        self.w3c.or(self.sw8).or(self.b3).or_else(|| {
+            self.b3_trace_id.map(|trace_id| Trace {
                 format: TraceFormat::B3,
                 trace_id,
-                span_id: all.b3_span_id,
+                span_id: self.b3_span_id,
                 segment_id: None,
-                sampled: all.b3_sampled,
+                sampled: self.b3_sampled,
             })
         })
+    }
+}
+
+fn set_first<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
+    if slot.is_none() {
+        *slot = value();
     }
 }
 
@@ -105,15 +97,16 @@ fn is_zero(text: &[u8]) -> bool {
 
 /// `version-traceid-parentid-flags`, lower-case hex. Later versions may append fields (W3C Trace Context §3.2, §4.3).
 fn maybe_w3c(value: &[u8]) -> Option<Trace> {
-    let mut fields = value.split(|byte| *byte == b'-');
-    let (version, trace_id, span_id, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let is_lower = !value.iter().any(u8::is_ascii_uppercase);
-    let has_shape = is_hex(version, 2) && is_hex(trace_id, 32) && is_hex(span_id, 16) && is_hex(flags, 2);
-    let has_rest = fields.next().is_some();
-    if !is_lower || !has_shape || is_zero(trace_id) || is_zero(span_id) || version == b"ff" {
+    let (version, trace_id, span_id, flags) =
+        (value.get(..2)?, value.get(3..35)?, value.get(36..52)?, value.get(53..55)?);
+    let rest = value.get(55..)?;
+    let has_dashes = [2, 35, 52].iter().all(|at| value.get(*at) == Some(&b'-'));
+    let is_lower_hex = |text: &[u8]| text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if !has_dashes || ![version, trace_id, span_id, flags].into_iter().all(is_lower_hex) {
         return None;
     }
-    if version == b"00" && has_rest {
+    let has_legal_end = rest.is_empty() || (version != b"00" && rest.first() == Some(&b'-'));
+    if !has_legal_end || version == b"ff" || is_zero(trace_id) || is_zero(span_id) {
         return None;
     }
     let sampled = flags.last().map(|digit| matches!(digit, b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f'));
