@@ -15,6 +15,8 @@ from rover.backend.store.figures import HOUR_S, MINUTE_S
 
 BLOCKS_A_STEP = 16
 """Least number of blocks removed in one step."""
+STEPS_A_STEP = 16
+"""Most minutes of figures removed in one step."""
 FIGURE_BYTES = 600
 """What a row of figures takes at most, about."""
 FIGURES_SHARE = 4
@@ -53,8 +55,11 @@ class Retention:
         run("BEGIN IMMEDIATE")
         try:
             before_ns = now_ns - self._age_ns
-            has_removed = self._remove_figures(before_ns // 10**9, is_large)
-            has_removed |= self._remove_blocks(before_ns, is_large, rows)
+            if self._remove_surplus_figures(is_large):
+                has_removed = True
+            else:
+                has_removed = self._remove_old_figures(before_ns // 10**9)
+                has_removed |= self._remove_blocks(before_ns, is_large, rows)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -89,19 +94,34 @@ class Retention:
         self._connection.execute("DELETE FROM block WHERE first <= ?", (found[-1][0],))
         return True
 
-    def _remove_figures(self, before_s: int, is_large: bool) -> bool:
-        """Remove the oldest minute or hour of figures if it is too old, or if there are far too many of them."""
-        if is_large and time.monotonic() >= self._next_count:
+    def _remove_old_figures(self, before_s: int) -> bool:
+        """Remove the oldest minute and the oldest hour of figures if they are too old."""
+        old = [(step_s, start_s) for step_s, start_s in self._oldest_steps() if start_s + step_s <= before_s]
+        for step_s, start_s in old:
+            self._remove_step(step_s, start_s)
+        return bool(old)
+
+    def _remove_surplus_figures(self, is_large: bool) -> bool:
+        """Remove the oldest figures if the file is too large and far too many of them are the reason."""
+        if not is_large:
+            return False
+        if self._surplus_figures <= 0 and time.monotonic() >= self._next_count:
             self._next_count = time.monotonic() + RECOUNT_S
             counted = self._connection.execute("SELECT count(*) FROM endpoint_figures").fetchone()[0]
             self._surplus_figures = counted - self._most_figures
-        for step_s in (MINUTE_S, HOUR_S):
-            sql = "SELECT start_s FROM service_figures WHERE step_s = ? ORDER BY start_s LIMIT 1"
-            found = self._connection.execute(sql, (step_s,)).fetchone()
-            if found and (found[0] + step_s <= before_s or self._surplus_figures > 0):
-                self._surplus_figures -= self._remove_step(step_s, found[0])
-                return True
-        return False
+        has_removed = False
+        for _ in range(STEPS_A_STEP):
+            if self._surplus_figures <= 0:
+                break
+            for step_s, start_s in self._oldest_steps()[:1]:
+                self._surplus_figures -= max(1, self._remove_step(step_s, start_s))
+                has_removed = True
+        return has_removed
+
+    def _oldest_steps(self) -> list[tuple[int, int]]:
+        sql = "SELECT step_s, start_s FROM service_figures WHERE step_s = ? ORDER BY start_s LIMIT 1"
+        found = [self._connection.execute(sql, (step_s,)).fetchone() for step_s in (MINUTE_S, HOUR_S)]
+        return [step for step in found if step]
 
     def _remove_step(self, step_s: int, start_s: int) -> int:
         run = self._connection.execute
