@@ -1,1 +1,27 @@
-//! Drain, connections, streams, pairing and the ledger. `python/` beside `src/` makes it the module `rover._engine`.
+//! From kernel events to access-log records.
+//!
+//! ```text
+//! capture (BPF object, ring buffer) → drain (thread) → core ─ processes: who is watched, what is held
+//!                                                       ├─ connections: streams, offsets, gaps
+//!                                                       ├─ exchanges: pairing, times, flags
+//!                                                       └─ ledger, sinks (encoders, reporters, store)
+//! ```
+//! [`core::Core`] knows neither BPF nor threads: a recording replays through the same code.
+
+pub mod capture;
+pub mod clock;
+pub mod connection;
+pub mod core;
+pub mod drain;
+pub mod engine;
+pub mod event;
+pub mod events;
+pub mod exchange;
+pub mod ledger;
+pub mod options;
+pub mod policy;
+pub mod probe;
+pub mod processes;
+pub mod recording;
+pub mod sinks;
+pub mod stream;

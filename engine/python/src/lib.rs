@@ -1,5 +1,204 @@
 //! The module `rover._engine`: the one place where Rust meets Python. `rover/_engine.pyi` documents it.
+//!
+//! Thin: arguments are converted, the GIL is let go, errors become exceptions.
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyRuntimeError;
+
+create_exception!(rover._engine, KernelUnsupported, PyRuntimeError);
+create_exception!(rover._engine, ProgramRejected, PyRuntimeError);
 
 /// Native part of rover: private, use the packages of `rover`.
 #[pyo3::pymodule(name = "_engine")]
-mod engine {}
+mod engine_module {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use pyo3::exceptions::{PyOSError, PyValueError};
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+    use rover_engine::capture::CaptureError;
+    use rover_engine::engine::{self, ReplayError};
+    use rover_engine::options::Options;
+    use rover_engine::probe as finding;
+    use rover_engine::recording::RecordingError;
+    use rover_reporters::record::Identity;
+    use rover_reporters::row::Row;
+
+    #[pymodule_export]
+    use super::{KernelUnsupported, ProgramRejected};
+
+    fn options_from(text: &str) -> PyResult<Options> {
+        Options::from_json(text).map_err(|error| PyValueError::new_err(format!("engine options: {error}")))
+    }
+
+    fn capture_error(py: Python<'_>, error: &CaptureError) -> PyErr {
+        match error {
+            CaptureError::Unsupported { feature, needs } => {
+                let raised = KernelUnsupported::new_err(error.to_string());
+                let value = raised.value(py);
+                // Without its attributes the exception still tells all in its text.
+                if value.setattr("feature", feature).and_then(|()| value.setattr("needs", needs)).is_err() {
+                    return KernelUnsupported::new_err(error.to_string());
+                }
+                raised
+            }
+            CaptureError::Rejected(_) => ProgramRejected::new_err(error.to_string()),
+        }
+    }
+
+    fn seconds(value: f64) -> Duration {
+        Duration::try_from_secs_f64(value).unwrap_or(Duration::from_secs(1))
+    }
+
+    fn row_tuple<'py>(py: Python<'py>, row: Row) -> PyResult<Bound<'py, PyTuple>> {
+        let first = (
+            row.id,
+            row.time_ns,
+            row.duration_ns,
+            row.first_byte_ns,
+            row.side,
+            row.protocol,
+            row.kind,
+            row.service,
+            row.instance,
+        )
+            .into_pyobject(py)?;
+        let second = (
+            row.peer_service,
+            row.method,
+            row.host,
+            row.path,
+            row.status,
+            row.request_bytes,
+            row.response_bytes,
+            row.flags,
+            row.record,
+        )
+            .into_pyobject(py)?;
+        // One tuple of all columns; conversions of tuples end at twelve elements.
+        let columns: Vec<Bound<'py, PyAny>> = first.iter().chain(second.iter()).collect();
+        PyTuple::new(py, columns)
+    }
+
+    fn row_tuples(py: Python<'_>, rows: Vec<Row>) -> PyResult<Vec<Bound<'_, PyTuple>>> {
+        rows.into_iter().map(|row| row_tuple(py, row)).collect()
+    }
+
+    /// Captures on this machine.
+    #[pyclass]
+    struct Engine {
+        inner: engine::Engine,
+    }
+
+    #[pymethods]
+    impl Engine {
+        #[new]
+        fn new(options: &str) -> PyResult<Engine> {
+            Ok(Engine { inner: engine::Engine::new(options_from(options)?) })
+        }
+
+        fn start(&self, py: Python<'_>) -> PyResult<()> {
+            py.detach(|| self.inner.start()).map_err(|error| capture_error(py, &error))
+        }
+
+        fn hooks(&self) -> String {
+            serde_json::to_string(&self.inner.hooks()).unwrap_or_default()
+        }
+
+        #[allow(clippy::type_complexity)]
+        fn take_processes(
+            &self,
+            py: Python<'_>,
+            timeout_ms: u64,
+        ) -> Vec<(&'static str, u32, u32, u64, String, String, u32, Vec<String>)> {
+            let changes = py.detach(|| self.inner.take_processes(Duration::from_millis(timeout_ms)));
+            changes
+                .into_iter()
+                .map(|c| (c.change, c.pid, c.parent, c.time_ns, c.comm, c.executable, c.uid, c.arguments))
+                .collect()
+        }
+
+        #[pyo3(signature = (pid, is_watched, identity))]
+        fn confirm(&self, pid: u32, is_watched: bool, identity: Option<&str>) -> PyResult<()> {
+            let identity: Option<Identity> = identity
+                .map(serde_json::from_str)
+                .transpose()
+                .map_err(|error| PyValueError::new_err(format!("identity: {error}")))?;
+            self.inner.confirm(pid, is_watched, identity);
+            Ok(())
+        }
+
+        fn watch_existing(&self, pids: Vec<u32>) {
+            self.inner.watch_existing(pids);
+        }
+
+        fn add_output(&self, fd: i32, format: &str, options: &str) -> PyResult<()> {
+            self.inner.add_output(fd, format, options).map_err(|error| PyValueError::new_err(error.to_string()))
+        }
+
+        fn add_oap(&self, options: &str) -> PyResult<()> {
+            self.inner.add_oap(options).map_err(PyValueError::new_err)
+        }
+
+        fn add_rows(&self) {
+            self.inner.add_rows();
+        }
+
+        fn take_rows<'py>(
+            &self,
+            py: Python<'py>,
+            timeout_ms: u64,
+            most: usize,
+        ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+            let rows = py.detach(|| self.inner.take_rows(Duration::from_millis(timeout_ms), most));
+            row_tuples(py, rows)
+        }
+
+        fn ledger(&self, py: Python<'_>) -> String {
+            py.detach(|| self.inner.ledger()).to_json()
+        }
+
+        fn stats(&self, py: Python<'_>) -> String {
+            py.detach(|| self.inner.stats())
+        }
+
+        fn record_to(&self, path: PathBuf, most_bytes: u64) -> PyResult<()> {
+            self.inner.record_to(&path, most_bytes).map_err(Into::into)
+        }
+
+        fn stop(&self, py: Python<'_>, timeout_s: f64) -> String {
+            py.detach(|| self.inner.stop(seconds(timeout_s))).to_json()
+        }
+    }
+
+    /// The same engine over a recording.
+    #[pyfunction]
+    #[pyo3(signature = (path, fd, format, options, engine_options = "{}"))]
+    fn replay(
+        py: Python<'_>,
+        path: PathBuf,
+        fd: i32,
+        format: &str,
+        options: &str,
+        engine_options: &str,
+    ) -> PyResult<String> {
+        let engine_options = options_from(engine_options)?;
+        py.detach(|| engine::replay(&path, fd, format, options, engine_options)).map(|ledger| ledger.to_json()).map_err(
+            |error| match error {
+                ReplayError::Recording(RecordingError::Io(error)) => PyOSError::new_err(error.to_string()),
+                ReplayError::Recording(error) => PyValueError::new_err(error.to_string()),
+                ReplayError::Encoder(error) => PyValueError::new_err(error.to_string()),
+                ReplayError::Version(reason) => PyValueError::new_err(reason),
+            },
+        )
+    }
+
+    /// What this machine allows.
+    #[pyfunction]
+    fn probe(py: Python<'_>, attach: &str) -> String {
+        let options = Options { attach: attach.into(), ..Options::default() };
+        let finding = py.detach(|| finding::probe(&options));
+        serde_json::to_string(&finding).unwrap_or_default()
+    }
+}

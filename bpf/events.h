@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every event that the kernel side sends: the one definition. The Rust layouts in
+ * engine/src/events.rs are generated from the object's BTF (scripts/generate-events.sh); a test
+ * fails when they are stale. Rules: explicit padding only, 8-byte aligned structs, new fields at
+ * the end. All times are CLOCK_BOOTTIME.
+ */
+#ifndef ROVER_EVENTS_H
+#define ROVER_EVENTS_H
+
+#define RV_ADDRESS_BYTES 16
+#define RV_COMM_BYTES 16
+
+enum rv_event_type {
+	RV_EVENT_DATA = 1,
+	RV_EVENT_CONNECTION = 2,
+	RV_EVENT_PROCESS = 3,
+};
+
+enum rv_direction {
+	RV_RX = 0,
+	RV_TX = 1,
+};
+
+/* Who opened the connection: the handshake tells, not the protocol. */
+enum rv_role {
+	RV_ROLE_UNKNOWN = 0,
+	RV_ROLE_SERVER = 1,
+	RV_ROLE_CLIENT = 2,
+};
+
+enum rv_syscall {
+	RV_SYS_OTHER = 0,
+	RV_SYS_READ = 1,
+	RV_SYS_READV = 2,
+	RV_SYS_RECVFROM = 3,
+	RV_SYS_RECVMSG = 4,
+	RV_SYS_RECVMMSG = 5,
+	RV_SYS_WRITE = 6,
+	RV_SYS_WRITEV = 7,
+	RV_SYS_SENDTO = 8,
+	RV_SYS_SENDMSG = 9,
+	RV_SYS_SENDMMSG = 10,
+	RV_SYS_SENDFILE = 11,
+	RV_SYS_SPLICE = 12,
+	RV_SYS_IO_URING = 13,
+};
+
+enum rv_data_flag {
+	/* The connection was open before rover saw it: offsets count from the first sight. */
+	RV_DATA_PRE_EXISTING = 1,
+	/* The payload exists, but no hook could read it. */
+	RV_DATA_UNREADABLE = 2,
+	/* Another thread moved bytes of this direction at the same time: the offset is not exact.
+	 */
+	RV_DATA_OVERLAP = 4,
+};
+
+/* One socket operation; `captured` payload bytes follow the struct. */
+struct rv_data_event {
+	u32 type;
+	u32 tgid;
+	u64 cookie;
+	u64 start_ns;  /* entry of the operation, 0 where no hook shows it */
+	u64 end_ns;    /* exit */
+	u64 offset;    /* stream offset of the first byte moved */
+	u64 opened_ns; /* 0: unknown */
+	u32 length;    /* bytes moved */
+	u32 captured;  /* payload bytes that follow */
+	u32 skipped;   /* bytes between `offset` and the first captured one */
+	u32 tid;
+	u32 handshake_us; /* 0: unknown */
+	u32 rtt_us;	  /* smoothed RTT now, 0: unknown */
+	u8 direction;
+	u8 syscall;
+	u8 role;
+	u8 flags;
+	u16 local_port;
+	u16 remote_port;
+	u8 local[RV_ADDRESS_BYTES]; /* IPv4 as ::ffff:a.b.c.d */
+	u8 remote[RV_ADDRESS_BYTES];
+};
+
+enum rv_connection_change {
+	RV_CONNECTION_RX_END = 1, /* FIN received: rx_end is the length of the stream */
+	RV_CONNECTION_TX_END = 2, /* FIN sent: tx_end is the length of the stream */
+	RV_CONNECTION_RESET =
+		3, /* ended by a reset or an abort; what was received can still be read */
+	RV_CONNECTION_CLOSED = 4, /* the socket is gone: rx_end bytes were read, tx_end written */
+};
+
+struct rv_connection_event {
+	u32 type;
+	u32 tgid; /* who reads or writes it, as of its last operation */
+	u64 cookie;
+	u64 time_ns;
+	u64 rx_end;
+	u64 tx_end;
+	u8 change;
+	u8 pad[7];
+};
+
+enum rv_process_change {
+	RV_PROCESS_FORK = 1,
+	RV_PROCESS_EXEC = 2,
+	RV_PROCESS_EXIT = 3,
+};
+
+/* Followed by `executable_bytes` of the path given to execve, then `arguments_bytes` of
+ * NUL-separated argv. */
+struct rv_process_event {
+	u32 type;
+	u32 tgid;
+	u32 parent;
+	u32 uid;
+	u64 time_ns;
+	u32 executable_bytes;
+	u32 arguments_bytes;
+	u8 change;
+	u8 pad[7];
+	u8 comm[RV_COMM_BYTES];
+};
+
+/* What the engine asks for on one connection; a slot of the policy map. */
+enum rv_policy_mode {
+	RV_POLICY_UNKNOWN = 0, /* not classified yet: a bounded look */
+	RV_POLICY_NONE = 1,    /* not HTTP: no event at all */
+	RV_POLICY_ALL = 2,     /* payload from `ignore_*` on */
+};
+
+struct rv_policy {
+	u64 cookie; /* 0: slot in transition */
+	u64 ignore_rx;
+	u64 ignore_tx;
+	u32 mode;
+	u32 pad;
+};
+
+/* Per-CPU counters by index; what an operation met on its way to an event. */
+enum rv_counter {
+	RV_COUNT_CAPTURED = 0,	/* operations of watched processes on TCP sockets */
+	RV_COUNT_RING_FULL = 1, /* data events lost: no room */
+	RV_COUNT_NOT_HTTP = 2,	/* no event by policy */
+	RV_COUNT_SCRATCH_BUSY = 3,
+	RV_COUNT_STATE_LOST = 4, /* connection events lost: no room */
+	RV_COUNT_PROCESS_LOST = 5,
+	RV_COUNT_WATCH_FULL = 6,
+	RV_COUNT_NO_STORAGE = 7, /* no memory for the connection's state */
+	RV_COUNTERS = 8,
+};
+
+#endif

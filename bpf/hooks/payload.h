@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a description of an operation's buffers to payload bytes in the scratch. What cannot be read
+ * is told (captured < length), never padded.
+ */
+#ifndef ROVER_HOOK_PAYLOAD_H
+#define ROVER_HOOK_PAYLOAD_H
+
+#define RV_SEGMENTS_MAX 1024 /* UIO_MAXIOV */
+
+/* Where the bytes of an operation are: one buffer, or an array of segments. */
+struct rv_buffers {
+	u64 vector;
+	u64 vector_offset; /* bytes of the first segment to pass over */
+	u32 segments;
+	u8 is_single;
+	u8 is_kernel_array;  /* the array of segments */
+	u8 is_kernel_memory; /* what the segments point to */
+	u8 is_readable;
+};
+
+struct rv_walk {
+	struct rv_buffers buffers;
+	u32 cpu;
+	u32 pass; /* bytes still to pass over */
+	u32 want; /* bytes still to copy */
+	u32 copied;
+};
+
+static __always_inline long rv_copy_bytes(struct rv_scratch *s, struct rv_walk *walk, u64 from,
+					  u64 n)
+{
+	u32 at = walk->copied;
+	u32 size;
+	long failed;
+
+	if (n > walk->want)
+		n = walk->want;
+	size = n;
+	/* The masks are the verifier's bounds; the barrier keeps clang from proving them
+	 * superfluous. */
+	asm volatile("" : "+r"(size), "+r"(at));
+	size &= RV_PAYLOAD_MAX;
+	at &= RV_PAYLOAD_MAX;
+	if (walk->buffers.is_kernel_memory)
+		failed = bpf_probe_read_kernel(s->payload + at, size, (void *)from);
+	else
+		failed = bpf_probe_read_user(s->payload + at, size, (void *)from);
+	if (failed)
+		return 1;
+	walk->copied += size;
+	walk->want -= size;
+	return walk->want == 0;
+}
+
+static long rv_copy_segment(u32 index, void *context)
+{
+	struct rv_walk *walk = context;
+	struct rv_user_iovec segment = {};
+	struct rv_scratch *s;
+	u64 at = walk->buffers.vector + (u64)index * sizeof(segment);
+	long failed;
+
+	if (walk->buffers.is_kernel_array)
+		failed = bpf_probe_read_kernel(&segment, sizeof(segment), (void *)at);
+	else
+		failed = bpf_probe_read_user(&segment, sizeof(segment), (void *)at);
+	if (failed)
+		return 1;
+	if (segment.len <= walk->pass) {
+		walk->pass -= segment.len;
+		return 0;
+	}
+	segment.base += walk->pass;
+	segment.len -= walk->pass;
+	walk->pass = 0;
+	s = bpf_map_lookup_elem(&scratch, &walk->cpu);
+	if (!s)
+		return 1;
+	return rv_copy_bytes(s, walk, segment.base, segment.len);
+}
+
+/* Copy `want` bytes after `skip` into the scratch; returns how many were copied. */
+static __always_inline u32 rv_copy_payload(struct rv_scratch *s, const struct rv_buffers *buffers,
+					   u32 cpu, u32 skip, u32 want)
+{
+	struct rv_walk walk = {
+		.buffers = *buffers,
+		.cpu = cpu,
+		.pass = skip + buffers->vector_offset,
+		.want = want,
+	};
+
+	if (buffers->is_single)
+		rv_copy_bytes(s, &walk, buffers->vector + walk.pass, want);
+	else
+		bpf_loop(buffers->segments > RV_SEGMENTS_MAX ? RV_SEGMENTS_MAX : buffers->segments,
+			 rv_copy_segment, &walk, 0);
+	return walk.copied;
+}
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Socket operations: the entry of a send (where a hook shows it) and the exit of a send or receive,
+ * which becomes one event. The cheap exits come first: every socket operation of the machine passes
+ * here.
+ */
+#ifndef ROVER_HOOK_SOCKET_H
+#define ROVER_HOOK_SOCKET_H
+
+const volatile u32 rv_payload_bytes = RV_PAYLOAD_MAX; /* most that is copied of one operation */
+const volatile u32 rv_look_bytes =
+	256 * 1024;			      /* most that is copied before the protocol is known */
+const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
+
+static __always_inline bool rv_is_watched(void)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&watch, &tgid) != NULL;
+}
+
+static __always_inline int rv_send_entered(const struct sock *sk, const struct msghdr *message)
+{
+	const struct iov_iter *iter = &message->msg_iter;
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct rv_operation *op;
+	u8 kind;
+
+	if (!rv_is_watched())
+		return 0;
+	op = bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL,
+				  BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!op || op->sk == (u64)sk)
+		return 0; /* a later segment of the same operation */
+	op->sk = (u64)sk;
+	op->start_ns = bpf_ktime_get_boot_ns();
+	op->write_seq = BPF_CORE_READ(tp, write_seq);
+	op->is_kernel_memory = op->is_single = op->is_readable = 0;
+	kind = BPF_CORE_READ(iter, iter_type);
+	op->vector_offset = BPF_CORE_READ(iter, iov_offset);
+	op->segments = BPF_CORE_READ(iter, nr_segs);
+	if (kind == rv_iter_ubuf()) {
+		op->vector = (u64)BPF_CORE_READ(iter, ubuf);
+		op->is_single = op->is_readable = 1;
+	} else if (kind == rv_iter_iovec() || kind == rv_iter_kvec()) {
+		op->vector = (u64)BPF_CORE_READ(iter, __iov);
+		op->is_kernel_memory = kind == rv_iter_kvec();
+		op->is_readable = 1;
+	}
+	return 0;
+}
+
+static __always_inline struct rv_connection *rv_connection_of(struct sock *sk, u8 direction,
+							      u32 length)
+{
+	struct rv_connection *c =
+		bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!c) {
+		rv_count(RV_COUNT_NO_STORAGE);
+		return NULL;
+	}
+	if (!c->is_placed) {
+		rv_place(sk, c);
+		if (direction == RV_RX)
+			c->rx.now = c->rx.base = c->rx.base - length;
+		else
+			c->tx.now = c->tx.base = c->tx.base - length;
+		if (!c->opened_ns)
+			c->flags |= RV_DATA_PRE_EXISTING;
+	}
+	if (!c->cookie)
+		c->cookie = bpf_get_socket_cookie(sk);
+	if (!c->is_addressed)
+		rv_read_addresses(sk, c);
+	return c;
+}
+
+/* Below which stream offset nothing is to be copied; brings the connection's mode up to date. */
+static __always_inline u64 rv_read_policy(struct rv_connection *c, u8 direction)
+{
+	u32 slot = c->cookie & (RV_POLICY_SLOTS - 1);
+	struct rv_policy *p = bpf_map_lookup_elem(&policies, &slot);
+	u64 ignore;
+	u32 mode;
+
+	if (!p || *(volatile u64 *)&p->cookie != c->cookie)
+		return 0;
+	mode = *(volatile u32 *)&p->mode;
+	ignore = direction == RV_RX ? *(volatile u64 *)&p->ignore_rx
+				    : *(volatile u64 *)&p->ignore_tx;
+	/* The engine clears the cookie before it rewrites a slot: changed means what was read is
+	 * mixed. */
+	if (*(volatile u64 *)&p->cookie != c->cookie)
+		return 0;
+	c->mode = mode;
+	return ignore;
+}
+
+static __always_inline bool rv_is_text(const u8 *b)
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		if ((b[i] < 0x20 && b[i] != '\r' && b[i] != '\n') || b[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* Offset of the first byte moved, and the position brought up to date. */
+static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence, u32 length,
+				      u8 *flags)
+{
+	u64 before = position->now;
+	u64 after = rv_continue(before, sequence);
+
+	/* A delta of more than half the space is a number from before: two threads passed each
+	 * other. */
+	if (after - before < length || after - before > 0x7fffffff) {
+		*flags |= RV_DATA_OVERLAP;
+		if (after - before > 0x7fffffff)
+			return before - position->base;
+	}
+	position->now = after;
+	return after - length - position->base;
+}
+
+static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured)
+{
+	u32 size = captured;
+
+	asm volatile("" : "+r"(size));
+	size &= RV_PAYLOAD_MAX;
+	if (bpf_ringbuf_output(&ring, &s->event, sizeof(s->event) + size, BPF_RB_NO_WAKEUP))
+		rv_count(RV_COUNT_RING_FULL);
+}
+
+static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct rv_operation *op = NULL;
+	struct rv_buffers buffers = {};
+	struct rv_connection *c;
+	struct rv_data_event *event;
+	struct rv_scratch *s;
+	u64 id = bpf_get_current_pid_tgid();
+	u64 offset, start_ns = 0, ignore;
+	u32 cpu = bpf_get_smp_processor_id();
+	u32 skip = 0, want, captured = 0;
+	u8 event_flags, call;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (!rv_is_watched())
+		return 0;
+	if (direction == RV_TX) {
+		op = bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL, 0);
+		if (op && op->sk != (u64)sk)
+			op = NULL;
+		if (op)
+			op->sk = 0;
+	} else if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)) {
+		return 0; /* not consumption */
+	}
+	if (result <= 0)
+		return 0;
+	c = rv_connection_of(sk, direction, result);
+	if (!c)
+		return 0;
+	rv_count(RV_COUNT_CAPTURED);
+	event_flags = c->flags;
+	c->tgid = id >> 32;
+	if (direction == RV_RX) {
+		offset = rv_advance(&c->rx, BPF_CORE_READ(tp, copied_seq), result, &event_flags);
+	} else {
+		u32 end = op ? op->write_seq + result : BPF_CORE_READ(tp, write_seq);
+
+		offset = rv_advance(&c->tx, end, result, &event_flags);
+		if (op)
+			start_ns = op->start_ns;
+	}
+	ignore = rv_read_policy(c, direction);
+	if (c->mode == RV_POLICY_NONE) {
+		rv_count(RV_COUNT_NOT_HTTP);
+		return 0;
+	}
+	call = rv_buffers_from_registers(sk, &buffers);
+	if (op && op->is_readable) {
+		buffers.vector = op->vector;
+		buffers.vector_offset = op->vector_offset;
+		buffers.segments = op->segments;
+		buffers.is_single = op->is_single;
+		buffers.is_kernel_array = 1;
+		buffers.is_kernel_memory = op->is_kernel_memory;
+		buffers.is_readable = 1;
+	} else if (op) {
+		buffers.is_readable = 0; /* pages, not memory: sendfile, splice */
+	}
+	if (direction == RV_RX && flags & MSG_TRUNC)
+		buffers.is_readable = 0; /* consumed without being copied anywhere */
+	if (!buffers.is_readable)
+		event_flags |= RV_DATA_UNREADABLE;
+
+	s = bpf_map_lookup_elem(&scratch, &cpu);
+	if (!s)
+		return 0;
+	if (__sync_val_compare_and_swap(&s->busy, 0, 1)) {
+		rv_count(RV_COUNT_SCRATCH_BUSY);
+		rv_count(RV_COUNT_RING_FULL);
+		return 0;
+	}
+	event = &s->event;
+	if (offset < ignore)
+		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
+	want = result - skip;
+	if (want > rv_payload_bytes)
+		want = rv_payload_bytes;
+	if (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes)
+		want = 0;
+	if (want && buffers.is_readable)
+		captured = rv_copy_payload(s, &buffers, cpu, skip, want);
+	if (c->mode == RV_POLICY_UNKNOWN) {
+		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload))
+			captured = rv_look_binary_bytes;
+		c->looked += captured;
+	}
+	c->is_reported = 1;
+
+	event->type = RV_EVENT_DATA;
+	event->tgid = id >> 32;
+	event->cookie = c->cookie;
+	event->start_ns = start_ns;
+	event->end_ns = bpf_ktime_get_boot_ns();
+	event->offset = offset;
+	event->opened_ns = c->opened_ns;
+	event->length = result;
+	event->captured = captured;
+	event->skipped = skip;
+	event->tid = (u32)id;
+	event->handshake_us = c->handshake_us;
+	event->rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	event->direction = direction;
+	event->syscall = call;
+	event->role = c->role;
+	event->flags = event_flags;
+	event->local_port = c->local_port;
+	event->remote_port = c->remote_port;
+	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
+	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
+	rv_send_event(s, captured);
+	*(volatile u64 *)&s->busy = 0;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The few kernel types that the hooks read, by hand and relocated at load (CO-RE): only the fields
+ * named here, at whatever offset the running kernel has them. Nothing is compiled against kernel
+ * headers.
+ */
+#ifndef ROVER_KERNEL_H
+#define ROVER_KERNEL_H
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int s32;
+typedef long long s64;
+typedef u8 __u8;
+typedef u16 __u16;
+typedef u32 __u32;
+typedef u64 __u64;
+typedef s32 __s32;
+typedef s64 __s64;
+typedef u16 __be16;
+typedef u32 __be32;
+typedef u32 __wsum;
+typedef u64 size_t;
+typedef _Bool bool;
+
+#define true 1
+#define false 0
+
+#define NULL ((void *)0)
+
+/* uapi/linux/bpf.h */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+};
+enum {
+	BPF_F_NO_PREALLOC = 1U << 0,
+	BPF_F_MMAPABLE = 1U << 10,
+};
+#define BPF_LOCAL_STORAGE_GET_F_CREATE 1ULL
+#define BPF_RB_NO_WAKEUP 1ULL
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define S_IFMT 00170000
+#define S_IFSOCK 0140000
+#define PF_KTHREAD 0x00200000
+#define PF_IO_WORKER 0x00000010
+#define USER_CS64 0x33
+
+#define RCV_SHUTDOWN 1
+
+#define MSG_OOB 0x1
+#define MSG_PEEK 0x2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
+
+enum tcp_state {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_FIN_WAIT2 = 5,
+	TCP_TIME_WAIT = 6,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
+	TCP_CLOSING = 11,
+};
+
+/* Mirrors of kernel types: their padding is the kernel's affair. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct in6_addr {
+	union {
+		u8 u6_addr8[16];
+		u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	u32 skc_daddr;
+	u32 skc_rcv_saddr;
+	u16 skc_dport;
+	u16 skc_num;
+	u16 skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct socket;
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_protocol;
+	u16 sk_type;
+	int sk_err;
+	u8 sk_shutdown;
+	struct socket *sk_socket;
+};
+
+struct tcp_sock {
+	u32 copied_seq;
+	u32 rcv_nxt;
+	u32 write_seq;
+	u32 srtt_us; /* << 3 */
+};
+
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+enum iter_type {
+	ITER_UBUF,
+	ITER_IOVEC,
+	ITER_KVEC,
+};
+
+struct iov_iter {
+	u8 iter_type;
+	u64 iov_offset;
+	const struct iovec *__iov;
+	void *ubuf;
+	u64 count;
+	u64 nr_segs;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
+struct inode {
+	u16 i_mode;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct fdtable {
+	u32 max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live;
+};
+
+struct kuid {
+	u32 val;
+};
+
+struct cred {
+	struct kuid uid;
+};
+
+struct io_uring_task;
+
+struct task_struct {
+	u32 flags;
+	int pid;
+	int tgid;
+	char comm[16];
+	struct task_struct *real_parent;
+	struct files_struct *files;
+	struct mm_struct *mm;
+	struct signal_struct *signal;
+	const struct cred *cred;
+	struct io_uring_task *io_uring;
+};
+
+struct linux_binprm {
+	const char *filename;
+};
+
+/* x86-64 */
+struct pt_regs {
+	unsigned long dx;
+	unsigned long si;
+	unsigned long di;
+	unsigned long orig_ax;
+	unsigned long cs;
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+/* Fixed user ABI, not relocated: what user memory holds. */
+struct rv_user_iovec {
+	u64 base;
+	u64 len;
+};
+
+struct rv_user_msghdr {
+	u64 name;
+	u32 namelen;
+	u32 pad0;
+	u64 iov;
+	u64 iovlen;
+	u64 control;
+	u64 controllen;
+	u32 flags;
+	u32 pad1;
+};
+
+#endif

@@ -1,0 +1,375 @@
+//! Events in, records out. No clock, no thread, no BPF: a recording replays through the same code.
+
+mod build;
+mod query;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use rover_parsers::http1::Limits;
+use rover_reporters::record::{Identity, Record, RecordId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use self::build::Heads;
+use crate::connection::{Connection, Surroundings};
+use crate::event::{maybe_event, Event, ProcessText};
+use crate::events::{self, ConnectionEvent, DataEvent, ProcessEvent};
+use crate::exchange::Exchange;
+use crate::ledger::{Cause, Ledger};
+use crate::options::Options;
+use crate::policy::Steering;
+use crate::processes::{Gate, ProcessChange, Processes};
+
+/// How often what lasts long is looked for.
+const SWEEP_NS: u64 = 1_000_000_000;
+/// When the table is full, the share of it that is given up at once: the longest idle ones.
+const EVICTED_SHARE: usize = 16;
+
+/// Both ends of a connection as seen from one side.
+type Tuple = ([u8; 16], u16, [u8; 16], u16);
+
+/// The engine's state.
+pub struct Core {
+    pub ledger: Ledger,
+    pub processes: Processes,
+    options: Options,
+    limits: Arc<Limits>,
+    steering: Box<dyn Steering + Send>,
+    connections: FxHashMap<u64, Connection>,
+    /// Cookie by tuple: the other end of a connection within this node is the reversed tuple.
+    tuples: FxHashMap<Tuple, u64>,
+    /// Last process of each connection.
+    owners: FxHashMap<u64, u32>,
+    attention: FxHashSet<u64>,
+    finished: Vec<Exchange>,
+    records: Vec<(Box<Record>, u64)>,
+    changes: Vec<ProcessChange>,
+    run: u32,
+    sequence: u32,
+    number: u64,
+    now_ns: u64,
+    wall_offset_ns: u64,
+    swept_ns: u64,
+    own_pid: u32,
+}
+
+impl Core {
+    /// `run` makes record ids of different runs differ; `own_pid` is rover itself.
+    pub fn new(options: Options, steering: Box<dyn Steering + Send>, run: u32, own_pid: u32) -> Core {
+        Core {
+            ledger: Ledger::default(),
+            processes: Processes::new(options.held_records),
+            limits: options.limits(),
+            options,
+            steering,
+            connections: FxHashMap::default(),
+            tuples: FxHashMap::default(),
+            owners: FxHashMap::default(),
+            attention: FxHashSet::default(),
+            finished: Vec::new(),
+            records: Vec::new(),
+            changes: Vec::new(),
+            run,
+            sequence: 0,
+            number: 0,
+            now_ns: 0,
+            wall_offset_ns: 0,
+            swept_ns: 0,
+            own_pid,
+        }
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Records that have passed, each with the operations it accounts for; to be reported, then settled in the ledger.
+    pub fn take_records(&mut self) -> Vec<(Box<Record>, u64)> {
+        std::mem::take(&mut self.records)
+    }
+
+    pub fn take_changes(&mut self) -> Vec<ProcessChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// One record of the ring buffer.
+    pub fn event(&mut self, raw: &[u8]) {
+        match maybe_event(raw) {
+            Some(Event::Data(event, payload)) => self.data(&event, payload),
+            Some(Event::Connection(event)) => self.connection_changed(&event),
+            Some(Event::Process(event, text)) => self.process_changed(&event, text),
+            None => self.ledger.lose(Cause::BadEvent, 1),
+        }
+    }
+
+    /// Time has passed: `now_ns` since boot, and what to add for the wall clock.
+    pub fn tick(&mut self, now_ns: u64, wall_offset_ns: u64) {
+        self.now_ns = now_ns;
+        self.wall_offset_ns = wall_offset_ns;
+        let waiting: Vec<u64> = self.attention.iter().copied().collect();
+        for id in waiting {
+            self.with_connection(id, |connection, s| connection.tick(s));
+        }
+        if now_ns.saturating_sub(self.swept_ns) >= SWEEP_NS {
+            self.swept_ns = now_ns;
+            self.report_unfinished();
+            let discarded = self.processes.sweep(now_ns, false);
+            self.ledger.lose(Cause::Unconfirmed, discarded);
+        }
+    }
+
+    /// The control plane's decision over a process.
+    pub fn confirm(&mut self, pid: u32, is_watched: bool, identity: Option<Identity>) {
+        let settled = self.processes.confirm(pid, is_watched, identity.map(Arc::new));
+        self.ledger.lose(Cause::Excluded, settled.discarded);
+        self.records.extend(settled.released);
+    }
+
+    /// A process that ran before rover: to be confirmed like a new one.
+    pub fn introduce(&mut self, pid: u32) {
+        if !self.processes.is_known(pid) {
+            self.processes.begin(pid, self.now_ns);
+            self.changes.push(ProcessChange {
+                change: "exec",
+                pid,
+                parent: 0,
+                time_ns: self.now_ns,
+                uid: 0,
+                comm: String::new(),
+                executable: String::new(),
+                arguments: Vec::new(),
+            });
+        }
+    }
+
+    /// Nothing more will come: everything open is reported as it is.
+    pub fn finish(&mut self) {
+        let ids: Vec<u64> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.with_connection(id, |connection, s| connection.finish(s));
+        }
+        let discarded = self.processes.sweep(self.now_ns, true);
+        self.ledger.lose(Cause::Unconfirmed, discarded);
+    }
+
+    fn data(&mut self, event: &DataEvent, payload: &[u8]) {
+        self.number += 1;
+        self.now_ns = self.now_ns.max(event.end_ns);
+        if !self.processes.is_known(event.tgid) {
+            self.introduce(event.tgid);
+        }
+        if !self.connections.contains_key(&event.cookie) {
+            self.open(event);
+        }
+        self.owners.insert(event.cookie, event.tgid);
+        let number = self.number;
+        self.with_connection(event.cookie, |connection, s| connection.data(event, payload, number, s));
+    }
+
+    fn open(&mut self, event: &DataEvent) {
+        if self.connections.len() >= self.options.connections {
+            self.evict();
+        }
+        let mut connection = Connection::new(event);
+        let own = &self.options.own_ports;
+        let is_own_port = own.contains(&event.local_port) || own.contains(&event.remote_port);
+        if event.tgid == self.own_pid && is_own_port {
+            connection.disown(&mut *self.steering);
+        }
+        self.tuples.insert(tuple_of(&connection), event.cookie);
+        self.connections.insert(event.cookie, connection);
+    }
+
+    fn connection_changed(&mut self, event: &ConnectionEvent) {
+        self.now_ns = self.now_ns.max(event.time_ns);
+        self.with_connection(event.cookie, |connection, s| connection.changed(event, s));
+    }
+
+    fn process_changed(&mut self, event: &ProcessEvent, text: ProcessText<'_>) {
+        self.now_ns = self.now_ns.max(event.time_ns);
+        let change = match u32::from(event.change) {
+            events::PROCESS_FORK => "fork",
+            events::PROCESS_EXEC => "exec",
+            _ => "exit",
+        };
+        if change == "exit" {
+            self.processes.end(event.tgid, event.time_ns);
+        } else {
+            let discarded = self.processes.begin(event.tgid, event.time_ns);
+            self.ledger.lose(Cause::Unconfirmed, discarded);
+        }
+        let comm = event.comm.split(|byte| *byte == 0).next().unwrap_or_default();
+        let arguments = text.arguments.strip_suffix(&[0]).unwrap_or(text.arguments);
+        self.changes.push(ProcessChange {
+            change,
+            pid: event.tgid,
+            parent: event.parent,
+            time_ns: event.time_ns,
+            uid: event.uid,
+            comm: String::from_utf8_lossy(comm).into_owned(),
+            executable: String::from_utf8_lossy(text.executable).into_owned(),
+            arguments: if arguments.is_empty() {
+                Vec::new()
+            } else {
+                arguments.split(|byte| *byte == 0).map(|a| String::from_utf8_lossy(a).into_owned()).collect()
+            },
+        });
+    }
+
+    /// Runs `act` on a connection, then takes what it finished and forgets it if it is over.
+    fn with_connection(&mut self, id: u64, act: impl FnOnce(&mut Connection, &mut Surroundings<'_>)) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            self.attention.remove(&id);
+            return;
+        };
+        let mut surroundings = Surroundings {
+            limits: &self.limits,
+            ledger: &mut self.ledger,
+            steering: &mut *self.steering,
+            now_ns: self.now_ns,
+            finished: &mut self.finished,
+        };
+        act(connection, &mut surroundings);
+        if connection.needs_attention() {
+            self.attention.insert(id);
+        } else if !self.attention.is_empty() {
+            self.attention.remove(&id);
+        }
+        let is_over = connection.is_over();
+        if !self.finished.is_empty() {
+            for exchange in std::mem::take(&mut self.finished) {
+                self.report(id, exchange);
+            }
+        }
+        if is_over {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: u64) {
+        if let Some(connection) = self.connections.remove(&id) {
+            let tuple = tuple_of(&connection);
+            if self.tuples.get(&tuple) == Some(&id) {
+                self.tuples.remove(&tuple);
+            }
+        }
+        self.owners.remove(&id);
+        self.attention.remove(&id);
+    }
+
+    /// Gives up the connections that were idle longest; what they had under way is lost, and counted.
+    fn evict(&mut self) {
+        let mut idle: Vec<(u64, u64)> = self.connections.iter().map(|(id, c)| (c.last_active_ns, *id)).collect();
+        let share = (idle.len() / EVICTED_SHARE).max(1);
+        if share < idle.len() {
+            idle.select_nth_unstable(share);
+        }
+        for (_, id) in idle.into_iter().take(share) {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                connection.abandon(Cause::StreamOverflow, &mut self.ledger);
+            }
+            self.forget(id);
+        }
+    }
+
+    fn report_unfinished(&mut self) {
+        let after = self.options.unfinished_ns();
+        let now = self.now_ns;
+        let mut due = Vec::new();
+        for (id, connection) in &mut self.connections {
+            for exchange in connection.open_exchanges() {
+                let since = exchange.unfinished_ns.unwrap_or_else(|| exchange.begin_ns());
+                if now.saturating_sub(since) >= after {
+                    exchange.unfinished_ns = Some(now);
+                    due.push((*id, exchange.number));
+                }
+            }
+        }
+        for (id, number) in due {
+            self.report_open(id, number);
+        }
+    }
+
+    /// Reports an exchange that goes on.
+    fn report_open(&mut self, id: u64, number: u32) {
+        let fresh = self.next_id();
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(exchange) = connection.open_exchanges().find(|exchange| exchange.number == number) else {
+            return;
+        };
+        let wall_ns = exchange.begin_ns().wrapping_add(self.wall_offset_ns);
+        let record_id = *exchange.id.get_or_insert(RecordId { wall_ns, ..fresh });
+        let operations = exchange.events() - exchange.reported_events;
+        exchange.reported_events += operations;
+        let tgid = exchange.tgid();
+        let heads = Heads::copy(exchange);
+        let Some((connection, exchange)) =
+            self.connections.get(&id).and_then(|c| Some((c, c.maybe_open_exchange(number)?)))
+        else {
+            return;
+        };
+        let record = build::record(record_id, exchange, heads, connection, &self.options, true);
+        self.pass(id, tgid, record, operations);
+    }
+
+    fn report(&mut self, id: u64, mut exchange: Exchange) {
+        let wall_ns = exchange.begin_ns().wrapping_add(self.wall_offset_ns);
+        let record_id = exchange.id.unwrap_or(RecordId { wall_ns, ..self.next_id() });
+        let operations = exchange.events() - exchange.reported_events;
+        let Some(connection) = self.connections.get(&id) else {
+            self.ledger.lose(Cause::StreamOverflow, operations);
+            return;
+        };
+        let mut tgid = exchange.tgid();
+        if tgid == 0 {
+            tgid = self.owners.get(&id).copied().unwrap_or(0);
+        }
+        let heads = Heads::take(&mut exchange);
+        let record = build::record(record_id, &exchange, heads, connection, &self.options, false);
+        self.pass(id, tgid, record, operations);
+    }
+
+    fn next_id(&mut self) -> RecordId {
+        self.sequence = self.sequence.wrapping_add(1);
+        RecordId { wall_ns: 0, run: self.run, sequence: self.sequence }
+    }
+
+    /// Filters, peers, confirmation.
+    fn pass(&mut self, id: u64, tgid: u32, mut record: Box<Record>, operations: u64) {
+        let filters = &self.options.filters;
+        let is_port = |port: &u16| *port == record.local.port || *port == record.remote.port;
+        let is_wanted = (filters.ports.is_empty() || filters.ports.iter().any(is_port))
+            && filters.side.is_none_or(|side| record.side == side.into());
+        if !is_wanted {
+            self.ledger.lose(Cause::Filtered, operations);
+            return;
+        }
+        record.remote.identity = self.maybe_peer(id);
+        match self.processes.gate(tgid, record, operations) {
+            Gate::Pass(record) => self.records.push((record, operations)),
+            Gate::Held => {}
+            Gate::Excluded => self.ledger.lose(Cause::Excluded, operations),
+            Gate::Overflow => self.ledger.lose(Cause::Unconfirmed, operations),
+        }
+    }
+
+    /// Who is at the other end, if that is on this node.
+    fn maybe_peer(&self, id: u64) -> Option<Arc<Identity>> {
+        let connection = self.connections.get(&id)?;
+        let (local, local_port, remote, remote_port) = tuple_of(connection);
+        let peer = self.tuples.get(&(remote, remote_port, local, local_port))?;
+        self.processes.maybe_identity(*self.owners.get(peer)?)
+    }
+}
+
+fn tuple_of(connection: &Connection) -> Tuple {
+    (connection.local, connection.local_port, connection.remote, connection.remote_port)
+}
+
+/// IPv4-mapped addresses as IPv4.
+fn address(bytes: [u8; 16]) -> IpAddr {
+    let address = Ipv6Addr::from(bytes);
+    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
+}

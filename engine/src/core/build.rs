@@ -1,0 +1,290 @@
+//! An exchange and its connection as a record.
+
+use rover_parsers::http1::{self, Head, Version};
+use rover_reporters::record::{
+    Connection as ConnectionFacts, Endpoint, Flag, Flags, KernelSums, Kind, Message, Protocol, Record, RecordId, Side,
+    Trace, TraceFormat,
+};
+
+use super::{address, query};
+use crate::connection::Connection;
+use crate::exchange::{Exchange, Half, Operations};
+use crate::options::Options;
+
+/// The two heads of an exchange, owned: their strings move into the record.
+#[derive(Debug, Default)]
+pub struct Heads {
+    pub request: Option<Box<Head>>,
+    pub response: Option<Box<Head>>,
+}
+
+impl Heads {
+    /// Of an exchange that is over.
+    pub fn take(exchange: &mut Exchange) -> Heads {
+        let take = |half: &mut Option<Half>| half.as_mut().and_then(|half| half.head.take());
+        Heads { request: take(&mut exchange.request), response: take(&mut exchange.response) }
+    }
+
+    /// Of one that goes on.
+    pub fn copy(exchange: &Exchange) -> Heads {
+        let copy = |half: &Option<Half>| half.as_ref().and_then(|half| half.head.clone());
+        Heads { request: copy(&exchange.request), response: copy(&exchange.response) }
+    }
+}
+
+/// The record of an exchange, complete or (`is_unfinished`) under way.
+pub fn record(
+    id: RecordId,
+    exchange: &Exchange,
+    heads: Heads,
+    connection: &Connection,
+    options: &Options,
+    is_unfinished: bool,
+) -> Box<Record> {
+    let Heads { request: request_head, response: response_head } = heads;
+    let side = connection.side();
+    let start_ns = start_of(exchange, request_head.as_deref(), side);
+    let end_ns = end_of(exchange).max(start_ns);
+    let has_both = exchange.request.is_some() && exchange.response.is_some();
+    let first_byte_ns =
+        has_both.then(|| response_head.as_ref().map(|head| head.start_ns.saturating_sub(start_ns))).flatten();
+    let status = response_head.as_ref().and_then(|head| head.status);
+    let (kernel_write, kernel_read) = kernel_sums(exchange, side);
+    let version = response_head.as_ref().or(request_head.as_ref()).map(|head| head.version);
+    let kind = kind_of(exchange, request_head.as_deref(), response_head.as_deref());
+    let request = message(exchange.request.as_ref(), request_head.as_deref(), exchange.tunnel_bytes[0], exchange);
+    let response = message(exchange.response.as_ref(), response_head.as_deref(), exchange.tunnel_bytes[1], exchange);
+    let flags = flags_of(
+        exchange,
+        request_head.as_deref(),
+        response_head.as_deref(),
+        connection.is_pre_existing,
+        is_unfinished,
+    );
+    let timeline = timeline(exchange, side, start_ns, end_ns, is_unfinished);
+    let mut record = Record {
+        id,
+        start_ns,
+        end_ns,
+        duration_ns: (has_both && !is_unfinished).then(|| end_ns - start_ns),
+        first_byte_ns,
+        side,
+        protocol: if version == Some(Version::Http10) { Protocol::Http10 } else { Protocol::Http11 },
+        kind,
+        tls: None,
+        method: None,
+        scheme: None,
+        host: None,
+        path: None,
+        query: None,
+        status,
+        interim: exchange.interim.clone(),
+        grpc: None,
+        request,
+        response,
+        local: endpoint(connection.local, connection.local_port),
+        remote: endpoint(connection.remote, connection.remote_port),
+        connection: ConnectionFacts {
+            id: connection.id,
+            exchange: exchange.number,
+            stream: None,
+            role: connection.role.unwrap_or(side),
+            opened_ns: connection.opened_ns,
+            handshake_ns: connection.handshake_ns,
+            rtt_ns: connection.rtt_ns,
+        },
+        kernel_write,
+        kernel_read,
+        timeline,
+        trace: None,
+        flags,
+        operations: all_operations(exchange).into_iter().flat_map(|part| part.list.iter().copied()).collect(),
+    };
+    if let Some(head) = request_head {
+        record.request.headers = head.headers;
+        record.method = head.method;
+        record.scheme = head.scheme;
+        record.host = head.host;
+        record.path = head.path;
+        record.query = query::shown(head.query, options.capture.query);
+        record.trace = head.trace.map(trace);
+    }
+    if let Some(head) = response_head {
+        record.response.headers = head.headers;
+    }
+    Box::new(record)
+}
+
+/// Request, interim responses, response.
+fn all_operations(exchange: &Exchange) -> [&Operations; 3] {
+    static NONE: Operations = Operations::NONE;
+    [
+        exchange.request.as_ref().map_or(&NONE, |half| &half.operations),
+        &exchange.interim_operations,
+        exchange.response.as_ref().map_or(&NONE, |half| &half.operations),
+    ]
+}
+
+/// Server: the read that returned the first byte has come back (its entry would count idle time). Client: the first
+/// write was entered.
+fn start_of(exchange: &Exchange, head: Option<&Head>, side: Side) -> u64 {
+    match (&exchange.request, side) {
+        (Some(half), Side::Client) => half.begin_ns,
+        (Some(half), Side::Server) => head.map_or(half.begin_ns, |head| head.start_ns).max(half.begin_ns),
+        (None, _) => exchange.begin_ns(),
+    }
+}
+
+/// The last byte of the response; where there is none, the last activity.
+fn end_of(exchange: &Exchange) -> u64 {
+    let half_end = |half: &Option<Half>| {
+        half.as_ref().map_or(0, |half| {
+            half.done.as_ref().map_or(half.operations.end_ns.max(half.begin_ns), |done| done.end_ns.max(half.begin_ns))
+        })
+    };
+    let response = half_end(&exchange.response);
+    let tunnel = if exchange.is_upgraded {
+        all_operations(exchange).iter().map(|part| part.end_ns).max().unwrap_or(0)
+    } else {
+        0
+    };
+    if exchange.response.is_some() {
+        response.max(tunnel)
+    } else {
+        half_end(&exchange.request).max(exchange.interim_operations.end_ns)
+    }
+}
+
+fn kernel_sums(exchange: &Exchange, side: Side) -> (Option<KernelSums>, Option<KernelSums>) {
+    let sums = |parts: &[&Operations]| {
+        let parts: Vec<&&Operations> = parts.iter().filter(|part| part.count > 0).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        Some(KernelSums {
+            operations: parts.iter().map(|part| part.count).sum(),
+            bytes: parts.iter().map(|part| part.bytes).sum(),
+            syscall_ns: parts.iter().map(|part| part.syscall_ns).sum(),
+        })
+    };
+    let [request, interim, response] = all_operations(exchange);
+    let (request, response) = (sums(&[request]), sums(&[interim, response]));
+    match side {
+        Side::Server => (response, request),
+        Side::Client => (request, response),
+    }
+}
+
+fn kind_of(exchange: &Exchange, request: Option<&Head>, response: Option<&Head>) -> Kind {
+    let is_upgraded = exchange.is_upgraded;
+    match (request, response) {
+        (Some(head), _) if head.method.as_deref() == Some("CONNECT") => Kind::Tunnel,
+        (Some(head), _) if is_upgraded && head.websocket => Kind::Websocket,
+        (_, Some(head)) if is_upgraded && head.websocket => Kind::Websocket,
+        (_, Some(head)) if head.event_stream => Kind::Sse,
+        _ => Kind::Http,
+    }
+}
+
+fn message(half: Option<&Half>, head: Option<&Head>, tunnel_bytes: u64, exchange: &Exchange) -> Message {
+    let Some(half) = half else {
+        return Message::default();
+    };
+    let mut message = match &half.done {
+        Some(done) => Message {
+            bytes: Some(done.bytes),
+            head_bytes: Some(done.head_bytes),
+            body_bytes: Some(done.body_bytes),
+            headers: Vec::new(),
+            trailers: done.trailers.clone(),
+        },
+        // Under way: only what has passed so far is certain.
+        None => Message {
+            bytes: (half.operations.bytes > 0).then_some(half.operations.bytes),
+            head_bytes: head.map(|head| head.head_bytes),
+            ..Message::default()
+        },
+    };
+    if exchange.is_upgraded && half.done.is_some() {
+        message.bytes = message.bytes.map(|bytes| bytes + tunnel_bytes);
+        message.body_bytes = message.body_bytes.map(|bytes| bytes + tunnel_bytes);
+    }
+    message
+}
+
+fn flags_of(
+    exchange: &Exchange,
+    request: Option<&Head>,
+    response: Option<&Head>,
+    is_pre_existing: bool,
+    is_unfinished: bool,
+) -> Flags {
+    let mut flags = Flags::default();
+    let halves = || [&exchange.request, &exchange.response].into_iter().flatten();
+    let dones = || halves().filter_map(|half| half.done.as_ref());
+    let is_cut = |done: &http1::Complete| done.truncated || (!done.complete && !done.gap);
+    let mut set = |flag: Flag, condition: bool| {
+        if condition {
+            flags.set(flag);
+        }
+    };
+    let is_half_open = !is_unfinished && !exchange.is_upgraded && halves().any(|half| half.done.is_none());
+    set(Flag::Truncated, is_half_open || dones().any(is_cut) || [request, response].iter().flatten().any(|h| h.truncated));
+    set(Flag::Gap, exchange.has_gap || dones().any(|done| done.gap));
+    set(Flag::PreExisting, is_pre_existing);
+    set(Flag::Reset, exchange.is_reset);
+    set(Flag::NoResponse, exchange.response.is_none() && !is_unfinished);
+    set(Flag::NoRequest, exchange.request.is_none());
+    set(Flag::Upgraded, exchange.is_upgraded);
+    set(Flag::Unfinished, is_unfinished);
+    flags
+}
+
+/// What the socket operations alone can tell of the way.
+fn timeline(
+    exchange: &Exchange,
+    side: Side,
+    start_ns: u64,
+    end_ns: u64,
+    is_unfinished: bool,
+) -> Vec<(&'static str, u64)> {
+    let mut timeline = Vec::with_capacity(4);
+    let (first, first_end, second, second_end) = match side {
+        Side::Server => ("read", "read_end", "write", "write_end"),
+        Side::Client => ("write", "write_end", "read", "read_end"),
+    };
+    let mut push = |name: &'static str, time: u64| timeline.push((name, time.saturating_sub(start_ns)));
+    if let Some(request) = &exchange.request {
+        push(first, start_ns);
+        if let Some(done) = &request.done {
+            push(first_end, done.end_ns);
+        }
+    }
+    if let Some(response) = &exchange.response {
+        push(second, response.begin_ns);
+        if response.done.is_some() && !is_unfinished {
+            push(second_end, end_ns);
+        }
+    }
+    // An early response is written before the request has been read whole.
+    timeline.sort_by_key(|(_, offset)| *offset);
+    timeline
+}
+
+fn endpoint(bytes: [u8; 16], port: u16) -> Endpoint {
+    Endpoint { address: address(bytes), port, identity: None }
+}
+
+fn trace(trace: http1::Trace) -> Trace {
+    Trace {
+        format: match trace.format {
+            http1::TraceFormat::W3c => TraceFormat::W3c,
+            http1::TraceFormat::Sw8 => TraceFormat::Sw8,
+            http1::TraceFormat::B3 => TraceFormat::B3,
+        },
+        trace_id: trace.trace_id,
+        span_id: trace.span_id,
+        segment_id: trace.segment_id,
+        sampled: trace.sampled,
+    }
+}

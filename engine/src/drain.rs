@@ -1,0 +1,306 @@
+//! The drain thread: ring buffer → core → sinks, on a timer. A wake-up per event would cost the traced thread 11 µs.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use libbpf_rs::RingBufferBuilder;
+use rover_reporters::record::Identity;
+
+use crate::capture::Capture;
+use crate::clock;
+use crate::core::Core;
+use crate::events;
+use crate::ledger::{Cause, Ledger};
+use crate::processes::ProcessChange;
+use crate::recording::Recorder;
+use crate::sinks::Sink;
+
+/// Pause after a cycle that brought nothing; also the longest latency that the drain adds.
+const IDLE_PAUSE: Duration = Duration::from_millis(10);
+/// Pause while events come.
+const BUSY_PAUSE: Duration = Duration::from_millis(2);
+/// How often the kernel's counters are read.
+const COUNTERS_EVERY: Duration = Duration::from_millis(500);
+
+/// What the other threads ask of the drain thread.
+pub enum Command {
+    Confirm { pid: u32, is_watched: bool, identity: Option<Box<Identity>> },
+    Introduce(Vec<u32>),
+    AddSink(Box<dyn Sink>),
+    Record(Box<Recorder>),
+    /// The ledger as it is now.
+    Ledger(SyncSender<Ledger>),
+    /// Costs of the programs, and what the reporters say.
+    Stats(SyncSender<serde_json::Value>),
+    /// Drain, flush, end; answers with the final ledger.
+    Stop { deadline: Instant, answer: SyncSender<Ledger> },
+}
+
+/// Figures that others may read at any time.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    pub events: AtomicU64,
+    pub connections: AtomicU64,
+    pub processes: AtomicU64,
+    pub records: AtomicU64,
+    pub state_lost: AtomicU64,
+    pub process_lost: AtomicU64,
+    pub watch_full: AtomicU64,
+    pub no_storage: AtomicU64,
+    /// Nanoseconds of CPU that the drain thread has used.
+    pub cpu_ns: AtomicU64,
+    pub is_running: AtomicBool,
+}
+
+/// Everything that the thread owns.
+pub struct Drain {
+    pub capture: Capture,
+    pub core: Core,
+    pub commands: Receiver<Command>,
+    pub changes: Sender<ProcessChange>,
+    pub gauges: Arc<Gauges>,
+}
+
+struct State {
+    core: Core,
+    sinks: Vec<Box<dyn Sink>>,
+    recorder: Option<Recorder>,
+    events: u64,
+}
+
+impl State {
+    fn event(&mut self, raw: &[u8]) {
+        self.events += 1;
+        if let Some(recorder) = &mut self.recorder {
+            if recorder.event(raw).is_err() {
+                self.recorder = None;
+            }
+        }
+        self.core.event(raw);
+    }
+
+    /// Hands the records that have passed to the sinks.
+    fn report(&mut self) -> u64 {
+        let records = self.core.take_records();
+        let count = records.len() as u64;
+        for (record, operations) in records {
+            let mut is_taken = self.sinks.is_empty();
+            for sink in &mut self.sinks {
+                is_taken |= sink.accept(&record);
+            }
+            if is_taken {
+                self.core.ledger.reported += operations;
+                self.core.ledger.records += 1;
+            } else {
+                self.core.ledger.lose(Cause::OutputFull, operations);
+            }
+        }
+        if count > 0 {
+            for sink in &mut self.sinks {
+                sink.flush();
+            }
+        }
+        count
+    }
+}
+
+impl Drain {
+    /// Runs until it is told to stop.
+    pub fn run(self) {
+        let Drain { mut capture, core, commands, changes, gauges } = self;
+        let state = Mutex::new(State { core, sinks: Vec::new(), recorder: None, events: 0 });
+        let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
+        // The ring's callback cannot borrow what the loop uses as well; the lock is never contended.
+        let stop = {
+            let Some(ring) = capture.ring() else {
+                return;
+            };
+            let mut builder = RingBufferBuilder::new();
+            let added = builder.add(&ring, |raw| {
+                lock().event(raw);
+                0
+            });
+            if added.is_err() {
+                return;
+            }
+            let Ok(ring) = builder.build() else {
+                return;
+            };
+            gauges.is_running.store(true, Ordering::Relaxed);
+            let mut counted = Instant::now();
+            let mut seen = 0;
+            loop {
+                ring.consume_raw();
+                let now = clock::boot_ns();
+                let mut state = lock();
+                tick(&mut state, now);
+                if counted.elapsed() >= COUNTERS_EVERY {
+                    counted = Instant::now();
+                    count(&mut state.core.ledger, &capture, &gauges);
+                }
+                publish(&mut state, &gauges, &changes);
+                let stop = obey(&mut state, &capture, &commands, &gauges);
+                state.report();
+                let is_busy = state.events != seen;
+                seen = state.events;
+                drop(state);
+                if let Some(stop) = stop {
+                    break stop;
+                }
+                std::thread::sleep(if is_busy { BUSY_PAUSE } else { IDLE_PAUSE });
+            }
+        };
+        let (deadline, answer) = stop;
+        finish(&mut capture, &state, &commands, &changes, &gauges, deadline);
+        let mut state = lock();
+        count(&mut state.core.ledger, &capture, &gauges);
+        for sink in &mut state.sinks {
+            sink.finish(deadline);
+        }
+        let ledger = state.core.ledger.clone();
+        if let Some(recorder) = state.recorder.take() {
+            let lost = ledger.lost(Cause::RingFull);
+            if let Err(error) = recorder.finish(ledger.captured, lost, capture.counters().of(events::COUNT_NOT_HTTP)) {
+                eprintln!("the recording is incomplete: {error}");
+            }
+        }
+        gauges.is_running.store(false, Ordering::Relaxed);
+        // Nobody waits any more: nothing to tell.
+        if answer.send(ledger).is_err() {
+            gauges.is_running.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+fn tick(state: &mut State, now: u64) {
+    let offset = clock::wall_offset_ns();
+    if let Some(recorder) = &mut state.recorder {
+        if recorder.tick(now, offset).is_err() {
+            state.recorder = None;
+        }
+    }
+    state.core.tick(now, offset);
+}
+
+/// Events that are in the ring, exchanges that are open, processes that wait for their confirmation.
+fn finish(
+    capture: &mut Capture,
+    state: &Mutex<State>,
+    commands: &Receiver<Command>,
+    changes: &Sender<ProcessChange>,
+    gauges: &Gauges,
+    deadline: Instant,
+) {
+    let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut is_detached = false;
+    let settle_until = Instant::now() + Duration::from_millis(150);
+    loop {
+        if let Some(ring) = capture.ring() {
+            let mut builder = RingBufferBuilder::new();
+            let added = builder.add(&ring, |raw| {
+                lock().event(raw);
+                0
+            });
+            if added.is_ok() {
+                if let Ok(ring) = builder.build() {
+                    ring.consume_raw();
+                }
+            }
+        }
+        if !is_detached {
+            // Once more after this: what was under way when the programs were detached.
+            capture.detach();
+            is_detached = true;
+            continue;
+        }
+        let mut state = lock();
+        tick(&mut state, clock::boot_ns());
+        publish(&mut state, gauges, changes);
+        obey(&mut state, capture, commands, gauges);
+        state.report();
+        let is_settled = state.core.processes.held_operations() == 0;
+        // Stalled bytes and lingering connections get their time; so do pending confirmations, up to the deadline.
+        if Instant::now() >= deadline || (Instant::now() >= settle_until && is_settled) {
+            state.core.finish();
+            state.report();
+            return;
+        }
+        drop(state);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn count(ledger: &mut Ledger, capture: &Capture, gauges: &Gauges) {
+    let counters = capture.counters();
+    // Operations without an event by policy are counted in the kernel; what the engine settles comes on top.
+    let settled = ledger.lost(Cause::NotHttp) - ledger.not_http_in_kernel;
+    ledger.not_http_in_kernel = counters.of(events::COUNT_NOT_HTTP);
+    ledger.set(Cause::NotHttp, settled + ledger.not_http_in_kernel);
+    ledger.set(Cause::RingFull, counters.of(events::COUNT_RING_FULL));
+    ledger.captured = counters.of(events::COUNT_CAPTURED);
+    gauges.state_lost.store(counters.of(events::COUNT_STATE_LOST), Ordering::Relaxed);
+    gauges.process_lost.store(counters.of(events::COUNT_PROCESS_LOST), Ordering::Relaxed);
+    gauges.watch_full.store(counters.of(events::COUNT_WATCH_FULL), Ordering::Relaxed);
+    gauges.no_storage.store(counters.of(events::COUNT_NO_STORAGE), Ordering::Relaxed);
+    gauges.cpu_ns.store(clock::thread_cpu_ns(), Ordering::Relaxed);
+}
+
+fn publish(state: &mut State, gauges: &Gauges, changes: &Sender<ProcessChange>) {
+    gauges.events.store(state.events, Ordering::Relaxed);
+    gauges.connections.store(state.core.connections() as u64, Ordering::Relaxed);
+    gauges.processes.store(state.core.processes.count() as u64, Ordering::Relaxed);
+    gauges.records.store(state.core.ledger.records, Ordering::Relaxed);
+    for change in state.core.take_changes() {
+        // The control plane has gone: the engine is about to stop.
+        if changes.send(change).is_err() {
+            break;
+        }
+    }
+}
+
+type Stop = (Instant, SyncSender<Ledger>);
+
+fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gauges: &Gauges) -> Option<Stop> {
+    loop {
+        match commands.try_recv() {
+            Ok(Command::Confirm { pid, is_watched, identity }) => {
+                if !is_watched {
+                    capture.watch(pid, false);
+                }
+                if let Some(recorder) = &mut state.recorder {
+                    if recorder.confirm(pid, is_watched, identity.as_deref()).is_err() {
+                        state.recorder = None;
+                    }
+                }
+                state.core.confirm(pid, is_watched, identity.map(|identity| *identity));
+            }
+            Ok(Command::Introduce(pids)) => {
+                for pid in pids {
+                    if !capture.watch(pid, true) {
+                        gauges.watch_full.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if let Some(recorder) = &mut state.recorder {
+                        if recorder.introduce(pid).is_err() {
+                            state.recorder = None;
+                        }
+                    }
+                    state.core.introduce(pid);
+                }
+            }
+            Ok(Command::AddSink(sink)) => state.sinks.push(sink),
+            Ok(Command::Record(recorder)) => state.recorder = Some(*recorder),
+            Ok(Command::Ledger(answer)) => {
+                count(&mut state.core.ledger, capture, gauges);
+                answer.send(state.core.ledger.clone()).unwrap_or_default();
+            }
+            Ok(Command::Stats(answer)) => {
+                let oap: Vec<serde_json::Value> = state.sinks.iter().filter_map(|sink| sink.stats()).collect();
+                answer.send(serde_json::json!({"programs": capture.costs(), "oap": oap})).unwrap_or_default();
+            }
+            Ok(Command::Stop { deadline, answer }) => return Some((deadline, answer)),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+        }
+    }
+}

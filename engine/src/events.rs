@@ -1,0 +1,126 @@
+//! Layouts of bpf/events.h. Generated from the object's BTF by tests/event_layouts.rs; do not edit.
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct DataEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub cookie: u64,
+    pub start_ns: u64,
+    pub end_ns: u64,
+    pub offset: u64,
+    pub opened_ns: u64,
+    pub length: u32,
+    pub captured: u32,
+    pub skipped: u32,
+    pub tid: u32,
+    pub handshake_us: u32,
+    pub rtt_us: u32,
+    pub direction: u8,
+    pub syscall: u8,
+    pub role: u8,
+    pub flags: u8,
+    pub local_port: u16,
+    pub remote_port: u16,
+    pub local: [u8; 16],
+    pub remote: [u8; 16],
+}
+
+const _: () = assert!(std::mem::size_of::<DataEvent>() == 112);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ConnectionEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub cookie: u64,
+    pub time_ns: u64,
+    pub rx_end: u64,
+    pub tx_end: u64,
+    pub change: u8,
+    pub pad: [u8; 7],
+}
+
+const _: () = assert!(std::mem::size_of::<ConnectionEvent>() == 48);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ProcessEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub parent: u32,
+    pub uid: u32,
+    pub time_ns: u64,
+    pub executable_bytes: u32,
+    pub arguments_bytes: u32,
+    pub change: u8,
+    pub pad: [u8; 7],
+    pub comm: [u8; 16],
+}
+
+const _: () = assert!(std::mem::size_of::<ProcessEvent>() == 56);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Policy {
+    pub cookie: u64,
+    pub ignore_rx: u64,
+    pub ignore_tx: u64,
+    pub mode: u32,
+    pub pad: u32,
+}
+
+const _: () = assert!(std::mem::size_of::<Policy>() == 32);
+
+pub const EVENT_DATA: u32 = 1;
+pub const EVENT_CONNECTION: u32 = 2;
+pub const EVENT_PROCESS: u32 = 3;
+
+pub const RX: u32 = 0;
+pub const TX: u32 = 1;
+
+pub const ROLE_UNKNOWN: u32 = 0;
+pub const ROLE_SERVER: u32 = 1;
+pub const ROLE_CLIENT: u32 = 2;
+
+pub const SYS_OTHER: u32 = 0;
+pub const SYS_READ: u32 = 1;
+pub const SYS_READV: u32 = 2;
+pub const SYS_RECVFROM: u32 = 3;
+pub const SYS_RECVMSG: u32 = 4;
+pub const SYS_RECVMMSG: u32 = 5;
+pub const SYS_WRITE: u32 = 6;
+pub const SYS_WRITEV: u32 = 7;
+pub const SYS_SENDTO: u32 = 8;
+pub const SYS_SENDMSG: u32 = 9;
+pub const SYS_SENDMMSG: u32 = 10;
+pub const SYS_SENDFILE: u32 = 11;
+pub const SYS_SPLICE: u32 = 12;
+pub const SYS_IO_URING: u32 = 13;
+
+pub const DATA_PRE_EXISTING: u32 = 1;
+pub const DATA_UNREADABLE: u32 = 2;
+pub const DATA_OVERLAP: u32 = 4;
+
+pub const CONNECTION_RX_END: u32 = 1;
+pub const CONNECTION_TX_END: u32 = 2;
+pub const CONNECTION_RESET: u32 = 3;
+pub const CONNECTION_CLOSED: u32 = 4;
+
+pub const PROCESS_FORK: u32 = 1;
+pub const PROCESS_EXEC: u32 = 2;
+pub const PROCESS_EXIT: u32 = 3;
+
+pub const POLICY_UNKNOWN: u32 = 0;
+pub const POLICY_NONE: u32 = 1;
+pub const POLICY_ALL: u32 = 2;
+
+pub const COUNT_CAPTURED: u32 = 0;
+pub const COUNT_RING_FULL: u32 = 1;
+pub const COUNT_NOT_HTTP: u32 = 2;
+pub const COUNT_SCRATCH_BUSY: u32 = 3;
+pub const COUNT_STATE_LOST: u32 = 4;
+pub const COUNT_PROCESS_LOST: u32 = 5;
+pub const COUNT_WATCH_FULL: u32 = 6;
+pub const COUNT_NO_STORAGE: u32 = 7;
+pub const COUNTERS: u32 = 8;

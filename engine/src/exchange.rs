@@ -1,0 +1,207 @@
+//! One exchange while it is put together: its two messages and the operations that carried them.
+
+use rover_parsers::http1::{Complete, Head};
+use rover_reporters::record::{Operation, RecordId, Syscall};
+
+use crate::events;
+
+/// Operations of one exchange and direction that are listed one by one; the last one then sums up the rest. A body
+/// of 4 MiB in pieces of 64 KiB still has each of its operations.
+const LISTED_OPERATIONS: usize = 64;
+
+/// What is known of a socket operation apart from its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationFacts {
+    /// Counts the data events of the engine: tells operations apart.
+    pub number: u64,
+    pub start_ns: Option<u64>,
+    pub end_ns: u64,
+    pub syscall: Syscall,
+    pub is_write: bool,
+    pub tgid: u32,
+}
+
+impl OperationFacts {
+    /// The earliest time at which its bytes can have moved: entry of a write, else the exit.
+    pub fn begin_ns(&self) -> u64 {
+        self.start_ns.unwrap_or(self.end_ns)
+    }
+}
+
+/// The field's name of a kernel-side number.
+pub fn syscall_of(number: u8) -> Syscall {
+    match u32::from(number) {
+        events::SYS_READ => Syscall::Read,
+        events::SYS_READV => Syscall::Readv,
+        events::SYS_RECVFROM => Syscall::Recvfrom,
+        events::SYS_RECVMSG => Syscall::Recvmsg,
+        events::SYS_RECVMMSG => Syscall::Recvmmsg,
+        events::SYS_WRITE => Syscall::Write,
+        events::SYS_WRITEV => Syscall::Writev,
+        events::SYS_SENDTO => Syscall::Sendto,
+        events::SYS_SENDMSG => Syscall::Sendmsg,
+        events::SYS_SENDMMSG => Syscall::Sendmmsg,
+        events::SYS_SENDFILE => Syscall::Sendfile,
+        events::SYS_SPLICE => Syscall::Splice,
+        events::SYS_IO_URING => Syscall::IoUring,
+        _ => Syscall::Other,
+    }
+}
+
+/// The operations that carried (part of) a message.
+#[derive(Debug, Default)]
+pub struct Operations {
+    pub list: Vec<Operation>,
+    /// All of them, also those not listed.
+    pub count: u64,
+    pub bytes: u64,
+    /// Time in the calls; none as soon as one entry is unknown.
+    pub syscall_ns: Option<u64>,
+    /// Data events for which this message answers in the ledger.
+    pub events: u64,
+    pub tgid: u32,
+    pub begin_ns: u64,
+    pub end_ns: u64,
+    last: u64,
+}
+
+impl Operations {
+    pub const NONE: Operations = Operations {
+        list: Vec::new(),
+        count: 0,
+        bytes: 0,
+        syscall_ns: None,
+        events: 0,
+        tgid: 0,
+        begin_ns: 0,
+        end_ns: 0,
+        last: 0,
+    };
+
+    /// `bytes` of the message were moved by this operation.
+    pub fn add(&mut self, facts: &OperationFacts, bytes: u64) {
+        self.bytes += bytes;
+        self.end_ns = facts.end_ns;
+        if self.count > 0 && self.last == facts.number {
+            if let Some(last) = self.list.last_mut() {
+                last.bytes += bytes;
+            }
+            return;
+        }
+        let took = facts.start_ns.map(|start| facts.end_ns.saturating_sub(start));
+        if self.count == 0 {
+            self.tgid = facts.tgid;
+            self.begin_ns = facts.begin_ns();
+            self.syscall_ns = took;
+        } else {
+            self.syscall_ns = self.syscall_ns.zip(took).map(|(a, b)| a + b);
+        }
+        self.count += 1;
+        self.last = facts.number;
+        if self.list.len() < LISTED_OPERATIONS {
+            self.list.push(Operation {
+                is_write: facts.is_write,
+                syscall: facts.syscall,
+                start_ns: facts.start_ns,
+                end_ns: facts.end_ns,
+                bytes,
+            });
+        } else if let Some(last) = self.list.last_mut() {
+            last.end_ns = facts.end_ns;
+            last.bytes += bytes;
+        }
+    }
+
+    /// `later` came after these, on the same direction.
+    pub fn append(&mut self, later: Operations) {
+        if self.count == 0 {
+            let events = self.events;
+            *self = later;
+            self.events += events;
+            return;
+        }
+        self.syscall_ns = self.syscall_ns.zip(later.syscall_ns).map(|(a, b)| a + b);
+        let is_shared = later.count > 0 && self.last == later_first(&later);
+        self.count += later.count - u64::from(is_shared);
+        self.bytes += later.bytes;
+        self.events += later.events;
+        self.end_ns = self.end_ns.max(later.end_ns);
+        self.last = later.last;
+        self.list.extend(later.list.into_iter().take(LISTED_OPERATIONS.saturating_sub(self.list.len())));
+    }
+}
+
+/// Numbers grow by one, so the first operation's follows from the last one's only where there is one.
+fn later_first(later: &Operations) -> u64 {
+    if later.count == 1 {
+        later.last
+    } else {
+        u64::MAX
+    }
+}
+
+/// Request or response.
+#[derive(Debug, Default)]
+pub struct Half {
+    pub head: Option<Box<Head>>,
+    pub done: Option<Complete>,
+    pub operations: Operations,
+    /// Entry (or else exit) of the operation with the first byte of the head.
+    pub begin_ns: u64,
+}
+
+/// A request and what answers it.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// 1, 2, … within the connection.
+    pub number: u32,
+    /// Assigned with the first record, kept for the completing one.
+    pub id: Option<RecordId>,
+    pub request: Option<Half>,
+    pub response: Option<Half>,
+    pub interim: Vec<u16>,
+    /// Operations of interim responses.
+    pub interim_operations: Operations,
+    /// Bytes of a tunnel: from the client, from the server.
+    pub tunnel_bytes: [u64; 2],
+    pub is_upgraded: bool,
+    pub is_reset: bool,
+    /// Bytes are missing around it: its partner may be lost.
+    pub has_gap: bool,
+    /// When it was last reported as unfinished.
+    pub unfinished_ns: Option<u64>,
+    /// Data events already counted as reported.
+    pub reported_events: u64,
+}
+
+impl Exchange {
+    pub fn is_answered(&self) -> bool {
+        self.response.is_some()
+    }
+
+    pub fn is_complete(&self) -> bool {
+        let is_done = |half: &Option<Half>| half.as_ref().is_some_and(|half| half.done.is_some());
+        !self.is_upgraded && is_done(&self.response) && (self.request.is_none() || is_done(&self.request))
+    }
+
+    /// When its first byte moved.
+    pub fn begin_ns(&self) -> u64 {
+        match (&self.request, &self.response) {
+            (Some(request), _) => request.begin_ns,
+            (None, Some(response)) => response.begin_ns,
+            (None, None) => 0,
+        }
+    }
+
+    /// Data events for which it answers in the ledger.
+    pub fn events(&self) -> u64 {
+        let half = |half: &Option<Half>| half.as_ref().map_or(0, |half| half.operations.events);
+        half(&self.request) + half(&self.response) + self.interim_operations.events
+    }
+
+    /// Who did it: the process of the first operation.
+    pub fn tgid(&self) -> u32 {
+        let mut halves = [&self.request, &self.response].into_iter().flatten();
+        halves.find(|half| half.operations.count > 0).map_or(0, |half| half.operations.tgid)
+    }
+}

@@ -1,0 +1,216 @@
+//! Where records go: encoded lines to a descriptor, rows to the store, streams to a backend. The engine never waits
+//! for any of them; what one does not take is told.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{FromRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{channel, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rover_reporters::encoder::Encoder;
+use rover_reporters::json::JsonEncoder;
+use rover_reporters::oap_stream::{OapOptions, OapReporter, Pushed, StartError};
+use rover_reporters::record::Record;
+use rover_reporters::row::Row;
+
+/// Takes records.
+pub trait Sink: Send {
+    /// False: not taken, for lack of room.
+    fn accept(&mut self, record: &Record) -> bool;
+    /// The batch is over.
+    fn flush(&mut self);
+    /// Nothing more will come; returns when all is out or the time is up.
+    fn finish(&mut self, deadline: Instant);
+    /// What it has to tell about itself.
+    fn stats(&self) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+/// Encoded bytes that wait for a slow reader.
+const WRITER_BYTES: usize = 64 * 1024 * 1024;
+/// A batch goes to the writer when it is larger than this, at the latest at its end.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Encoded records to a descriptor, written by a thread of its own: a pipe whose reader sleeps must not stop the drain.
+pub struct LineSink {
+    encoder: Box<dyn Encoder>,
+    buffer: Vec<u8>,
+    queue: Option<Sender<Vec<u8>>>,
+    waiting: Arc<AtomicUsize>,
+    is_broken: Arc<AtomicBool>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl LineSink {
+    /// Takes over `descriptor` (a duplicate of the caller's).
+    pub fn new(encoder: Box<dyn Encoder>, descriptor: RawFd, is_broken: Arc<AtomicBool>) -> LineSink {
+        let (queue, batches) = channel::<Vec<u8>>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (left, broken) = (Arc::clone(&waiting), Arc::clone(&is_broken));
+        // SAFETY: the caller gives the descriptor away.
+        let mut file = unsafe { File::from_raw_fd(descriptor) };
+        let writer = std::thread::spawn(move || {
+            for batch in batches {
+                // The reader has gone (a closed pipe) or the disk is full: told once, by `is_broken`.
+                if !broken.load(Ordering::Relaxed) && file.write_all(&batch).is_err() {
+                    broken.store(true, Ordering::Relaxed);
+                }
+                left.fetch_sub(batch.len(), Ordering::Relaxed);
+            }
+        });
+        LineSink {
+            encoder,
+            buffer: Vec::with_capacity(BATCH_BYTES),
+            queue: Some(queue),
+            waiting,
+            is_broken,
+            writer: Some(writer),
+        }
+    }
+}
+
+impl Sink for LineSink {
+    fn accept(&mut self, record: &Record) -> bool {
+        if self.is_broken.load(Ordering::Relaxed) || self.waiting.load(Ordering::Relaxed) > WRITER_BYTES {
+            return false;
+        }
+        self.encoder.encode(record, &mut self.buffer);
+        if self.buffer.len() >= BATCH_BYTES {
+            self.flush();
+        }
+        true
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.buffer, Vec::with_capacity(4096));
+        self.waiting.fetch_add(batch.len(), Ordering::Relaxed);
+        if let Some(queue) = &self.queue {
+            if queue.send(batch).is_err() {
+                self.is_broken.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn finish(&mut self, deadline: Instant) {
+        self.flush();
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            while !writer.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if writer.is_finished() && writer.join().is_err() {
+                self.is_broken.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Rows that wait for the store.
+const ROWS: usize = 200_000;
+
+/// Rows on their way to the control plane.
+#[derive(Debug, Default)]
+pub struct RowQueue {
+    rows: Mutex<VecDeque<Row>>,
+    is_filled: Condvar,
+}
+
+impl RowQueue {
+    fn rows(&self) -> std::sync::MutexGuard<'_, VecDeque<Row>> {
+        // A panic elsewhere leaves the queue as it is: whole rows.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// At most `most` rows, as soon as there is one or the time is up.
+    pub fn take(&self, timeout: Duration, most: usize) -> Vec<Row> {
+        let rows = self.rows();
+        let (mut rows, _) = self
+            .is_filled
+            .wait_timeout_while(rows, timeout, |rows| rows.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = rows.len().min(most);
+        rows.drain(..count).collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows().is_empty()
+    }
+}
+
+/// Hands rows over in process.
+pub struct RowSink {
+    queue: Arc<RowQueue>,
+    json: JsonEncoder,
+    batch: Vec<Row>,
+}
+
+impl RowSink {
+    pub fn new(queue: Arc<RowQueue>) -> RowSink {
+        RowSink { queue, json: JsonEncoder::default(), batch: Vec::new() }
+    }
+}
+
+impl Sink for RowSink {
+    fn accept(&mut self, record: &Record) -> bool {
+        if self.batch.len() + self.queue.len() >= ROWS {
+            return false;
+        }
+        self.batch.push(Row::new(record, &mut self.json));
+        true
+    }
+
+    fn flush(&mut self) {
+        if !self.batch.is_empty() {
+            self.queue.rows().extend(self.batch.drain(..));
+            self.queue.is_filled.notify_one();
+        }
+    }
+
+    fn finish(&mut self, _deadline: Instant) {
+        self.flush();
+    }
+}
+
+/// Sends records to a backend; its own thread keeps the stream up.
+pub struct OapSink {
+    reporter: OapReporter,
+}
+
+impl OapSink {
+    /// # Errors
+    /// Options that cannot be used.
+    pub fn start(options: &str) -> Result<OapSink, StartError> {
+        Ok(OapSink { reporter: OapReporter::start(OapOptions::from_json(options)?)? })
+    }
+}
+
+impl Sink for OapSink {
+    fn accept(&mut self, record: &Record) -> bool {
+        self.reporter.push(record) != Pushed::Full
+    }
+
+    fn flush(&mut self) {
+        self.reporter.hand_over();
+    }
+
+    fn finish(&mut self, deadline: Instant) {
+        self.reporter.hand_over();
+        self.reporter.flush(deadline.saturating_duration_since(Instant::now()));
+    }
+
+    fn stats(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self.reporter.stats()).ok()
+    }
+}
