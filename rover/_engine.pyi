@@ -19,7 +19,7 @@ class Engine:
     """Captures on this machine. Make one, add outputs, start it, confirm processes, stop it."""
 
     def __init__(self, options: str) -> None:
-        """`options`: JSON object, see `rover.daemon.options`. ValueError if it cannot be used."""
+        """`options`: JSON object, made by `rover.daemon.options`. ValueError if it cannot be used."""
 
     def start(self) -> None:
         """Load and attach everything, start the drain thread. Raises KernelUnsupported or ProgramRejected."""
@@ -27,11 +27,12 @@ class Engine:
     def hooks(self) -> str:
         """JSON list of `{"hook", "mode", "attached", "feeds", "reason"}`."""
 
-    def take_processes(self, timeout_ms: int) -> list[tuple[str, int, int, int, str, str]]:
+    def take_processes(self, timeout_ms: int) -> list[tuple[str, int, int, int, str, str, int, list[str]]]:
         """Waits for processes to decide on, at most `timeout_ms`, without the GIL.
 
-        Each is `("fork" | "exec" | "exit", pid, parent, time_ns, comm, executable)`, in the order in which they
-        happened; time since boot; comm and executable (the name given to execve) only with exec, else empty."""
+        Each is `("fork" | "exec" | "exit", pid, parent, time_ns, comm, executable, uid, arguments)`, in the order in
+        which they happened; time since boot; executable (the name given to execve) and arguments only with exec, else
+        empty."""
 
     def confirm(self, pid: int, is_watched: bool, identity: str | None) -> None:
         """Decide on a process: releases or discards what was held for it. The last decision counts.
@@ -42,7 +43,9 @@ class Engine:
         """Watch processes that run already; they come out of take_processes as `exec`."""
 
     def add_output(self, fd: int, format: str, options: str) -> None:
-        """Write records to a file descriptor. `format`: json, text or combined; `options`: JSON `{"color", "width", "micros"}`."""
+        """Write records to a file descriptor. `format`: json, text or combined.
+
+        `options`: JSON `{"color", "width", "micros", "zone"}`. ValueError if they cannot be used."""
 
     def add_oap(self, options: str) -> None:
         """Send records to an OAP. JSON `{"addresses", "token", "node_name"}`."""
@@ -65,7 +68,7 @@ class Engine:
     def stop(self, timeout_s: float) -> str:
         """Drain what is in flight, flush the outputs, detach; the final ledger."""
 
-def replay(path: str, fd: int, format: str, options: str) -> str:
+def replay(path: str, fd: int, format: str, options: str, engine_options: str = "{}") -> str:
     """The same engine over a recording. Returns the ledger. OSError or ValueError if the file cannot be used."""
 
 def probe(attach: str) -> str:

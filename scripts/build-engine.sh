@@ -11,7 +11,7 @@ if [ ! -e rover/_engine.abi3.so ]; then
     echo "engine: compiling the kernel programs and the Rust crates (first time: a few minutes)" >&2
 fi
 .venv/bin/maturin develop --release --skip-install 2>&1 |
-    { grep --line-buffered -vE 'Building a mixed|Found (CPython|pyo3)|Built wheel' || true; } >&2
+    { grep --line-buffered -vE 'Building a mixed|Found (CPython|pyo3)|Built wheel|set rpath' || true; } >&2
 
 # Installing is needed only for what pyproject.toml says: the command's entry point and the version.
 if ! [ .venv/bin/rover -nt pyproject.toml ]; then

@@ -1,4 +1,4 @@
-"""Builds the configuration once: defaults < file < environment < flags. No other module reads the environment."""
+"""Builds the configuration once: defaults < file < environment < flags."""
 
 from __future__ import annotations
 
@@ -30,7 +30,17 @@ class Loaded:
     """The configuration, and for each key that is not at its default where its value comes from."""
 
     config: Config
+    values: Mapping[str, Any]
     origins: Mapping[str, str]
+
+    def override(self, flags: Mapping[str, tuple[Any, str]]) -> Loaded:
+        """The same with these values on top: typed, with the flag's spelling, by full key name. Raises ConfigError."""
+        return self._with(_read_flags(flags))
+
+    def _with(self, found: Mapping[str, tuple[Any, str]]) -> Loaded:
+        values = {**self.values, **{name: value for name, (value, _) in found.items()}}
+        origins = {**self.origins, **{name: origin for name, (_, origin) in found.items()}}
+        return Loaded(build(values), values, origins)
 
 
 def load(
@@ -40,23 +50,15 @@ def load(
 ) -> Loaded:
     """The configuration of `file` (or of the default file, if there), these variables and these flags.
 
-    `flags` holds typed values and the flag's spelling by full key name. Raises ConfigError."""
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-
-    def take(found: Mapping[str, tuple[Any, str]]) -> None:
-        for name, (value, origin) in found.items():
-            values[name], origins[name] = value, origin
-
+    Raises ConfigError."""
+    loaded = Loaded(Config(), {}, {})
     if file is None and DEFAULT_FILE.is_file():
         file = DEFAULT_FILE
     if file is not None:
         from rover.config.yaml_file import read_file  # PyYAML costs 30 ms: only who has a file pays
 
-        take(read_file(file))
-    take(_read_environment(environment or {}))
-    take(_read_flags(flags or {}))
-    return Loaded(build(values), origins)
+        loaded = loaded._with(read_file(file))
+    return loaded._with(_read_environment(environment or {})).override(flags or {})
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, str]]:

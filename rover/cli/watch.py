@@ -1,0 +1,57 @@
+"""`rover watch`: records to stdout or a file, no backend."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rover.cli.output import encoder_options, open_output, output_options
+from rover.cli.settings import capture_options, config_option, load_capture_config
+
+_EXAMPLES = """\b
+Examples:
+  sudo rover watch                                      everything, as lines
+  sudo rover watch --port 8080 --side server            what a server on 8080 answers
+  sudo rover watch --exe nginx --format json | jq .     nginx alone, as JSON
+  sudo rover watch --format combined --micros --output access.log --duration 60
+
+\b
+A line beginning with "ready" on stderr says that all hooks are attached; at the end the ledger follows as JSON:
+what was captured, reported, and each cause of a loss.
+Flags in text: cut head longer than capture.head_bytes, gap bytes missed, old connection older than rover,
+reset, no-resp, no-req the other half is missing, upgraded, open not finished yet."""
+
+
+@click.command(epilog=_EXAMPLES)
+@config_option
+@output_options
+@click.option(
+    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop after this time."
+)
+@capture_options
+def command(
+    file: Path | None,
+    format_: str,
+    output: Path | None,
+    micros: bool,
+    color: str,
+    duration: float | None,
+    **capture_flags: Any,
+) -> None:
+    """Print every HTTP exchange of this machine, without a backend."""
+    config, environment = load_capture_config(file, capture_flags)
+
+    from rover.daemon import Capture, StopSignal, notify
+
+    stop = StopSignal()
+    capture = Capture(config)
+    descriptor = open_output(output)
+    capture.engine.add_output(descriptor, format_, encoder_options(descriptor, color, micros, environment))
+    print(capture.start(), file=sys.stderr, flush=True)
+    notify(environment.notify_socket, "READY=1")
+    stop.wait(duration, capture.is_output_broken)
+    notify(environment.notify_socket, "STOPPING=1")
+    print(capture.finish(), file=sys.stderr, flush=True)

@@ -1,0 +1,12 @@
+"""The running capture: engine, process decisions, facts about itself, and its end.
+
+Public surface: `Capture` runs the engine for a configuration, `NodeFacts` tells about it, `StopSignal` waits for the
+end, `notify` speaks to systemd. What the command line prints is not decided here."""
+
+from rover.daemon.capture import Capture, node_name
+from rover.daemon.facts import NodeFacts
+from rover.daemon.notify import notify
+from rover.daemon.options import oap_options
+from rover.daemon.stop import StopSignal
+
+__all__ = ["Capture", "NodeFacts", "StopSignal", "node_name", "notify", "oap_options"]

@@ -1,0 +1,80 @@
+"""One engine and the thread that decides on processes for it, from start to the final ledger."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import time
+from typing import Any
+
+from rover._engine import Engine
+from rover.config import Config
+from rover.daemon.options import engine_options
+from rover.processes import Confirmer, ProcessTable, Rules
+
+log = logging.getLogger(__name__)
+
+
+class Capture:
+    """Captures as a configuration says. Add outputs to `engine`, then `start`; `finish` once at the end."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises ConfigError for rules that cannot be used."""
+        watch = config.watch
+        self._begin = time.monotonic()
+        self._drain_s = config.shutdown.seconds
+        self.node_name = node_name(config)
+        rules = Rules(watch.include, watch.exclude)
+        table = ProcessTable(rules, self.node_name, int(watch.port_wait_seconds * 1_000_000_000))
+        self.engine = Engine(engine_options(config))
+        self._confirmer = Confirmer(self.engine, table)
+
+    def start(self) -> str:
+        """Attach all hooks and take in every running process; returns the line that says so.
+
+        Raises KernelUnsupported, ProgramRejected."""
+        self.engine.start()
+        self._confirmer.start()
+        hooks = self.hooks()
+        for hook in hooks:
+            if not hook["attached"]:
+                log.info("hook not attached name=%s feeds=%r reason=%r", hook["hook"], hook["feeds"], hook["reason"])
+        attached = [hook for hook in hooks if hook["attached"]]
+        modes = ",".join(sorted({hook["mode"] for hook in attached}))
+        seconds = time.monotonic() - self._begin
+        return f"ready hooks={len(attached)}/{len(hooks)} mode={modes} seconds={seconds:.2f}"
+
+    def hooks(self) -> list[dict[str, Any]]:
+        """Each hook: name, mode, whether attached, what it feeds, and why not."""
+        hooks: list[dict[str, Any]] = json.loads(self.engine.hooks())
+        return hooks
+
+    def ledger(self) -> dict[str, int]:
+        """Captured, reported, and the causes of all the rest, so far."""
+        ledger: dict[str, int] = json.loads(self.engine.ledger())
+        return ledger
+
+    def stats(self) -> dict[str, Any]:
+        """The engine's own counters."""
+        stats: dict[str, Any] = json.loads(self.engine.stats())
+        return stats
+
+    @property
+    def watched_processes(self) -> int:
+        """Number of processes that are watched."""
+        return self._confirmer.watched
+
+    def is_output_broken(self) -> bool:
+        """Whether a reader of the records has gone, as `head` does."""
+        return bool(self.stats()["output_broken"])
+
+    def finish(self) -> str:
+        """Decide on the last processes, drain what is in flight, flush, detach; returns the final ledger as JSON."""
+        self._confirmer.stop()
+        return self.engine.stop(self._drain_s)
+
+
+def node_name(config: Config) -> str:
+    """The name of this node: as configured, else the host name."""
+    return config.node.name or socket.gethostname()

@@ -1,0 +1,61 @@
+"""The configuration in the words of the engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rover.config import Config, ConfigError
+
+
+def engine_options(config: Config) -> str:
+    """The JSON object that makes an engine."""
+    capture, watch = config.capture, config.watch
+    return json.dumps(
+        {
+            "capture": {
+                "payload_bytes": capture.payload_bytes,
+                "head_bytes": capture.head_bytes,
+                "query": capture.query,
+                "headers": list(capture.headers),
+                "unfinished_seconds": capture.unfinished_seconds,
+            },
+            "filters": {"ports": list(watch.ports), "side": watch.side},
+            "ring_bytes": config.kernel.ring_bytes,
+            "own_ports": own_ports(config),
+            "attach": config.kernel.attach,
+            "held_records": watch.held_records,
+            "connections": config.kernel.connections,
+        }
+    )
+
+
+def own_ports(config: Config) -> list[int]:
+    """Ports of rover's own reports, whose traffic must not become records that are reported in turn."""
+    addresses = (*config.reporters.oap.addresses, config.backend.grpc.address)
+    return sorted({port_of(address) for address in addresses} - {0})
+
+
+def oap_options(config: Config, node_name: str) -> str:
+    """The JSON object that makes a stream to OAP. Raises ConfigError for a token that cannot be read."""
+    oap = config.reporters.oap
+    options: dict[str, object] = {"addresses": list(oap.addresses), "node_name": node_name}
+    if oap.token_file is not None:
+        options["token"] = read_token(oap.token_file, "reporters.oap.token_file")
+    return json.dumps(options)
+
+
+def read_token(path: Path, key: str) -> str:
+    """The first line of a token file. Raises ConfigError."""
+    try:
+        token = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}", key=key, origin=key) from error
+    if not token:
+        raise ConfigError(f"{path} has no token on its first line", key=key, origin=key)
+    return token
+
+
+def port_of(address: str) -> int:
+    """The port of a checked HOST:PORT."""
+    return int(address.rpartition(":")[2])
