@@ -1,0 +1,124 @@
+/** The live list of exchanges with its filters. */
+import { useEffect, useRef } from "preact/hooks";
+
+import { changed, parameters } from "../address";
+import { useKeys } from "../keys";
+import { Icon } from "../parts/icon";
+import { Empty, Failure, Stale } from "../parts/states";
+import { range, rangePhrase, rangeText } from "../range";
+import { NothingYet } from "../services/nothing_yet";
+import { ColumnsMenu } from "./columns_menu";
+import { ExchangeTable } from "./exchange_table";
+import { entries, type Filters, fromAddress, toAddress } from "./filter";
+import { FilterBar } from "./filter_bar";
+import type { LiveList } from "./live";
+import { LiveControl } from "./live_control";
+import { listFor, toTop, useHolding, useReturn } from "./place";
+
+function Older({ list }: { list: LiveList }) {
+  const end = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const watcher = new IntersectionObserver((seen) => {
+      if (seen.some((entry) => entry.isIntersecting) && window.scrollY > 0) void list.older();
+    });
+    if (end.current !== null) watcher.observe(end.current);
+    return () => watcher.disconnect();
+  }, [list, list.rows.value.length]);
+  if (list.next.value === null) {
+    return <p class="list-end muted">That is every one {rangePhrase(range.value)}.</p>;
+  }
+  return (
+    <div ref={end} class="list-end">
+      <button type="button" class="button" disabled={list.isLoadingOlder.value} onClick={() => void list.older()}>
+        {list.isLoadingOlder.value ? "Loading older ones" : "Load older ones"}
+      </button>
+    </div>
+  );
+}
+
+function NoMatch({ filters }: { filters: Filters }) {
+  return (
+    <Empty title={`No exchange ${rangePhrase(range.value)} passes these filters`}>
+      {range.value.kind === "last" && <p>New ones that pass appear here by themselves.</p>}
+      <ul class="ways-out">
+        {entries(filters).map(([field, value]) => (
+          <li key={field}>
+            <a href={changed({ [field]: null })}>
+              Without{" "}
+              <code>
+                {field}:{value}
+              </code>
+            </a>
+          </li>
+        ))}
+        {entries(filters).length > 1 && (
+          <li>
+            <a href={changed(toAddress({}))}>Without any filter</a>
+          </li>
+        )}
+        {range.value.kind === "last" && range.value.seconds < 86_400 && (
+          <li>
+            <a href={changed({ range: "24h" })}>In the last 24 hours</a>
+          </li>
+        )}
+      </ul>
+    </Empty>
+  );
+}
+
+function List({ list, filters }: { list: LiveList; filters: Filters }) {
+  const error = list.error.value;
+  const rows = list.rows.value;
+  const retry = (): void => list.reload();
+  if (!list.isLoaded.value && error !== null) return <Failure what="the exchanges" error={error} retryAt={list.retryAt.value} retry={retry} />;
+  const since = list.brokenSince.value;
+  return (
+    <>
+      {since !== null && list.link.value === "lost" && <Stale since={since} error={error} retryAt={list.retryAt.value} retry={retry} />}
+      {list.isLoaded.value && rows.length === 0 ? (
+        entries(filters).length > 0 ? <NoMatch filters={filters} /> : <NothingYet title={`No HTTP exchange ${rangePhrase(range.value)}`} />
+      ) : (
+        <>
+          {list.waiting.value > 0 && !list.isPaused.value && (
+            <button type="button" class="new-pill" onClick={() => toTop(list)}>
+              <Icon name="up" />
+              {list.waiting.value}
+              {list.hasMoreWaiting ? "+" : ""} new
+            </button>
+          )}
+          <ExchangeTable rows={list.isLoaded.value ? rows : null} fresh={list.fresh.value} caption={`Exchanges, newest first; ${rangeText(range.value)}`} />
+          {list.isLoaded.value && <Older list={list} />}
+        </>
+      )}
+    </>
+  );
+}
+
+export function ExchangesPage() {
+  const filters = fromAddress(parameters.value);
+  const list = listFor(filters);
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    list.start();
+    return () => list.stop();
+  }, [list]);
+  useHolding(list);
+  useReturn();
+  useKeys({
+    f: () => input.current?.focus(),
+    p: () => (list.isPaused.value ? toTop(list) : list.pause()),
+  });
+  return (
+    <section class="page" aria-busy={!list.isLoaded.value}>
+      <header class="page-head">
+        <h1>Exchanges</h1>
+        <div class="page-tools">
+          <LiveControl list={list} />
+          <ColumnsMenu />
+        </div>
+      </header>
+      <FilterBar input={input} />
+      <List list={list} filters={filters} />
+    </section>
+  );
+}

@@ -1,0 +1,27 @@
+/** Small marks of a record: status, flags, kind. */
+import type { Exchange } from "../api/types";
+import { Unknown } from "../parts/figure";
+import { FLAG_MEANING, isDoubtful, statusClass, whyUnanswered } from "./record";
+
+export function Status({ of, isLarge = false }: { of: Exchange; isLarge?: boolean }) {
+  const style = `status status-${statusClass(of.status)}${isLarge ? " status-large" : ""}`;
+  return <span class={style}>{of.status ?? <Unknown why={whyUnanswered(of)} />}</span>;
+}
+
+export function Flags({ of }: { of: Exchange }) {
+  return (
+    <span class="flags">
+      {of.flags.map((flag) => (
+        <span key={flag} class={isDoubtful(flag) ? "flag flag-doubtful" : "flag"} title={FLAG_MEANING[flag]}>
+          {flag.replaceAll("_", " ")}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** What the exchange is, where it is more than plain HTTP. */
+export function Kind({ of }: { of: Exchange }) {
+  if (of.kind === "http") return null;
+  return <span class="flag flag-kind">{of.kind}</span>;
+}

@@ -1,0 +1,135 @@
+/** One service: four figures, its endpoints, and its latest exchanges. */
+import type { ComponentChildren } from "preact";
+
+import { href } from "../address";
+import { endpoints, exchanges, services } from "../api/client";
+import { usePolled } from "../api/polled";
+import type { Endpoint, Service } from "../api/types";
+import { ExchangeTable } from "../exchanges/exchange_table";
+import { toAddress } from "../exchanges/filter";
+import { count, duration, perMinute, share, text, throughput } from "../format/numbers";
+import { Figure, measured } from "../parts/figure";
+import { Icon } from "../parts/icon";
+import { Sparkline } from "../parts/sparkline";
+import { Failure, Freshness } from "../parts/states";
+import { Tile } from "../parts/tile";
+import { range, rangeKey, rangePhrase, rangeText } from "../range";
+import { failing, health } from "./figures";
+import { FiguresTable, type Row, SortNote } from "./figures_table";
+import { NothingYet } from "./nothing_yet";
+
+/** Latest exchanges shown below the endpoints. */
+const LATEST = 8;
+const NO_CALLS = "no call in this time range";
+
+function row(service: string, endpoint: Endpoint): Row {
+  const filters = {
+    service,
+    side: "server",
+    ...(endpoint.method === null ? {} : { method: endpoint.method }),
+    ...(endpoint.path === null ? {} : { path: endpoint.path }),
+  };
+  return {
+    ...endpoint,
+    key: `${endpoint.method} ${endpoint.path}`,
+    name: `${endpoint.path ?? ""} ${endpoint.method ?? ""}`,
+    title: (
+      <>
+        <span class="method">{endpoint.method ?? "–"}</span>
+        <span class="path name-text">{endpoint.path ?? "–"}</span>
+      </>
+    ),
+    address: href("/exchanges", toAddress(filters)),
+    filters,
+  };
+}
+
+function Tiles({ service }: { service: Service | null | undefined }) {
+  const waiting = service === undefined;
+  const state = service ? health(service) : "unknown";
+  const sub = (children: ComponentChildren): ComponentChildren => (service ? children : <>&nbsp;</>);
+  return (
+    <div class="tiles" aria-busy={waiting}>
+      <Tile label="Calls" sub={sub(service && <Sparkline values={service.spark} isLarge />)}>
+        <Figure of={measured(service?.calls_per_minute, perMinute)} why={NO_CALLS} />
+      </Tile>
+      <Tile label="Success" state={state} sub={sub(service && (failing(service) > 0 ? `${text(perMinute(failing(service)))} failed` : "no failed call"))}>
+        <Figure of={measured(service?.success_rate, share)} why={NO_CALLS} />
+      </Tile>
+      <Tile
+        label="p95"
+        sub={sub(
+          service && (
+            <>
+              p50 <Figure of={measured(service.p50_ns, duration)} why={NO_CALLS} /> · p99 <Figure of={measured(service.p99_ns, duration)} why={NO_CALLS} />
+            </>
+          ),
+        )}
+      >
+        <Figure of={measured(service?.p95_ns, duration)} why={NO_CALLS} />
+      </Tile>
+      <Tile label="Bytes" sub={sub(service && `${count(service.calls)} calls in the range`)}>
+        <Figure of={measured(service?.bytes_per_second, throughput)} why={NO_CALLS} />
+      </Tile>
+    </div>
+  );
+}
+
+function Latest({ name }: { name: string }) {
+  const polled = usePolled(`latest ${name} ${rangeKey.value}`, (signal) => exchanges({ service: name }, range.value, { limit: LATEST }, signal));
+  const all = href("/exchanges", toAddress({ service: name }));
+  return (
+    <section aria-labelledby="latest-title">
+      <header class="section-head">
+        <h2 id="latest-title">Latest exchanges</h2>
+        <a class="more" href={all}>
+          All of them, live <Icon name="right" />
+        </a>
+      </header>
+      {polled.data === null && polled.error !== null ? (
+        <Failure what="the latest exchanges" error={polled.error} retryAt={polled.retryAt} retry={polled.reload} />
+      ) : (
+        <ExchangeTable rows={polled.data?.exchanges ?? null} skeletonRows={LATEST} caption={`Latest exchanges of ${name}`} />
+      )}
+    </section>
+  );
+}
+
+export function ServicePage({ name }: { name: string }) {
+  const all = usePolled(`services ${rangeKey.value}`, (signal) => services(range.value, signal));
+  const list = usePolled(`endpoints ${name} ${rangeKey.value}`, (signal) => endpoints(name, range.value, signal));
+  const service = all.data === null ? undefined : (all.data.find((one) => one.name === name) ?? null);
+  return (
+    <section class="page">
+      <nav class="crumbs" aria-label="Way here">
+        <a href={href("/services")}>Services</a>
+        <Icon name="right" />
+        <span aria-current="page">{name}</span>
+      </nav>
+      <header class="page-head">
+        <h1>{name}</h1>
+        <p class="muted note">{rangeText(range.value)}</p>
+      </header>
+      <Freshness of={all} />
+      {all.data === null && all.error !== null ? (
+        <Failure what="this service" error={all.error} retryAt={all.retryAt} retry={all.reload} />
+      ) : (
+        <Tiles service={service} />
+      )}
+      <section aria-labelledby="endpoints-title">
+        <header class="section-head">
+          <h2 id="endpoints-title">Endpoints</h2>
+          <SortNote />
+        </header>
+        {list.data === null && list.error !== null ? (
+          <Failure what="the endpoints" error={list.error} retryAt={list.retryAt} retry={list.reload} />
+        ) : list.data?.length === 0 ? (
+          <NothingYet title={`No call to ${name} ${rangePhrase(range.value)}`} />
+        ) : (
+          <FiguresTable rows={list.data?.map((endpoint) => row(name, endpoint)) ?? null} nameColumn="Endpoint" caption={`Endpoints of ${name}`} />
+        )}
+      </section>
+      <Latest name={name} />
+    </section>
+  );
+}
