@@ -82,15 +82,28 @@ class ProcessTable:
         return len(self._entries)
 
     def handle(self, events: Iterable[Event]) -> Iterator[Decision]:
-        """What follows from these events, in their order."""
-        for event in events:
-            kind, pid, parent = event[:3]
-            if kind == "exit":
-                yield from self._exit(pid)
-            elif kind == "fork" and self._rules.is_inherited and parent in self._entries:
-                yield from self._inherit(pid, self._entries[parent])
+        """What follows from these events, in their order.
+
+        Where a fork is followed by an exec the fork's decision is left out: it would come when the engine already asks
+        for the new program's, and be taken for it."""
+        events = list(events)
+        last_begin = {event[1]: number for number, event in enumerate(events) if event[0] != "exit"}
+        for number, event in enumerate(events):
+            decisions = self._decide_on(event)
+            if event[0] == "exit" or last_begin[event[1]] == number:
+                yield from decisions
             else:
-                yield from self._enter(self._look(event), event[3])
+                for _ in decisions:
+                    pass  # the table still learns of it: a child may have been forked in between
+
+    def _decide_on(self, event: Event) -> Iterator[Decision]:
+        kind, pid, parent = event[:3]
+        if kind == "exit":
+            yield from self._exit(pid)
+        elif kind == "fork" and self._rules.is_inherited and parent in self._entries:
+            yield from self._inherit(pid, self._entries[parent])
+        else:
+            yield from self._enter(self._look(event), event[3])
 
     def look_again(self, now_ns: int) -> Iterator[Decision]:
         """Decisions that listening sockets or the passing of time have brought. `now_ns`: since boot."""

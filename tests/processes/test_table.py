@@ -143,7 +143,21 @@ def test_exec_after_fork_is_a_new_decision(machine):
     machine.add(10, "bash")
     machine.add(11, "curl", parent=10)
     table = a_table(machine, exclude=[Rule(exe="bash")])
-    assert verdicts(table.handle([execute(10), fork(11, 10), execute(11)])) == [(10, False), (11, False), (11, True)]
+    assert verdicts(table.handle([execute(10), fork(11, 10)])) == [(10, False), (11, False)]
+    assert verdicts(table.handle([execute(11)])) == [(11, True)]
+
+
+def test_a_fork_that_an_exec_follows_at_once_is_decided_once_and_last(machine):
+    """The engine asks again at the exec: an answer to the fork would be taken for the answer to that."""
+    machine.add(10, "bash")
+    machine.add(11, "curl", parent=10)
+    table = a_table(machine)
+    decisions = list(table.handle([execute(10), fork(11, 10), fork(12, 11), execute(11)]))
+    assert [(decision.pid, identity(decision)["service"]) for decision in decisions] == [
+        (10, "bash"),
+        (12, "bash"),
+        (11, "curl"),
+    ]
 
 
 def test_a_process_that_is_gone_is_named_by_its_exec_event(machine):
@@ -172,7 +186,10 @@ def test_a_pid_taken_by_another_process_does_not_lend_its_name(machine):
     """The event is older than the start of the process that now has the id."""
     machine.add(10, "secret", start_ns=2 * SECOND)
     table = a_table(machine, exclude=[Rule(exe="secret")])
-    first, second = table.handle([execute(10, at=SECOND, name="curl"), leave(10), execute(10, at=2 * SECOND)])
+    first, second = [
+        *table.handle([execute(10, at=SECOND, name="curl"), leave(10)]),
+        *table.handle([execute(10, at=2 * SECOND)]),
+    ]
     assert (first.is_watched, identity(first)["service"]) == (True, "curl")
     assert not second.is_watched
 
