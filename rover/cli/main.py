@@ -64,4 +64,5 @@ def _place(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "an unknown place"
-    return f"{os.path.basename(os.path.dirname(frames[-1].filename))}/{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}"
+    file = frames[-1].filename
+    return f"{os.path.basename(os.path.dirname(file))}/{os.path.basename(file)}:{frames[-1].lineno}"

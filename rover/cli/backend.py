@@ -1,0 +1,37 @@
+"""`rover backend`: takes reports of daemons on other nodes, stores them, serves the page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rover.cli.settings import config_option, load_config
+
+_EXAMPLES = """\b
+Examples:
+  rover backend                  reports on 127.0.0.1:11800, page on http://127.0.0.1:8080/
+  rover backend -c rover.yaml    addresses beyond loopback need a token: backend.http.token_file"""
+
+
+@click.command(epilog=_EXAMPLES)
+@config_option
+def command(file: Path | None) -> None:
+    """Take reports from daemons, store them, serve the page. Needs no privileges."""
+    loaded, environment = load_config(file)
+
+    from rover.cli.serving import Serving
+    from rover.daemon import StopSignal, notify
+    from rover.daemon.facts import resident_bytes
+
+    stop = StopSignal()
+    serving = Serving(loaded.config, lambda: {"cost": {"rss_bytes": resident_bytes()}})
+    url, grpc = serving.start()
+    print(f"rover: page and API  {url}", file=sys.stderr)
+    print(f"rover: gRPC reports  {grpc}", file=sys.stderr, flush=True)
+    print("ready", file=sys.stderr, flush=True)
+    notify(environment.notify_socket, "READY=1")
+    stop.wait()
+    notify(environment.notify_socket, "STOPPING=1")
+    serving.stop()

@@ -1,0 +1,62 @@
+"""The backend as the commands `up` and `backend` run it: gRPC services, store, page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from rover._engine import Ingest
+from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, open_store
+from rover.config import Config, ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class Serving:
+    """Store, page and gRPC services of one configuration. Add sources to `backend`, `start`, and `stop` once."""
+
+    def __init__(self, config: Config, facts: Callable[[], NodeFacts]) -> None:
+        """Opens the store. Raises ConfigError if it cannot be used."""
+        settings = config.backend
+        options = BackendOptions(
+            store_path=settings.store.path,
+            retention_hours=settings.store.retention_hours,
+            retention_bytes=settings.store.retention_bytes,
+            http_address=settings.http.address,
+            http_token_file=settings.http.token_file,
+        )
+        self._config = config
+        self._ingest = Ingest(settings.grpc.address, "{}")
+        try:
+            self.backend = Backend(options, open_store(options), facts)
+        except BackendError as error:
+            raise _told(error) from error
+
+    def start(self) -> tuple[str, str]:
+        """Listen; returns the page's URL and the gRPC address. Raises ConfigError: a port in use, a token missing."""
+        address = self._config.backend.grpc.address
+        try:
+            url = self.backend.start()
+        except BackendError as error:
+            raise _told(error) from error
+        try:
+            port = self._ingest.start()
+        except OSError as error:
+            self.backend.stop(0)
+            key = "backend.grpc.address"
+            raise ConfigError(f"{address}: {_reason(error)}", key=key, origin=key) from error
+        self.backend.add_source(self._ingest)
+        return url, f"{address.rpartition(':')[0]}:{port}"
+
+    def stop(self) -> None:
+        """Take no more reports, store what has come, and end."""
+        self._ingest.stop()
+        self.backend.stop(self._config.shutdown.seconds)
+
+
+def _told(error: BackendError) -> ConfigError:
+    return ConfigError(str(error), key=error.key, origin=error.key)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

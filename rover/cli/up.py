@@ -1,0 +1,63 @@
+"""`rover up`: daemon and backend in one process; records go from the engine to the store without a network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from rover.cli.output import FORMATS, encoder_options
+from rover.cli.settings import config_option, load_config
+
+_EXAMPLES = """\b
+Examples:
+  sudo rover up                    page on http://127.0.0.1:8080/, reports taken on 127.0.0.1:11800
+  sudo rover up -c rover.yaml
+  sudo rover up --show json | jq . the records as JSON too"""
+
+
+@click.command(epilog=_EXAMPLES)
+@config_option
+@click.option(
+    "--show",
+    type=click.Choice([*FORMATS, "none"]),
+    help="Print records to stdout in this form.  [default: text on a terminal, else none]",
+)
+def command(file: Path | None, show: str | None) -> None:
+    """Daemon, backend and web page in one: all that one machine needs."""
+    loaded, environment = load_config(file)
+    config = loaded.config
+
+    from rover.cli.file_output import add_file_output
+    from rover.cli.serving import Serving
+    from rover.daemon import Capture, NodeFacts, StopSignal, notify
+
+    stop = StopSignal()
+    capture = Capture(config)
+    capture.engine.add_rows()
+    add_file_output(capture, config)
+    serving = Serving(config, NodeFacts(capture))
+    serving.backend.add_source(capture.engine)
+    url, grpc = serving.start()
+    try:
+        ready = capture.start()
+    except BaseException:
+        serving.stop()
+        raise
+    print(f"rover: page and API  {url}", file=sys.stderr)
+    print(f"rover: gRPC reports  {grpc}", file=sys.stderr)
+    print(f"rover: records in    {config.backend.store.path}", file=sys.stderr)
+    print(f"rover: try           curl -s {url}api/services", file=sys.stderr)
+    print(ready, file=sys.stderr, flush=True)
+    show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
+    if show != "none":
+        descriptor = sys.stdout.fileno()
+        capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, environment))
+    notify(environment.notify_socket, "READY=1")
+    stop.wait()
+    notify(environment.notify_socket, "STOPPING=1")
+    ledger = capture.finish()
+    serving.stop()
+    print(ledger, file=sys.stderr, flush=True)
