@@ -1,0 +1,240 @@
+//! The server with rover's own reporter and with the generated client at the other end, on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::{Duration, Instant};
+
+use rover_reporters::json::JsonEncoder;
+use rover_reporters::oap_stream::{OapOptions, OapReporter, AUTHENTICATION};
+use rover_reporters::proto::v3::ebpf_access_log_service_client::EbpfAccessLogServiceClient;
+use rover_reporters::proto::v3::ebpf_process_service_client::EbpfProcessServiceClient;
+use rover_reporters::proto::{compat, v3};
+use rover_reporters::record::Record;
+use rover_reporters::samples;
+use tokio::runtime::Runtime;
+use tonic::{Code, Request};
+
+use crate::{Ingest, IngestError, IngestOptions, Row};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn server(options: IngestOptions) -> Ingest {
+    Ingest::start("127.0.0.1:0", options).unwrap()
+}
+
+fn reporter(ingest: &Ingest) -> OapReporter {
+    OapReporter::start(OapOptions { addresses: vec![ingest.address().to_string()], ..OapOptions::default() }).unwrap()
+}
+
+fn numbered(sequence: u32) -> Record {
+    let mut record = samples::exchange();
+    record.id.sequence = sequence;
+    record
+}
+
+fn take(ingest: &Ingest, count: usize) -> Vec<Row> {
+    let deadline = Instant::now() + LONG;
+    let mut rows = Vec::new();
+    while rows.len() < count {
+        assert!(Instant::now() < deadline, "{} of {count} rows", rows.len());
+        rows.extend(ingest.take_rows(Duration::from_millis(100), 500));
+    }
+    rows
+}
+
+fn wait(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !condition() {
+        assert!(Instant::now() < deadline, "condition did not come true");
+        std::thread::yield_now();
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn url(ingest: &Ingest) -> String {
+    format!("http://{}", ingest.address())
+}
+
+#[test]
+fn records_come_through_whole_and_in_order() {
+    let ingest = server(IngestOptions::default());
+    let mut reporter = reporter(&ingest);
+    let mut json = JsonEncoder::default();
+    let expected: Vec<Row> = (0..2000).map(|sequence| Row::new(&numbered(sequence), &mut json)).collect();
+    for sequence in 0..2000 {
+        reporter.push(&numbered(sequence));
+    }
+    assert!(reporter.flush(LONG));
+    assert_eq!(take(&ingest, 2000), expected);
+    let stats = ingest.stats();
+    assert_eq!((stats.messages, stats.rows, stats.waiting_rows, stats.broken_streams), (2000, 2000, 0, 0));
+}
+
+/// The queue is bounded: the rest waits at the sender, nothing is lost.
+#[test]
+fn a_slow_store_slows_the_sender_down() {
+    let ingest = server(IngestOptions { waiting_rows: 10, ..IngestOptions::default() });
+    let mut reporter = reporter(&ingest);
+    for sequence in 0..3000 {
+        reporter.push(&numbered(sequence));
+    }
+    reporter.hand_over();
+    wait(|| ingest.stats().waiting_rows == 10);
+    assert!(!reporter.flush(Duration::from_millis(200)));
+    assert_eq!((ingest.stats().waiting_rows, ingest.stats().rows), (10, 10));
+    assert_eq!(take(&ingest, 3000).len(), 3000);
+    assert!(reporter.flush(LONG));
+}
+
+#[test]
+fn a_held_answer_comes_when_the_rows_are_stored() {
+    let ingest = server(IngestOptions { hold_answers: true, ..IngestOptions::default() });
+    let mut reporter = reporter(&ingest);
+    reporter.push(&numbered(1));
+    reporter.hand_over();
+    assert_eq!(take(&ingest, 1).len(), 1);
+    assert!(!reporter.flush(Duration::from_millis(100)), "taken is not stored");
+    assert!(ingest.take_rows(Duration::ZERO, 1).is_empty());
+    assert!(reporter.flush(LONG));
+    assert_eq!(reporter.stats().acked, 1);
+}
+
+/// What a crash of the backend may have lost is sent again, under the same id.
+#[test]
+fn a_stopped_server_leaves_its_rows_and_the_sender_repeats_what_was_not_answered() {
+    let ingest = server(IngestOptions { hold_answers: true, ..IngestOptions::default() });
+    let mut reporter = reporter(&ingest);
+    (0..5).for_each(|sequence| {
+        assert_eq!(reporter.push(&numbered(sequence)), rover_reporters::oap_stream::Pushed::Queued)
+    });
+    reporter.hand_over();
+    wait(|| ingest.stats().waiting_rows == 5);
+    let address = ingest.address().to_string();
+    ingest.stop();
+    assert_eq!(ingest.take_rows(Duration::ZERO, 3).len(), 3);
+    assert_eq!(ingest.take_rows(Duration::ZERO, 3).len(), 2);
+    assert!(ingest.take_rows(LONG, 3).is_empty(), "no waiting once it is stopped");
+    let next = Ingest::start(&address, IngestOptions::default()).unwrap();
+    let ids: Vec<String> = take(&next, 5).into_iter().map(|row| row.id).collect();
+    assert_eq!(ids, (0..5).map(|sequence| numbered(sequence).id.to_string()).collect::<Vec<_>>());
+    assert!(reporter.flush(LONG));
+}
+
+#[test]
+fn the_token_is_asked_of_every_call() {
+    let ingest = server(IngestOptions { token: Some("secret".to_owned()), ..IngestOptions::default() });
+    runtime().block_on(async {
+        let mut processes = EbpfProcessServiceClient::connect(url(&ingest)).await.unwrap();
+        let mut logs = EbpfAccessLogServiceClient::connect(url(&ingest)).await.unwrap();
+        for token in [None, Some(""), Some("secre"), Some("secret2"), Some("Secret")] {
+            let mut call = Request::new(v3::EbpfProcessReportList::default());
+            if let Some(token) = token {
+                call.metadata_mut().insert(AUTHENTICATION, token.parse().unwrap());
+            }
+            let status = processes.report_processes(call).await.unwrap_err();
+            assert_eq!((status.code(), status.message()), (Code::PermissionDenied, ""));
+        }
+        let status = logs.collect(tokio_stream::empty()).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        let mut call = Request::new(v3::EbpfProcessReportList::default());
+        call.metadata_mut().insert(AUTHENTICATION, "secret".parse().unwrap());
+        assert!(processes.report_processes(call).await.is_ok());
+    });
+    assert_eq!(ingest.stats().denied, 6);
+    let mut reporter = OapReporter::start(OapOptions {
+        addresses: vec![ingest.address().to_string()],
+        token: Some("secret".to_owned()),
+        ..OapOptions::default()
+    })
+    .unwrap();
+    reporter.push(&numbered(1));
+    assert!(reporter.flush(LONG));
+}
+
+#[test]
+fn processes_are_answered_and_handed_on() {
+    let ingest = server(IngestOptions::default());
+    let entity = v3::EbpfProcessEntityMetadata { service_name: "web".to_owned(), ..Default::default() };
+    let pod = v3::EbpfKubernetesProcessMetadata {
+        entity: Some(entity.clone()),
+        pid: 7,
+        properties: vec![v3::KeyStringValuePair { key: "host_ip".to_owned(), value: "10.0.0.1".to_owned() }],
+    };
+    let list = v3::EbpfProcessReportList {
+        processes: vec![
+            v3::EbpfProcessProperties { metadata: Some(v3::ebpf_process_properties::Metadata::K8sProcess(pod)) },
+            v3::EbpfProcessProperties { metadata: None },
+        ],
+        ebpf_agent_id: "agent".to_owned(),
+    };
+    let answer = runtime().block_on(async {
+        let mut client = EbpfProcessServiceClient::connect(url(&ingest)).await.unwrap();
+        client.keep_alive(v3::EbpfProcessPingPkgList::default()).await.unwrap();
+        client.report_processes(list).await.unwrap()
+    });
+    assert_eq!(answer.metadata().get("rover-backend").unwrap(), "1");
+    let answer = answer.into_inner().processes;
+    assert_eq!(answer.len(), 1);
+    let expected = v3::EbpfKubernetesProcessDownstream { pid: 7, entity_metadata: Some(entity) };
+    assert_eq!(answer[0].process, Some(v3::ebpf_process_downstream::Process::K8sProcess(expected)));
+    let taken = ingest.take_processes();
+    assert_eq!((taken[0].pid, taken[0].service.as_str(), &taken[0].id), (7, "web", &answer[0].process_id));
+    assert_eq!(taken[0].properties["host_ip"], "10.0.0.1");
+    assert!(ingest.take_processes().is_empty());
+}
+
+#[test]
+fn agents_that_poll_are_answered_with_nothing_to_do() {
+    use compat::management_service_client::ManagementServiceClient as Old;
+    use v3::continuous_profiling_service_client::ContinuousProfilingServiceClient;
+    use v3::ebpf_profiling_service_client::EbpfProfilingServiceClient;
+    use v3::management_service_client::ManagementServiceClient;
+
+    let ingest = server(IngestOptions::default());
+    let answers = runtime().block_on(async {
+        let url = url(&ingest);
+        let mut tasks = EbpfProfilingServiceClient::connect(url.clone()).await.unwrap();
+        let mut policies = ContinuousProfilingServiceClient::connect(url.clone()).await.unwrap();
+        let mut management = ManagementServiceClient::connect(url.clone()).await.unwrap();
+        let mut old = Old::connect(url).await.unwrap();
+        [
+            tasks.query_tasks(v3::EbpfProfilingTaskQuery::default()).await.unwrap(),
+            policies.query_policies(v3::ContinuousProfilingPolicyQuery::default()).await.unwrap(),
+            management.report_instance_properties(v3::InstanceProperties::default()).await.unwrap(),
+            management.keep_alive(v3::InstancePingPkg::default()).await.unwrap(),
+            old.report_instance_properties(v3::InstanceProperties::default()).await.unwrap(),
+            old.keep_alive(v3::InstancePingPkg::default()).await.unwrap(),
+        ]
+    });
+    assert!(answers.into_iter().all(|answer| answer.into_inner() == v3::Commands::default()));
+}
+
+#[test]
+fn a_record_that_is_none_is_counted_and_the_stream_goes_on() {
+    let ingest = server(IngestOptions::default());
+    let good = Row::new(&numbered(1), &mut JsonEncoder::default()).record;
+    let messages = ["{", "[]", good.as_str()]
+        .map(|record| v3::EbpfAccessLogMessage { rover_record: record.to_owned(), ..Default::default() });
+    runtime().block_on(async {
+        let mut client = EbpfAccessLogServiceClient::connect(url(&ingest)).await.unwrap();
+        client.collect(tokio_stream::iter(messages)).await.unwrap();
+    });
+    assert_eq!(take(&ingest, 1)[0].record, good);
+    let stats = ingest.stats();
+    assert_eq!((stats.messages, stats.rows, stats.invalid_records, stats.open_streams), (3, 1, 2, 0));
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_it() {
+    let ingest = server(IngestOptions::default());
+    let address = ingest.address().to_string();
+    let error = Ingest::start(&address, IngestOptions::default()).unwrap_err();
+    assert!(matches!(error, IngestError::Bind(..)) && error.to_string().contains(&address), "{error}");
+    assert!(Ingest::start("nowhere", IngestOptions::default()).is_err());
+    assert!(IngestOptions::from_json("{\"tokn\":1}").unwrap_err().to_string().contains("tokn"));
+    ingest.stop();
+    Ingest::start(&address, IngestOptions::default()).unwrap();
+}
