@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         outcome = rover.main(arguments, prog_name="rover", standalone_mode=False)
         sys.stdout.flush()
-        return outcome if isinstance(outcome, int) else OK
+        return outcome if isinstance(outcome, int) else OK  # ctx.exit(3) comes back as 3
     except BrokenPipeError:  # the reader of a pipe has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
@@ -46,7 +46,7 @@ def explain(error: Exception) -> tuple[str, int]:
     native = sys.modules.get("rover._engine")  # not imported for the sake of an error
     if native is not None:
         if isinstance(error, native.KernelUnsupported):
-            return one_line(str(error)), UNSUPPORTED
+            return f"missing {one_line(str(error))} (see rover doctor)", UNSUPPORTED
         if isinstance(error, native.ProgramRejected):
             return f"{one_line(str(error))}; please report it with the output of `rover doctor --json`", UNSUPPORTED
     return (
