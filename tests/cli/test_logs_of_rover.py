@@ -1,0 +1,80 @@
+"""What rover says about itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from rover.cli import logs_of_rover
+from rover.cli.logs_of_rover import Sparing, set_up_logging
+
+log = logging.getLogger("rover.test")
+
+
+@pytest.fixture(autouse=True)
+def _restore():
+    root, hook = logging.getLogger(), threading.excepthook
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], threading.excepthook = handlers, hook
+    root.setLevel(level)
+
+
+def test_a_message_is_one_line_on_stderr(capsys):
+    set_up_logging("info", is_debug=False)
+    log.info("hook not attached name=%s", "a\nb")
+    log.debug("not shown")
+    assert capsys.readouterr().err == "rover: info hook not attached name=a b\n"
+
+
+def test_an_exception_is_its_type_and_text_without_a_traceback(capsys):
+    set_up_logging("info", is_debug=False)
+    try:
+        raise OSError("disk\nfull")
+    except OSError:
+        log.exception("writing failed")
+    assert capsys.readouterr().err == "rover: error writing failed error=OSError: disk full\n"
+
+
+def test_debug_shows_the_traceback_and_everything(capsys):
+    set_up_logging("error", is_debug=True)
+    try:
+        raise OSError("disk full")
+    except OSError:
+        log.debug("writing failed", exc_info=True)
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_thread_that_fails_is_one_line(capsys):
+    set_up_logging("info", is_debug=False)
+
+    def fail() -> None:
+        raise ValueError("bad")
+
+    thread = threading.Thread(target=fail, name="worker")
+    thread.start()
+    thread.join()
+    assert capsys.readouterr().err == "rover: error thread failed name=worker error=ValueError: bad\n"
+
+
+def test_what_repeats_is_counted_and_told_ten_seconds_later(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(logs_of_rover.time, "monotonic", lambda: now[0])
+    sparing = Sparing()
+
+    def say(text: str, *arguments: object) -> logging.LogRecord | None:
+        record = logging.LogRecord("rover.x", logging.WARNING, "x.py", 1, text, arguments, None)
+        return record if sparing.filter(record) else None
+
+    assert say("send failed to=%s", "a") is not None
+    assert say("send failed to=%s", "b") is None
+    assert say("another") is not None
+    now[0] += 9.9
+    assert say("send failed to=%s", "c") is None
+    now[0] += 0.2
+    record = say("send failed to=%s", "d")
+    assert record.getMessage() == "send failed to=d repeated=2"
+    now[0] += 10.1
+    assert say("send failed to=%s", "e").getMessage() == "send failed to=e"
