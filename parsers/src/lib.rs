@@ -4,4 +4,6 @@
 //! never rejects a connection, it resynchronises. Nothing here knows clocks, sockets, logs or configuration files;
 //! time is an argument.
 
+#![forbid(unsafe_code)]
+
 pub mod http1;

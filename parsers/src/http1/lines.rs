@@ -160,11 +160,10 @@ impl Lines {
 fn maybe_line_feed(data: &[u8]) -> Option<usize> {
     const WORDS: usize = 8;
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, _) = data.as_chunks::<8>();
     let mut at = 0;
-    for word in words.iter().take(WORDS) {
+    for word in data.chunks_exact(8).take(WORDS) {
         // Bytes that equal LF become zero; the lowest zero byte is the lowest one with its high bit set below.
-        let zeros = u64::from_le_bytes(*word) ^ (ONES * b'\n' as u64);
+        let zeros = u64::from_le_bytes(word.try_into().unwrap_or_default()) ^ (ONES * b'\n' as u64);
         let found = zeros.wrapping_sub(ONES) & !zeros & (ONES << 7);
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
