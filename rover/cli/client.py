@@ -66,7 +66,7 @@ class Client:
         except (URLError, OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             hint = "is a backend running? `rover up` starts one"
-            raise click.UsageError(
+            raise click.ClickException(
                 f"{self._base_url}: {getattr(reason, 'strerror', None) or reason}; {hint}"
             ) from error
         return answer

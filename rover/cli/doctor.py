@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def command(ctx: click.Context, file: Path | None, is_json: bool) -> None:
     if is_json:
         click.echo(json.dumps(finding, indent=2, ensure_ascii=False))
     else:
-        has_color = os.isatty(sys.stdout.fileno()) and not environment.is_plain
+        has_color = sys.stdout.isatty() and not environment.is_plain
         for line in render(finding, has_color=has_color):
             click.echo(line)
     if not is_able(finding):
