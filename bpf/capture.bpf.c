@@ -14,17 +14,19 @@
 #include "maps/operations.h"
 #include "maps/policies.h"
 #include "maps/scratch.h"
+#include "hooks/pages.h"
 #include "hooks/payload.h"
 #include "hooks/registers.h"
 #include "hooks/connection.h"
 #include "hooks/socket.h"
+#include "hooks/copy.h"
 #include "hooks/process.h"
 
 /* Some helpers are open to GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("tp_btf/tcp_sendmsg_locked")
-int BPF_PROG(rv_send_e, const struct sock *sk, const struct msghdr *message)
+int BPF_PROG(rv_send_e, struct sock *sk, const struct msghdr *message)
 {
 	return rv_send_entered(sk, message);
 }
@@ -39,6 +41,12 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(rv_recv_x, struct sock *sk, int result, int flags)
 {
 	return rv_operation_ended(sk, RV_RX, result, flags);
+}
+
+SEC("tp_btf/skb_copy_datagram_iovec")
+int BPF_PROG(rv_copy, const struct sk_buff *skb, int length)
+{
+	return rv_copying(skb, length);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -72,11 +80,12 @@ int BPF_PROG(rv_exit, struct task_struct *task)
 }
 
 /*
- * Keeps the layouts of events.h in the object's BTF, from which the Rust side is generated. By value: of what only a
- * pointer leads to, clang writes the name alone.
+ * Keeps the layouts of events.h in the object's BTF, from which the Rust side is generated. By
+ * value: of what only a pointer leads to, clang writes the name alone.
  */
 struct rv_layouts {
 	struct rv_data_event data;
+	struct rv_copy_event copy;
 	struct rv_connection_event connection;
 	struct rv_process_event process;
 	struct rv_policy policy;

@@ -19,6 +19,11 @@ static __always_inline u8 rv_iter_iovec(void)
 	return bpf_core_enum_value(enum iter_type, ITER_IOVEC);
 }
 
+static __always_inline u8 rv_iter_bvec(void)
+{
+	return bpf_core_enum_value(enum iter_type, ITER_BVEC);
+}
+
 static __always_inline u8 rv_iter_kvec(void)
 {
 	return bpf_core_enum_value(enum iter_type, ITER_KVEC);
@@ -27,7 +32,7 @@ static __always_inline u8 rv_iter_kvec(void)
 /* A kernel built without io_uring has no such field. */
 static __always_inline bool rv_uses_io_uring(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->io_uring) && BPF_CORE_READ(task, io_uring) != NULL;
+	return bpf_core_field_exists(task->io_uring) && task->io_uring != NULL;
 }
 
 /* System call numbers of x86-64. A 32-bit task (other code segment) has others: its calls are told

@@ -15,6 +15,7 @@ enum rv_event_type {
 	RV_EVENT_DATA = 1,
 	RV_EVENT_CONNECTION = 2,
 	RV_EVENT_PROCESS = 3,
+	RV_EVENT_COPY = 4,
 };
 
 enum rv_direction {
@@ -61,14 +62,14 @@ struct rv_data_event {
 	u32 type;
 	u32 tgid;
 	u64 cookie;
-	u64 start_ns;  /* entry of the operation, 0 where no hook shows it */
-	u64 end_ns;    /* exit */
-	u64 offset;    /* stream offset of the first byte moved */
-	u64 opened_ns; /* 0: unknown */
-	u32 length;    /* bytes moved */
-	u32 captured;  /* payload bytes that follow */
-	u32 skipped;   /* bytes between `offset` and the first captured one */
-	u32 tid;
+	u64 start_ns;	  /* entry of the operation, 0 where no hook shows it */
+	u64 end_ns;	  /* exit */
+	u64 offset;	  /* stream offset of the first byte moved */
+	u64 opened_ns;	  /* 0: unknown */
+	u32 length;	  /* bytes moved */
+	u32 captured;	  /* payload bytes that follow */
+	u32 skipped;	  /* bytes between `offset` and the first captured one */
+	u32 sequence;	  /* TCP sequence number behind the last byte, low half of the position */
 	u32 handshake_us; /* 0: unknown */
 	u32 rtt_us;	  /* smoothed RTT now, 0: unknown */
 	u8 direction;
@@ -79,6 +80,19 @@ struct rv_data_event {
 	u16 remote_port;
 	u8 local[RV_ADDRESS_BYTES]; /* IPv4 as ::ffff:a.b.c.d */
 	u8 remote[RV_ADDRESS_BYTES];
+};
+
+/*
+ * Payload ahead of the data event that it belongs to, for receives whose buffers that event cannot
+ * know (io_uring, recvmmsg): taken from the packet while it is copied to the application.
+ * `captured` bytes follow.
+ */
+struct rv_copy_event {
+	u32 type;
+	u32 captured;
+	u64 cookie;
+	u32 sequence; /* TCP sequence number of the first byte */
+	u32 pad;
 };
 
 enum rv_connection_change {

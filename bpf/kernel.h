@@ -53,8 +53,6 @@ enum {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
-#define S_IFMT 00170000
-#define S_IFSOCK 0140000
 #define PF_KTHREAD 0x00200000
 #define PF_IO_WORKER 0x00000010
 #define USER_CS64 0x33
@@ -92,12 +90,18 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct proto;
+
 struct sock_common {
 	u32 skc_daddr;
 	u32 skc_rcv_saddr;
 	u16 skc_dport;
 	u16 skc_num;
 	u16 skc_family;
+	struct proto *skc_prot;
+	struct {
+		s64 counter;
+	} skc_cookie;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -128,6 +132,7 @@ struct iovec {
 enum iter_type {
 	ITER_UBUF,
 	ITER_IOVEC,
+	ITER_BVEC,
 	ITER_KVEC,
 };
 
@@ -144,17 +149,10 @@ struct msghdr {
 	struct iov_iter msg_iter;
 };
 
-struct inode {
-	u16 i_mode;
-};
-
-struct file {
-	struct inode *f_inode;
-	void *private_data;
-};
+struct file;
 
 struct socket {
-	struct sock *sk;
+	struct file *file;
 };
 
 struct fdtable {
@@ -200,6 +198,61 @@ struct task_struct {
 	struct io_uring_task *io_uring;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct kmem_cache_order_objects {
+	unsigned int x;
+};
+
+struct kmem_cache_node {
+	struct list_head partial;
+};
+
+struct kmem_cache {
+	struct kmem_cache_order_objects oo;
+	struct list_head list;
+	struct kmem_cache_node *node[1];
+};
+
+struct slab {
+	struct list_head slab_list;
+	void *freelist;
+};
+
+struct page {
+	unsigned long flags;
+};
+
+struct proto {
+	struct kmem_cache *slab;
+};
+
+struct sk_buff {
+	struct sock *sk;
+	char cb[48];
+	unsigned int len;
+	unsigned int data_len;
+	unsigned int end;
+	unsigned char *head;
+	unsigned char *data;
+};
+
+struct tcp_skb_cb {
+	u32 seq;
+};
+
+struct skb_frag {
+	unsigned int len;
+};
+
+struct skb_shared_info {
+	u8 nr_frags;
+	struct sk_buff *frag_list;
+	struct skb_frag frags[1]; /* read as struct rv_page_segment */
+};
+
 struct linux_binprm {
 	const char *filename;
 };
@@ -215,6 +268,14 @@ struct pt_regs {
 
 #pragma clang attribute pop
 #pragma clang diagnostic pop
+
+/* skb_frag_t and bio_vec, the same three fields since 5.4: a struct page (lowest bit set: not
+ * memory) and where in it. */
+struct rv_page_segment {
+	u64 page;
+	u32 len;
+	u32 offset;
+};
 
 /* Fixed user ABI, not relocated: what user memory holds. */
 struct rv_user_iovec {

@@ -28,7 +28,6 @@ static __always_inline void rv_read_addresses(const struct sock *sk, struct rv_c
 		__builtin_memcpy(c->local + 12, &local, 4);
 		__builtin_memcpy(c->remote + 12, &remote, 4);
 	}
-	c->is_addressed = 1;
 }
 
 static __always_inline void rv_place(const struct sock *sk, struct rv_connection *c)
@@ -67,10 +66,9 @@ static __always_inline void rv_opened(struct sock *sk, int from)
 		bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	u64 now = bpf_ktime_get_boot_ns();
 
-	if (!c) {
-		rv_count(RV_COUNT_NO_STORAGE);
-		return;
-	}
+	if (!c)
+		return;		   /* the first operation tries again */
+	bpf_get_socket_cookie(sk); /* makes it: the copy hook can only read it */
 	if (from == TCP_SYN_RECV) {
 		c->role = RV_ROLE_SERVER;
 		/* The only sample so far: SYN-ACK sent until its ACK came. */

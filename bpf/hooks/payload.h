@@ -16,7 +16,9 @@ struct rv_buffers {
 	u8 is_single;
 	u8 is_kernel_array;  /* the array of segments */
 	u8 is_kernel_memory; /* what the segments point to */
+	u8 is_pages;	     /* the segments are of pages */
 	u8 is_readable;
+	u8 pad[7];
 };
 
 struct rv_walk {
@@ -67,6 +69,16 @@ static long rv_copy_segment(u32 index, void *context)
 		failed = bpf_probe_read_user(&segment, sizeof(segment), (void *)at);
 	if (failed)
 		return 1;
+	if (walk->buffers.is_pages) {
+		struct rv_page_segment *of_page = (struct rv_page_segment *)&segment;
+		u64 address = rv_page_address(of_page->page) + of_page->offset;
+		u64 len = of_page->page & 1 ? 0 : of_page->len;
+
+		segment.base = address;
+		segment.len = len;
+		if (!len)
+			return 1;
+	}
 	if (segment.len <= walk->pass) {
 		walk->pass -= segment.len;
 		return 0;

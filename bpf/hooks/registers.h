@@ -10,19 +10,13 @@
 static __always_inline bool rv_is_descriptor_of(struct task_struct *task, u64 descriptor,
 						struct sock *sk)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file *file = NULL;
-	struct socket *socket;
-	struct file **slot;
+	struct fdtable *table = task->files ? task->files->fdt : NULL;
+	u64 file = 0;
 
-	if (!table || descriptor >= BPF_CORE_READ(table, max_fds))
+	if (!table || descriptor >= table->max_fds || !sk->sk_socket)
 		return false;
-	slot = BPF_CORE_READ(table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), slot + descriptor);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return false;
-	socket = BPF_CORE_READ(file, private_data);
-	return BPF_CORE_READ(socket, sk) == sk;
+	bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
+	return file && file == (u64)sk->sk_socket->file;
 }
 
 static __always_inline void rv_buffers_from_message(u64 message, struct rv_buffers *out)
@@ -46,43 +40,53 @@ static __always_inline u8 rv_buffers_from_registers(struct sock *sk, struct rv_b
 	__builtin_memset(out, 0, sizeof(*out));
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return task->flags & PF_IO_WORKER ? RV_SYS_IO_URING : RV_SYS_OTHER;
-	if (BPF_CORE_READ(regs, cs) != USER_CS64)
+	if (regs->cs != USER_CS64)
 		return RV_SYS_OTHER;
-	call = rv_syscall_from_number(BPF_CORE_READ(regs, orig_ax));
+	call = rv_syscall_from_number(regs->orig_ax);
 	if (call == RV_SYS_IO_URING)
 		return call;
 	if (call == RV_SYS_SPLICE)
-		return rv_is_descriptor_of(task, BPF_CORE_READ(regs, dx), sk) ? call : RV_SYS_OTHER;
-	if (call == RV_SYS_OTHER || !rv_is_descriptor_of(task, BPF_CORE_READ(regs, di), sk))
+		return rv_is_descriptor_of(task, regs->dx, sk) ? call : RV_SYS_OTHER;
+	if (call == RV_SYS_OTHER || !rv_is_descriptor_of(task, regs->di, sk))
 		return rv_uses_io_uring(task) ? RV_SYS_IO_URING : RV_SYS_OTHER;
 	switch (call) {
 	case RV_SYS_READ:
 	case RV_SYS_WRITE:
 	case RV_SYS_RECVFROM:
 	case RV_SYS_SENDTO:
-		out->vector = BPF_CORE_READ(regs, si);
+		out->vector = regs->si;
 		out->is_single = 1;
 		out->is_readable = 1;
 		break;
 	case RV_SYS_READV:
 	case RV_SYS_WRITEV:
-		out->vector = BPF_CORE_READ(regs, si);
-		out->segments = BPF_CORE_READ(regs, dx);
+		out->vector = regs->si;
+		out->segments = regs->dx;
 		out->is_readable = 1;
 		break;
 	case RV_SYS_RECVMSG:
 	case RV_SYS_SENDMSG:
-		rv_buffers_from_message(BPF_CORE_READ(regs, si), out);
+		rv_buffers_from_message(regs->si, out);
 		break;
 	case RV_SYS_RECVMMSG:
 	case RV_SYS_SENDMMSG:
 		/* Which message of the vector it is cannot be told here, unless there is only one.
 		 */
-		if (BPF_CORE_READ(regs, dx) == 1)
-			rv_buffers_from_message(BPF_CORE_READ(regs, si), out);
+		if (regs->dx == 1)
+			rv_buffers_from_message(regs->si, out);
 		break;
 	}
 	return call;
+}
+
+/* The system call alone, where the buffers are known from elsewhere. */
+static __always_inline u8 rv_syscall_of(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return task->flags & PF_IO_WORKER ? RV_SYS_IO_URING : RV_SYS_OTHER;
+	return regs->cs == USER_CS64 ? rv_syscall_from_number(regs->orig_ax) : RV_SYS_OTHER;
 }
 
 #endif

@@ -12,54 +12,65 @@ const volatile u32 rv_look_bytes =
 	256 * 1024;			      /* most that is copied before the protocol is known */
 const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
 
-static __always_inline bool rv_is_watched(void)
+/*
+ * Is the process watched? A yes is remembered with the connection, which costs a comparison instead
+ * of a hash look-up, until the engine takes any process out (rv_generation moves).
+ */
+static __always_inline bool rv_is_watched(struct rv_connection *c, u32 tgid)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-
-	return bpf_map_lookup_elem(&watch, &tgid) != NULL;
+	if (c && c->watched_tgid == tgid && c->generation == rv_generation)
+		return true;
+	if (!bpf_map_lookup_elem(&watch, &tgid))
+		return false;
+	if (c) {
+		c->watched_tgid = tgid;
+		c->generation = rv_generation;
+	}
+	return true;
 }
 
-static __always_inline int rv_send_entered(const struct sock *sk, const struct msghdr *message)
+static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr *message)
 {
 	const struct iov_iter *iter = &message->msg_iter;
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
-	struct rv_operation *op;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct rv_operation *op = bpf_task_storage_get(&operations, task, NULL, 0);
+	struct tcp_sock *tp;
 	u8 kind;
 
-	if (!rv_is_watched())
-		return 0;
-	op = bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL,
-				  BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!op || op->sk == (u64)sk)
+	if (op && op->sk == (u64)sk)
 		return 0; /* a later segment of the same operation */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !rv_is_watched(bpf_sk_storage_get(&connections, sk, NULL, 0),
+				  bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	if (!op)
+		op = bpf_task_storage_get(&operations, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!op)
+		return 0;
 	op->sk = (u64)sk;
 	op->start_ns = bpf_ktime_get_boot_ns();
-	op->write_seq = BPF_CORE_READ(tp, write_seq);
-	op->is_kernel_memory = op->is_single = op->is_readable = 0;
-	kind = BPF_CORE_READ(iter, iter_type);
-	op->vector_offset = BPF_CORE_READ(iter, iov_offset);
-	op->segments = BPF_CORE_READ(iter, nr_segs);
+	op->write_seq = tp->write_seq;
+	op->is_kernel_memory = op->is_pages = op->is_single = op->is_readable = 0;
+	kind = iter->iter_type;
+	op->vector_offset = iter->iov_offset;
+	op->segments = iter->nr_segs;
+	op->vector = (u64)iter->__iov; /* or ubuf: one union */
 	if (kind == rv_iter_ubuf()) {
-		op->vector = (u64)BPF_CORE_READ(iter, ubuf);
 		op->is_single = op->is_readable = 1;
 	} else if (kind == rv_iter_iovec() || kind == rv_iter_kvec()) {
-		op->vector = (u64)BPF_CORE_READ(iter, __iov);
 		op->is_kernel_memory = kind == rv_iter_kvec();
 		op->is_readable = 1;
+	} else if (kind == rv_iter_bvec()) {
+		op->is_kernel_memory = op->is_pages = 1;
+		op->is_readable = rv_knows_pages(sk);
 	}
 	return 0;
 }
 
-static __always_inline struct rv_connection *rv_connection_of(struct sock *sk, u8 direction,
-							      u32 length)
+/* Fills in what its first operation can tell of a connection. */
+static __always_inline void rv_meet(struct sock *sk, struct rv_connection *c, u8 direction,
+				    u32 length)
 {
-	struct rv_connection *c =
-		bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (!c) {
-		rv_count(RV_COUNT_NO_STORAGE);
-		return NULL;
-	}
 	if (!c->is_placed) {
 		rv_place(sk, c);
 		if (direction == RV_RX)
@@ -69,11 +80,8 @@ static __always_inline struct rv_connection *rv_connection_of(struct sock *sk, u
 		if (!c->opened_ns)
 			c->flags |= RV_DATA_PRE_EXISTING;
 	}
-	if (!c->cookie)
-		c->cookie = bpf_get_socket_cookie(sk);
-	if (!c->is_addressed)
-		rv_read_addresses(sk, c);
-	return c;
+	c->cookie = bpf_get_socket_cookie(sk);
+	rv_read_addresses(sk, c);
 }
 
 /* Below which stream offset nothing is to be copied; brings the connection's mode up to date. */
@@ -134,23 +142,39 @@ static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured)
 		rv_count(RV_COUNT_RING_FULL);
 }
 
+/* The operation's buffers: as its entry saw them, else from the registers. Returns the system call.
+ */
+static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_operation *op,
+					  struct rv_buffers *out)
+{
+	if (!op)
+		return rv_buffers_from_registers(sk, out);
+	out->vector = op->vector;
+	out->vector_offset = op->vector_offset;
+	out->segments = op->segments;
+	out->is_single = op->is_single;
+	out->is_kernel_array = 1;
+	out->is_kernel_memory = op->is_kernel_memory;
+	out->is_pages = op->is_pages;
+	out->is_readable = op->is_readable;
+	return rv_syscall_of(bpf_get_current_task_btf());
+}
+
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct rv_operation *op = NULL;
 	struct rv_buffers buffers = {};
 	struct rv_connection *c;
 	struct rv_data_event *event;
 	struct rv_scratch *s;
 	u64 id = bpf_get_current_pid_tgid();
-	u64 offset, start_ns = 0, ignore;
+	u64 offset, ignore;
 	u32 cpu = bpf_get_smp_processor_id();
 	u32 skip = 0, want, captured = 0;
 	u8 event_flags, call;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	if (!rv_is_watched())
+	if (!tp)
 		return 0;
 	if (direction == RV_TX) {
 		op = bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL, 0);
@@ -163,38 +187,31 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	}
 	if (result <= 0)
 		return 0;
-	c = rv_connection_of(sk, direction, result);
-	if (!c)
+	c = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	if (!rv_is_watched(c, id >> 32))
 		return 0;
+	if (!c)
+		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	rv_count(RV_COUNT_CAPTURED);
+	if (!c) {
+		rv_count(RV_COUNT_NO_STORAGE);
+		return 0;
+	}
+	if (!c->cookie)
+		rv_meet(sk, c, direction, result);
 	event_flags = c->flags;
 	c->tgid = id >> 32;
-	if (direction == RV_RX) {
-		offset = rv_advance(&c->rx, BPF_CORE_READ(tp, copied_seq), result, &event_flags);
-	} else {
-		u32 end = op ? op->write_seq + result : BPF_CORE_READ(tp, write_seq);
-
-		offset = rv_advance(&c->tx, end, result, &event_flags);
-		if (op)
-			start_ns = op->start_ns;
-	}
+	if (direction == RV_RX)
+		offset = rv_advance(&c->rx, tp->copied_seq, result, &event_flags);
+	else
+		offset = rv_advance(&c->tx, op ? op->write_seq + result : tp->write_seq, result,
+				    &event_flags);
 	ignore = rv_read_policy(c, direction);
 	if (c->mode == RV_POLICY_NONE) {
 		rv_count(RV_COUNT_NOT_HTTP);
 		return 0;
 	}
-	call = rv_buffers_from_registers(sk, &buffers);
-	if (op && op->is_readable) {
-		buffers.vector = op->vector;
-		buffers.vector_offset = op->vector_offset;
-		buffers.segments = op->segments;
-		buffers.is_single = op->is_single;
-		buffers.is_kernel_array = 1;
-		buffers.is_kernel_memory = op->is_kernel_memory;
-		buffers.is_readable = 1;
-	} else if (op) {
-		buffers.is_readable = 0; /* pages, not memory: sendfile, splice */
-	}
+	call = rv_find_buffers(sk, op, &buffers);
 	if (direction == RV_RX && flags & MSG_TRUNC)
 		buffers.is_readable = 0; /* consumed without being copied anywhere */
 	if (!buffers.is_readable)
@@ -228,16 +245,16 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event->type = RV_EVENT_DATA;
 	event->tgid = id >> 32;
 	event->cookie = c->cookie;
-	event->start_ns = start_ns;
+	event->start_ns = op ? op->start_ns : 0;
 	event->end_ns = bpf_ktime_get_boot_ns();
 	event->offset = offset;
 	event->opened_ns = c->opened_ns;
 	event->length = result;
 	event->captured = captured;
 	event->skipped = skip;
-	event->tid = (u32)id;
+	event->sequence = direction == RV_RX ? (u32)c->rx.now : (u32)c->tx.now;
 	event->handshake_us = c->handshake_us;
-	event->rtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	event->rtt_us = tp->srtt_us >> 3;
 	event->direction = direction;
 	event->syscall = call;
 	event->role = c->role;

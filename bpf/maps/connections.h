@@ -24,8 +24,10 @@ struct rv_connection {
 	u32 mode; /* enum rv_policy_mode as last read: holds while the slot belongs to another
 		     connection */
 	u32 handshake_us;
-	u32 looked; /* payload bytes copied before the engine knew the protocol */
-	u32 tgid;   /* of the last operation */
+	u32 looked;	  /* payload bytes copied before the engine knew the protocol */
+	u32 tgid;	  /* of the last operation */
+	u32 watched_tgid; /* known to be in the watch table ... */
+	u32 generation;	  /* ... as of this rv_generation */
 	u16 local_port;
 	u16 remote_port;
 	u8 local[RV_ADDRESS_BYTES];
@@ -34,10 +36,9 @@ struct rv_connection {
 	u8 is_placed;	/* rx and tx have their base */
 	u8 is_reported; /* some event told the engine of it */
 	u8 flags;
-	u8 is_addressed;
 	u8 has_rx_end;
 	u8 has_tx_end;
-	u8 pad[5];
+	u8 pad[6];
 };
 
 struct {

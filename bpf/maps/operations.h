@@ -15,8 +15,9 @@ struct rv_operation {
 	u32 write_seq;
 	u8 is_kernel_memory;
 	u8 is_single;
+	u8 is_pages;
 	u8 is_readable;
-	u8 pad[5];
+	u8 pad[4];
 };
 
 struct {

@@ -15,4 +15,7 @@ struct {
 	__type(value, u64);
 } watch SEC(".maps");
 
+/* Moves whenever the engine takes a process out, so that no remembered yes outlives it. */
+SEC(".data.generation") volatile u32 rv_generation = 1;
+
 #endif

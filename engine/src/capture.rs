@@ -214,7 +214,23 @@ impl Capture {
             map.update(&pid.to_ne_bytes(), &0u64.to_ne_bytes(), MapFlags::ANY).is_ok()
         } else {
             // An error means that it has gone already: as wanted.
-            map.delete(&pid.to_ne_bytes()).err().is_none_or(|error| error.kind() == libbpf_rs::ErrorKind::NotFound)
+            let is_out = map.delete(&pid.to_ne_bytes());
+            self.forget_remembered();
+            is_out.err().is_none_or(|error| error.kind() == libbpf_rs::ErrorKind::NotFound)
+        }
+    }
+
+    /// Moves `rv_generation`: connections look into the watch table again.
+    fn forget_remembered(&self) {
+        let map = self.object.maps().find(|map| map.name().to_string_lossy().contains(".data.generat"));
+        let Some(map) = map else {
+            return;
+        };
+        let key = 0u32.to_ne_bytes();
+        let now = map.lookup(&key, MapFlags::ANY).ok().flatten();
+        let now = now.and_then(|value| value.as_slice().try_into().ok()).map_or(0, u32::from_ne_bytes);
+        if let Err(error) = map.update(&key, &now.wrapping_add(1).to_ne_bytes(), MapFlags::ANY) {
+            eprintln!("an excluded process may be captured until it ends: {error}");
         }
     }
 

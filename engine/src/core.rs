@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::build::Heads;
 use crate::connection::{Connection, Surroundings};
+use crate::copies::Copies;
 use crate::event::{maybe_event, Event, ProcessText};
 use crate::events::{self, ConnectionEvent, DataEvent, ProcessEvent};
 use crate::exchange::Exchange;
@@ -41,6 +42,7 @@ pub struct Core {
     /// Last process of each connection.
     owners: FxHashMap<u64, u32>,
     attention: FxHashSet<u64>,
+    copies: Copies,
     finished: Vec<Exchange>,
     records: Vec<(Box<Record>, u64)>,
     changes: Vec<ProcessChange>,
@@ -66,6 +68,7 @@ impl Core {
             tuples: FxHashMap::default(),
             owners: FxHashMap::default(),
             attention: FxHashSet::default(),
+            copies: Copies::default(),
             finished: Vec::new(),
             records: Vec::new(),
             changes: Vec::new(),
@@ -95,7 +98,9 @@ impl Core {
     /// One record of the ring buffer.
     pub fn event(&mut self, raw: &[u8]) {
         match maybe_event(raw) {
-            Some(Event::Data(event, payload)) => self.data(&event, payload),
+            Some(Event::Data(event, payload)) if self.copies.is_empty() => self.data(&event, payload),
+            Some(Event::Data(event, payload)) => self.data_after_copies(event, payload),
+            Some(Event::Copy(event, payload)) => self.copies.keep(&event, payload),
             Some(Event::Connection(event)) => self.connection_changed(&event),
             Some(Event::Process(event, text)) => self.process_changed(&event, text),
             None => self.ledger.lose(Cause::BadEvent, 1),
@@ -150,6 +155,17 @@ impl Core {
         }
         let discarded = self.processes.sweep(self.now_ns, true);
         self.ledger.lose(Cause::Unconfirmed, discarded);
+    }
+
+    /// Some receive has left its payload ahead; if it is this one, it gets it back.
+    fn data_after_copies(&mut self, mut event: DataEvent, payload: &[u8]) {
+        if event.captured > 0 || u32::from(event.direction) != events::RX {
+            return self.data(&event, payload);
+        }
+        let payload = self.copies.take(&event);
+        let skipped = (event.skipped as usize).min(payload.len());
+        event.captured = (payload.len() - skipped) as u32;
+        self.data(&event, &payload[skipped..]);
     }
 
     fn data(&mut self, event: &DataEvent, payload: &[u8]) {

@@ -48,7 +48,6 @@ pub struct Gauges {
     pub state_lost: AtomicU64,
     pub process_lost: AtomicU64,
     pub watch_full: AtomicU64,
-    pub no_storage: AtomicU64,
     /// Nanoseconds of CPU that the drain thread has used.
     pub cpu_ns: AtomicU64,
     pub is_running: AtomicBool,
@@ -239,11 +238,11 @@ fn count(ledger: &mut Ledger, capture: &Capture, gauges: &Gauges) {
     ledger.not_http_in_kernel = counters.of(events::COUNT_NOT_HTTP);
     ledger.set(Cause::NotHttp, settled + ledger.not_http_in_kernel);
     ledger.set(Cause::RingFull, counters.of(events::COUNT_RING_FULL));
+    ledger.set(Cause::NoStorage, counters.of(events::COUNT_NO_STORAGE));
     ledger.captured = counters.of(events::COUNT_CAPTURED);
     gauges.state_lost.store(counters.of(events::COUNT_STATE_LOST), Ordering::Relaxed);
     gauges.process_lost.store(counters.of(events::COUNT_PROCESS_LOST), Ordering::Relaxed);
     gauges.watch_full.store(counters.of(events::COUNT_WATCH_FULL), Ordering::Relaxed);
-    gauges.no_storage.store(counters.of(events::COUNT_NO_STORAGE), Ordering::Relaxed);
     gauges.cpu_ns.store(clock::thread_cpu_ns(), Ordering::Relaxed);
 }
 
@@ -290,7 +289,11 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                 }
             }
             Ok(Command::AddSink(sink)) => state.sinks.push(sink),
-            Ok(Command::Record(recorder)) => state.recorder = Some(*recorder),
+            Ok(Command::Record(recorder)) => {
+                state.recorder = Some(*recorder);
+                // So that the replay's clock does not begin at zero.
+                tick(state, clock::boot_ns());
+            }
             Ok(Command::Ledger(answer)) => {
                 count(&mut state.core.ledger, capture, gauges);
                 answer.send(state.core.ledger.clone()).unwrap_or_default();

@@ -185,7 +185,6 @@ impl Engine {
             "connection_events_lost": read(&gauges.state_lost),
             "process_events_lost": read(&gauges.process_lost),
             "watch_table_full": read(&gauges.watch_full),
-            "connection_state_missing": read(&gauges.no_storage),
             "engine_cpu_ns": read(&gauges.cpu_ns),
             "rows_waiting": self.rows.len(),
             "output_broken": self.output_broken.load(Ordering::Relaxed),

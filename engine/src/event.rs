@@ -7,6 +7,8 @@ use crate::events::*;
 pub enum Event<'a> {
     /// A socket operation and the payload that was captured of it.
     Data(DataEvent, &'a [u8]),
+    /// Payload of a receive that is still to come.
+    Copy(CopyEvent, &'a [u8]),
     Connection(ConnectionEvent),
     Process(ProcessEvent, ProcessText<'a>),
 }
@@ -21,6 +23,7 @@ pub struct ProcessText<'a> {
 /// Plain integers in `repr(C)`: every bit pattern is a value.
 trait Layout: Copy {}
 impl Layout for DataEvent {}
+impl Layout for CopyEvent {}
 impl Layout for ConnectionEvent {}
 impl Layout for ProcessEvent {}
 
@@ -44,6 +47,10 @@ pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
             let payload = payload.get(..event.captured as usize)?;
             let fits = u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
             (fits && event.direction <= 1).then_some(Event::Data(event, payload))
+        }
+        EVENT_COPY => {
+            let (event, payload) = split::<CopyEvent>(raw)?;
+            Some(Event::Copy(event, payload.get(..event.captured as usize)?))
         }
         EVENT_CONNECTION => Some(Event::Connection(split::<ConnectionEvent>(raw)?.0)),
         EVENT_PROCESS => {

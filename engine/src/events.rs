@@ -13,7 +13,7 @@ pub struct DataEvent {
     pub length: u32,
     pub captured: u32,
     pub skipped: u32,
-    pub tid: u32,
+    pub sequence: u32,
     pub handshake_us: u32,
     pub rtt_us: u32,
     pub direction: u8,
@@ -27,6 +27,18 @@ pub struct DataEvent {
 }
 
 const _: () = assert!(std::mem::size_of::<DataEvent>() == 112);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct CopyEvent {
+    pub kind: u32,
+    pub captured: u32,
+    pub cookie: u64,
+    pub sequence: u32,
+    pub pad: u32,
+}
+
+const _: () = assert!(std::mem::size_of::<CopyEvent>() == 24);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -75,6 +87,7 @@ const _: () = assert!(std::mem::size_of::<Policy>() == 32);
 pub const EVENT_DATA: u32 = 1;
 pub const EVENT_CONNECTION: u32 = 2;
 pub const EVENT_PROCESS: u32 = 3;
+pub const EVENT_COPY: u32 = 4;
 
 pub const RX: u32 = 0;
 pub const TX: u32 = 1;

@@ -9,6 +9,8 @@
 pub enum Cause {
     /// The ring buffer had no room.
     RingFull,
+    /// The kernel had no memory for the connection's state.
+    NoStorage,
     /// The connection does not speak HTTP/1.
     NotHttp,
     /// The rules exclude the process.
@@ -36,8 +38,9 @@ pub enum Cause {
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 13] = [
+pub const CAUSES: [(Cause, &str); 14] = [
     (Cause::RingFull, "ring_full"),
+    (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
     (Cause::Excluded, "excluded"),
     (Cause::Unconfirmed, "unconfirmed"),

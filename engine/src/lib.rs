@@ -11,6 +11,7 @@
 pub mod capture;
 pub mod clock;
 pub mod connection;
+pub mod copies;
 pub mod core;
 pub mod drain;
 pub mod engine;

@@ -9,7 +9,7 @@ use libbpf_rs::btf::types::{Array, Enum, Int, Struct};
 use libbpf_rs::btf::{BtfKind, BtfType, HasSize as _};
 use libbpf_rs::Btf;
 
-const STRUCTS: &[&str] = &["rv_data_event", "rv_connection_event", "rv_process_event", "rv_policy"];
+const STRUCTS: &[&str] = &["rv_data_event", "rv_copy_event", "rv_connection_event", "rv_process_event", "rv_policy"];
 const ENUMS: &[&str] = &[
     "rv_event_type",
     "rv_direction",
