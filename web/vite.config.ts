@@ -16,5 +16,5 @@ export default defineConfig({
     reportCompressedSize: true,
   },
   server: { proxy: { "/api": backend, "/openapi.json": backend } },
-  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+  test: { include: ["tests/**/*.test.ts"], environment: "node", setupFiles: ["tests/setup.ts"] },
 } as Parameters<typeof defineConfig>[0]);

@@ -3,7 +3,7 @@
  * Paths and parameters as the backend's OpenAPI page names them.
  */
 import { bounds, type Range } from "../range";
-import type { Endpoint, Exchange, Ledger, Node, Service } from "./types";
+import type { Endpoints, Exchange, Exchanges, Node, Services } from "./types";
 
 /** The backend did not give what was asked: its own words where it had any, else what kept us from reaching it. */
 export class ApiError extends Error {
@@ -77,20 +77,13 @@ async function get<T>(path: string, query: Query, signal?: AbortSignal): Promise
 }
 
 /** Services seen in the range, with their figures. */
-export async function services(range: Range, signal?: AbortSignal): Promise<Service[]> {
-  return (await get<{ services: Service[] }>("/api/services", bounds(range, serverNow()), signal)).services;
+export function services(range: Range, signal?: AbortSignal): Promise<Services> {
+  return get("/api/services", bounds(range, serverNow()), signal);
 }
 
 /** Endpoints of one service in the range. */
-export async function endpoints(name: string, range: Range, signal?: AbortSignal): Promise<Endpoint[]> {
-  const path = `/api/services/${encodeURIComponent(name)}/endpoints`;
-  return (await get<{ endpoints: Endpoint[] }>(path, bounds(range, serverNow()), signal)).endpoints;
-}
-
-export interface ExchangePage {
-  exchanges: Exchange[];
-  /** Pass as `before` for the next older page; null at the end. */
-  next: string | null;
+export function endpoints(name: string, range: Range, signal?: AbortSignal): Promise<Endpoints> {
+  return get(`/api/services/${encodeURIComponent(name)}/endpoints`, bounds(range, serverNow()), signal);
 }
 
 /** Exchanges that pass the filters, newest first. */
@@ -99,7 +92,7 @@ export function exchanges(
   range: Range,
   page: { before?: string; after?: string; limit: number },
   signal?: AbortSignal,
-): Promise<ExchangePage> {
+): Promise<Exchanges> {
   return get("/api/exchanges", { ...filters, ...bounds(range, serverNow()), ...page, limit: String(page.limit) }, signal);
 }
 
@@ -113,15 +106,12 @@ export function node(signal?: AbortSignal): Promise<Node> {
   return get("/api/node", {}, signal);
 }
 
-/** Where every captured exchange went. */
-export function ledger(signal?: AbortSignal): Promise<Ledger> {
-  return get("/api/ledger", {}, signal);
-}
-
 export interface Tail {
   /** The stream is open, for the first time or again. */
   onOpen(): void;
   onExchange(exchange: Exchange): void;
+  /** So many more came than this client could take. */
+  onSkipped(count: number): void;
   /** The stream broke; the browser tries again by itself unless `isOver`. */
   onBreak(isOver: boolean): void;
 }
@@ -131,6 +121,7 @@ export function follow(filters: Query, tail: Tail): () => void {
   const source = new EventSource(address("/api/exchanges/stream", filters));
   source.addEventListener("open", () => tail.onOpen());
   source.addEventListener("exchange", (event) => tail.onExchange(JSON.parse(event.data as string) as Exchange));
+  source.addEventListener("skipped", (event) => tail.onSkipped((JSON.parse(event.data as string) as { count: number }).count));
   source.addEventListener("error", () => tail.onBreak(source.readyState === EventSource.CLOSED));
   return () => source.close();
 }

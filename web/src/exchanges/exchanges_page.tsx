@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { changed, parameters } from "../address";
+import { count } from "../format/numbers";
 import { useKeys } from "../keys";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Stale } from "../parts/states";
@@ -31,6 +32,20 @@ function Older({ list }: { list: LiveList }) {
     <div ref={end} class="list-end">
       <button type="button" class="button" disabled={list.isLoadingOlder.value} onClick={() => void list.older()}>
         {list.isLoadingOlder.value ? "Loading older ones" : "Load older ones"}
+      </button>
+    </div>
+  );
+}
+
+function Skipped({ list }: { list: LiveList }) {
+  return (
+    <div class="banner banner-quiet" role="status">
+      <span>
+        {count(list.skipped.value)} exchanges came faster than a live list can follow. They are stored, but missing between these rows; a
+        narrower filter shows all.
+      </span>
+      <button type="button" class="button" onClick={() => list.renew()}>
+        Load the newest
       </button>
     </div>
   );
@@ -86,6 +101,7 @@ function List({ list, filters }: { list: LiveList; filters: Filters }) {
               {list.hasMoreWaiting ? "+" : ""} new
             </button>
           )}
+          {list.skipped.value > 0 && <Skipped list={list} />}
           <ExchangeTable rows={list.isLoaded.value ? rows : null} fresh={list.fresh.value} caption={`Exchanges, newest first; ${rangeText(range.value)}`} />
           {list.isLoaded.value && <Older list={list} />}
         </>
@@ -99,8 +115,14 @@ export function ExchangesPage() {
   const list = listFor(filters);
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    list.start();
-    return () => list.stop();
+    // Browsers allow few connections per server; a hidden page gives its stream up and catches up when it is seen.
+    const onVisible = (): void => (document.hidden ? list.stop() : list.start());
+    onVisible();
+    document.addEventListener("visibilitychange", onVisible);
+    return () => {
+      document.removeEventListener("visibilitychange", onVisible);
+      list.stop();
+    };
   }, [list]);
   useHolding(list);
   useReturn();

@@ -118,24 +118,25 @@ const SUMS: Record<string, string> = {
   retransmits: "Retransmits",
 };
 
-function Sum({ name, value }: { name: string; value: KernelSums[string] }) {
+function Sum({ name, value }: { name: string; value: unknown }) {
   if (value === null || value === undefined) return <Unknown why="no hook on this kernel shows it" />;
   if (Array.isArray(value)) return <>{value.length}</>;
-  if (typeof value !== "number") return <>{value}</>;
+  if (typeof value !== "number") return <>{String(value)}</>;
   if (name.endsWith("_ns")) return <Figure of={duration(value)} why="" title={`${count(value)} ns`} />;
   return name.endsWith("bytes") ? <Size of={value} why="" /> : <>{count(value)}</>;
 }
 
 /** What the kernel did for one direction, as sums over its socket operations. */
 export function KernelFacts({ title, of }: { title: string; of: KernelSums }) {
-  const names = [...Object.keys(SUMS).filter((name) => name in of), ...Object.keys(of).filter((name) => !(name in SUMS))];
+  const sums = new Map<string, unknown>(Object.entries(of));
+  const names = [...Object.keys(SUMS).filter((name) => sums.has(name)), ...Array.from(sums.keys()).filter((name) => !(name in SUMS))];
   return (
     <div>
       <h3>{title}</h3>
       <Facts>
         {names.map((name) => (
           <Fact key={name} name={SUMS[name] ?? name.replaceAll("_", " ")}>
-            <Sum name={name} value={of[name] ?? null} />
+            <Sum name={name} value={sums.get(name)} />
           </Fact>
         ))}
       </Facts>

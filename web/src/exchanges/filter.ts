@@ -13,9 +13,9 @@ export type Filters = Partial<Record<Field, string>>;
 export const FIELD_HELP: Record<Field, { takes: string; examples: readonly string[] }> = {
   service: { takes: "a service by name", examples: [] },
   method: { takes: "a method, as sent", examples: ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"] },
-  path: { takes: "a path; * stands for anything", examples: ["/api/*"] },
-  status: { takes: "a status or a class of it", examples: ["5xx", "4xx", "404", "2xx", "3xx"] },
-  slower: { takes: "a duration, and shows what took longer", examples: ["100ms", "200ms", "1s", "10ms"] },
+  path: { takes: "a path; * stands for anything, ? for one character", examples: ["/api/*"] },
+  status: { takes: "a status or a class, several with commas", examples: ["5xx", "4xx", "404", "2xx", "3xx"] },
+  slower: { takes: "a duration: what took at least that", examples: ["100ms", "200ms", "1s", "10ms"] },
   side: { takes: "the observed end of the connection", examples: ["server", "client"] },
 };
 
@@ -25,7 +25,7 @@ export interface Misread {
   reason: string;
 }
 
-const STATUS = /^[1-5](\d\d|xx)$/i;
+const STATUS = /^[1-9](\d\d|xx)(,[1-9](\d\d|xx)){0,7}$/i;
 const DURATION = /^\d+(\.\d+)?(ns|us|µs|ms|s|m)$/;
 const METHOD = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE)$/;
 
@@ -41,7 +41,7 @@ function words(typed: string): string[] {
 /** Why a value does not fit its field; null if it does. */
 export function complaint(field: Field, value: string): string | null {
   if (value === "") return `${field}: needs a value: ${FIELD_HELP[field].takes}`;
-  if (field === "status" && !STATUS.test(value)) return `status: takes a code like 404 or a class like 5xx, not “${value}”`;
+  if (field === "status" && !STATUS.test(value)) return `status: takes codes like 404 and classes like 5xx, not “${value}”`;
   if (field === "slower" && !DURATION.test(value)) return `slower: takes a duration like 200ms or 1.5s, not “${value}”`;
   if (field === "side" && value !== "server" && value !== "client") return `side: takes server or client, not “${value}”`;
   return null;

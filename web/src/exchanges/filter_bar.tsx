@@ -84,7 +84,7 @@ export function FilterBar({ input }: { input: RefObject<HTMLInputElement | null>
   const [complaint, setComplaint] = useState("");
   const [hasFocus, setFocus] = useState(false);
   const known = usePolled(hasFocus ? `names ${rangeKey.value}` : null, (signal) => services(range.value, signal), null);
-  const names = (known.data ?? []).map((service) => service.name).toSorted();
+  const names = (known.data?.services ?? []).map((service) => service.name).toSorted();
 
   /** Turns text into chips; what cannot be read stays in the field with the reason below it. */
   const take = (text: string): void => {

@@ -29,6 +29,8 @@ export class LiveList {
   /** Ids that came since the last drawing while following: the page marks them for a moment. */
   readonly fresh = signal<ReadonlySet<string>>(new Set());
   readonly waiting = signal(0);
+  /** How many came faster than the stream could bring them: so many are missing between the rows. */
+  readonly skipped = signal(0);
   readonly isPaused = signal(false);
   readonly isHeld = signal(false);
   readonly isLoaded = signal(false);
@@ -49,6 +51,7 @@ export class LiveList {
   private stopFollowing: (() => void) | undefined;
   private aborter = new AbortController();
   private isStarted = false;
+  private isAnew = true;
 
   constructor(
     private readonly filters: Query,
@@ -98,9 +101,22 @@ export class LiveList {
     this.flush();
   }
 
-  /** Asks for everything again, after an error. */
+  /** Asks again, after an error. */
   reload(): void {
     this.stop();
+    this.start();
+  }
+
+  /** Starts from the newest page, without what was missing between the rows. */
+  renew(): void {
+    this.stop();
+    this.queue = [];
+    this.waiting.value = 0;
+    this.skipped.value = 0;
+    this.hasOverflowed = false;
+    this.isAnew = true;
+    this.isPaused.value = false;
+    this.isHeld.value = false;
     this.start();
   }
 
@@ -129,14 +145,22 @@ export class LiveList {
         void this.load();
       },
       onExchange: (exchange) => this.take(exchange),
+      onSkipped: (count) => {
+        this.skipped.value += count;
+      },
       onBreak: (isOver) => {
         this.link.value = "lost";
         this.brokenSince.value ??= new Date();
-        // Why it broke is not told to scripts; asking for the page tells. A refused stream the browser gives up on.
-        if (isOver || !this.isLoaded.value) void this.load();
-        if (isOver) this.planRetry();
+        if (isOver) void this.afterRefusal();
+        else if (!this.isLoaded.value) void this.load();
       },
     });
+  }
+
+  /** The browser gives a refused stream up, and does not tell scripts why; asking for the page does. */
+  private async afterRefusal(): Promise<void> {
+    await this.load();
+    if (this.isStarted && this.error.value?.isRetryable !== false) this.planRetry();
   }
 
   /** Fetches the newest page, or after a break what came since the newest row known. */
@@ -150,9 +174,11 @@ export class LiveList {
       const oldest = page.exchanges.at(-1);
       // More came during the break than one page holds: what lies between is not known, so the list starts anew.
       const hasHole = known !== undefined && page.next !== null && oldest !== undefined && oldest.id > known.id;
-      if (!this.isLoaded.value || (hasHole && this.isFollowing.value)) {
-        this.rows.value = merged(hasHole ? [] : this.rows.value, page.exchanges);
+      if (this.isAnew || (hasHole && this.isFollowing.value)) {
+        this.rows.value = merged(page.exchanges, this.queue);
+        this.queue = [];
         this.next.value = page.next;
+        this.isAnew = false;
         this.isLoaded.value = true;
       } else if (hasHole) {
         this.queue = page.exchanges;

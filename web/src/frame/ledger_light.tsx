@@ -1,19 +1,57 @@
 /** The light in the top bar: is what this page shows complete? A click tells what is missing and why. */
 import { href } from "../address";
-import { ledger as fetchLedger } from "../api/client";
-import { usePolled } from "../api/polled";
+import { node as fetchNode } from "../api/client";
+import { type Polled, usePolled } from "../api/polled";
+import type { Node } from "../api/types";
 import { count, share, text } from "../format/numbers";
-import { causeName, causes, lost } from "../nodes/ledger";
+import { balance, causeName, lostShare, notStored } from "../nodes/ledger";
 import { Menu } from "../parts/menu";
 
-export function LedgerLight() {
-  const polled = usePolled("ledger", fetchLedger);
-  const ledger = polled.data;
-  const loss = ledger === null ? null : lost(ledger);
-  const state = polled.error !== null ? "error" : loss === null ? "unknown" : loss.count > 0 ? "warning" : "ok";
-  const word =
-    state === "error" ? "no contact" : loss === null ? "…" : loss.count > 0 ? `${text(share(loss.share))} lost` : "complete";
+type State = "ok" | "warning" | "error" | "unknown";
 
+function reading({ data, error }: Polled<Node>): { state: State; word: string } {
+  if (error !== null) return { state: "error", word: "no contact" };
+  if (data === null) return { state: "unknown", word: "…" };
+  const lost = lostShare(data);
+  if (lost > 0) return { state: "warning", word: `${text(share(lost))} lost` };
+  return balance(data.ledger) === null ? { state: "unknown", word: "no ledger" } : { state: "ok", word: "complete" };
+}
+
+function Causes({ of }: { of: Node }) {
+  const sums = balance(of.ledger);
+  const unstored = notStored(of.store);
+  return (
+    <>
+      {sums === null ? (
+        <p>No daemon runs beside this backend, so there is no ledger here.</p>
+      ) : (
+        <>
+          <p>
+            Of <strong>{count(sums.captured)}</strong> captured reads and writes <strong>{count(sums.reported)}</strong> are in records
+            {sums.inFlight > 0 && `, ${count(sums.inFlight)} are on their way`}. The rest:
+          </p>
+          <table class="small-table">
+            <tbody>
+              {sums.causes
+                .filter((cause) => cause.isLoss || cause.count > 0)
+                .map((cause) => (
+                  <tr key={cause.name} class={cause.isLoss && cause.count > 0 ? "is-loss" : undefined} title={cause.meaning}>
+                    <th scope="row">{causeName(cause.name)}</th>
+                    <td>{count(cause.count)}</td>
+                  </tr>
+                ))}
+            </tbody>
+          </table>
+        </>
+      )}
+      {unstored > 0 && <p class="state-text-warning">{count(unstored)} records were not stored.</p>}
+    </>
+  );
+}
+
+export function LedgerLight() {
+  const polled = usePolled("light", fetchNode);
+  const { state, word } = reading(polled);
   return (
     <Menu
       class={`button button-quiet light light-${state}`}
@@ -27,27 +65,8 @@ export function LedgerLight() {
     >
       {(close) => (
         <div class="light-panel">
-          {ledger === null ? (
-            <p>{polled.error?.message ?? "Asking the backend."}</p>
-          ) : (
-            <>
-              {polled.error !== null && <p class="state-text-error">The backend does not answer; these are its last figures.</p>}
-              <p>
-                <strong>{count(ledger["reported"] ?? 0)}</strong> of <strong>{count(ledger["captured"] ?? 0)}</strong> captured exchanges are reported
-                {(ledger["in_flight"] ?? 0) > 0 && `, ${count(ledger["in_flight"] ?? 0)} are on their way`}.
-              </p>
-              <table class="small-table">
-                <tbody>
-                  {causes(ledger).map((cause) => (
-                    <tr key={cause.name} class={cause.isLoss && cause.count > 0 ? "is-loss" : undefined} title={cause.meaning}>
-                      <th scope="row">{causeName(cause.name)}</th>
-                      <td>{count(cause.count)}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </>
-          )}
+          {polled.error !== null && <p class="state-text-error">The backend does not answer: {polled.error.message}.</p>}
+          {polled.data !== null && <Causes of={polled.data} />}
           <p>
             <a href={href("/nodes")} onClick={close}>
               Ledger and hooks of this node

@@ -26,7 +26,7 @@ export function Search({ input }: { input: RefObject<HTMLInputElement | null> })
   const wanted = value.trim();
   const found: Found[] = [];
   if (/^[0-9a-f]{32}$/.test(wanted)) found.push({ key: "id", label: "Open this exchange", address: exchangeHref(wanted) });
-  for (const service of known.data ?? []) {
+  for (const service of known.data?.services ?? []) {
     if (found.length >= MOST_SERVICES) break;
     if (!service.name.toLowerCase().includes(wanted.toLowerCase())) continue;
     found.push({

@@ -1,51 +1,89 @@
 /** The ledger in words: which causes are losses, which are decisions, and what each one means. */
-import type { Ledger } from "../api/types";
+import type { Ledger, Node } from "../api/types";
 
 export interface Cause {
   name: string;
   count: number;
-  /** A record that should be there is not. The others are traffic that rover was told not to report. */
+  /** Something that should be in a record is not. The others were left out as told, or belong to no record. */
   isLoss: boolean;
   meaning: string;
 }
 
+/** The ledger in sums. Its unit is the socket operation: one read or write. */
+export interface Balance {
+  captured: number;
+  reported: number;
+  inFlight: number;
+  leftOut: number;
+  lost: number;
+  /** Losses first, the larger ones first. */
+  causes: Cause[];
+}
+
 const DECISIONS: Record<string, string> = {
-  not_http: "Bytes on a watched connection that are no HTTP.",
-  excluded: "Traffic of processes that the rules exclude.",
-  filtered: "Exchanges that the filters of this run leave out.",
+  not_http: "On connections that do not speak HTTP.",
+  excluded: "Of processes that the rules exclude.",
+  own_reporting: "Of rover itself, on its way to the backend.",
+  filtered: "Outside of the ports or the side that were asked for.",
+  mid_stream: "Before the first whole message of a connection that is older than rover.",
+  overlap: "Of bytes that had been seen before.",
 };
 
 const LOSSES: Record<string, string> = {
   ring_full: "The kernel's ring buffer had no room. A larger kernel.ring_bytes helps.",
-  unconfirmed: "Data of processes that ended before rover had decided about them, or that waited too long.",
-  stream_overflow: "Bytes that came out of order in such amounts that the oldest were given up.",
-  parse_error: "Messages that break HTTP so badly that they could not be read.",
-  spool_full: "Records that waited for the backend until the spool was full.",
+  unconfirmed: "Of processes that were not decided about in time, or for which too much was held.",
+  stream_overflow: "More came out of order than is held, or the table of connections was full.",
+  parse_error: "Of bytes that belong to no message, on connections that speak HTTP.",
+  after_close: "After the end of a connection had been seen.",
+  bad_event: "Events that made no sense.",
+  output_full: "Of records that an output did not take fast enough.",
+  spool_full: "Of records that waited for the backend until the spool was full.",
 };
 
-/** Balance keys that are no cause. */
-const BALANCE = new Set(["captured", "reported", "in_flight"]);
+/** Entries that are no cause. `records` counts in a unit of its own. */
+const SUMS = new Set(["captured", "reported", "in_flight", "records"]);
 
-/** Causes with their counts: losses first, the larger ones first. A cause this page does not know counts as a loss. */
-export function causes(ledger: Ledger): Cause[] {
+function causes(ledger: Ledger): Cause[] {
   return Object.entries(ledger)
-    .filter(([name]) => !BALANCE.has(name))
+    .filter(([name]) => !SUMS.has(name))
     .map(([name, count]) => ({
       name,
       count,
       isLoss: DECISIONS[name] === undefined,
-      meaning: DECISIONS[name] ?? LOSSES[name] ?? "A cause that this page has no words for yet.",
+      // A cause that came after this page was written is shown, and counts as a loss until someone says otherwise.
+      meaning: DECISIONS[name] ?? LOSSES[name] ?? "",
     }))
     .toSorted((a, b) => Number(b.isLoss) - Number(a.isLoss) || b.count - a.count || a.name.localeCompare(b.name));
 }
 
-/** Lost events and their share of all captured ones. */
-export function lost(ledger: Ledger): { count: number; share: number } {
-  const total = causes(ledger)
-    .filter((cause) => cause.isLoss)
-    .reduce((sum, cause) => sum + cause.count, 0);
-  const captured = ledger["captured"] ?? 0;
-  return { count: total, share: captured > 0 ? Math.min(1, total / captured) : total > 0 ? 1 : 0 };
+/** Sums of a ledger; null where there is none, because no daemon runs beside the backend. */
+export function balance(ledger: Ledger): Balance | null {
+  const captured = ledger["captured"];
+  if (captured === undefined) return null;
+  const all = causes(ledger);
+  const sum = (isLoss: boolean): number => all.filter((cause) => cause.isLoss === isLoss).reduce((total, cause) => total + cause.count, 0);
+  return {
+    captured,
+    reported: ledger["reported"] ?? 0,
+    // For a moment the drained counters may be ahead of the kernel's.
+    inFlight: Math.max(0, ledger["in_flight"] ?? 0),
+    leftOut: sum(false),
+    lost: sum(true),
+    causes: all,
+  };
+}
+
+/** Records that the store did not keep, since it was opened. */
+export function notStored(store: Node["store"]): number {
+  return Object.values(store.lost).reduce((total, count) => total + count, 0);
+}
+
+/** Share of what should be seen on the page and is not: the worse of the way to the record and the way to the store. */
+export function lostShare(of: Node): number {
+  const captured = balance(of.ledger);
+  const unstored = notStored(of.store);
+  const onTheWay = captured === null || captured.captured === 0 ? 0 : captured.lost / captured.captured;
+  return Math.min(1, Math.max(onTheWay, unstored === 0 ? 0 : unstored / (of.store.stored + unstored)));
 }
 
 /** A cause's name as words: `ring full`. */

@@ -1,5 +1,5 @@
 /** Order of services and endpoints by their figures. */
-import type { Figures } from "../api/types";
+import type { Figures, Services } from "../api/types";
 
 export const SORTS = ["hurt", "name", "calls", "success", "p50", "p95", "p99", "throughput"] as const;
 export type SortKey = (typeof SORTS)[number];
@@ -59,6 +59,22 @@ export function sorted<T extends Figures>(rows: readonly T[], sort: Sort, name: 
     if (left === null || right === null) return Number(left === null) - Number(right === null) || byName(a, b);
     return (sort.isAscending ? left - right : right - left) || (b.p95_ns ?? 0) - (a.p95_ns ?? 0) || byName(a, b);
   });
+}
+
+/** Of a bar that has only begun, at least so much must have passed for its rate to mean something. */
+const LEAST_OF_BAR = 0.25;
+
+/**
+ * A spark line's bars as it should be drawn at `nowNs`: the last one, still filling, would look like a breakdown. It counts
+ * by its rate so far, or not at all when it has hardly begun and there are others.
+ */
+export function trend(bars: readonly number[], span: Services["span"], nowNs: number): number[] {
+  const barNs = span.bar_s * 1e9;
+  const lastStart = Math.floor((span.to_ns - 1) / barNs) * barNs;
+  const passed = (nowNs - lastStart) / barNs;
+  const whole = bars.slice(0, -1);
+  if (passed >= 1 || passed <= 0 || whole.every((calls) => calls === 0)) return [...bars];
+  return passed < LEAST_OF_BAR ? whole : [...whole, Math.round((bars.at(-1) ?? 0) / passed)];
 }
 
 /** Health by success rate, at limits that on-call people use: one in a thousand is normal, one in a hundred is not. */

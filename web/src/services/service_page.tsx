@@ -2,19 +2,19 @@
 import type { ComponentChildren } from "preact";
 
 import { href } from "../address";
-import { endpoints, exchanges, services } from "../api/client";
+import { endpoints, exchanges, serverNow, services } from "../api/client";
 import { usePolled } from "../api/polled";
-import type { Endpoint, Service } from "../api/types";
+import type { Endpoint, Endpoints, Service, Services } from "../api/types";
 import { ExchangeTable } from "../exchanges/exchange_table";
 import { toAddress } from "../exchanges/filter";
 import { count, duration, perMinute, share, text, throughput } from "../format/numbers";
-import { Figure, measured } from "../parts/figure";
+import { Figure, measured, Unknown } from "../parts/figure";
 import { Icon } from "../parts/icon";
 import { Sparkline } from "../parts/sparkline";
 import { Failure, Freshness } from "../parts/states";
 import { Tile } from "../parts/tile";
 import { range, rangeKey, rangePhrase, rangeText } from "../range";
-import { failing, health } from "./figures";
+import { failing, health, trend } from "./figures";
 import { FiguresTable, type Row, SortNote } from "./figures_table";
 import { NothingYet } from "./nothing_yet";
 
@@ -22,7 +22,7 @@ import { NothingYet } from "./nothing_yet";
 const LATEST = 8;
 const NO_CALLS = "no call in this time range";
 
-function row(service: string, endpoint: Endpoint): Row {
+function row(service: string, endpoint: Endpoint, span: Endpoints["span"]): Row {
   const filters = {
     service,
     side: "server",
@@ -31,12 +31,17 @@ function row(service: string, endpoint: Endpoint): Row {
   };
   return {
     ...endpoint,
-    key: `${endpoint.method} ${endpoint.path}`,
+    spark: trend(endpoint.spark, span, serverNow() * 1e6),
+    key: `${endpoint.is_other} ${endpoint.method} ${endpoint.path}`,
     name: `${endpoint.path ?? ""} ${endpoint.method ?? ""}`,
-    title: (
+    title: endpoint.is_other ? (
+      <span class="muted" title="Only so many endpoints have figures of their own; these are the rest together">
+        all other endpoints
+      </span>
+    ) : (
       <>
-        <span class="method">{endpoint.method ?? "–"}</span>
-        <span class="path name-text">{endpoint.path ?? "–"}</span>
+        <span class="method">{endpoint.method ?? <Unknown why="the request was not seen" />}</span>
+        <span class="path name-text">{endpoint.path ?? <Unknown why="the request was not seen" />}</span>
       </>
     ),
     address: href("/exchanges", toAddress(filters)),
@@ -44,13 +49,17 @@ function row(service: string, endpoint: Endpoint): Row {
   };
 }
 
-function Tiles({ service }: { service: Service | null | undefined }) {
+function rows(name: string, { endpoints: list, span }: Endpoints): Row[] {
+  return list.map((endpoint) => row(name, endpoint, span));
+}
+
+function Tiles({ service, span }: { service: Service | null | undefined; span: Services["span"] | undefined }) {
   const waiting = service === undefined;
   const state = service ? health(service) : "unknown";
   const sub = (children: ComponentChildren): ComponentChildren => (service ? children : <>&nbsp;</>);
   return (
     <div class="tiles" aria-busy={waiting}>
-      <Tile label="Calls" sub={sub(service && <Sparkline values={service.spark} isLarge />)}>
+      <Tile label="Calls" sub={sub(service && span && <Sparkline values={trend(service.spark, span, serverNow() * 1e6)} isLarge />)}>
         <Figure of={measured(service?.calls_per_minute, perMinute)} why={NO_CALLS} />
       </Tile>
       <Tile label="Success" state={state} sub={sub(service && (failing(service) > 0 ? `${text(perMinute(failing(service)))} failed` : "no failed call"))}>
@@ -76,8 +85,10 @@ function Tiles({ service }: { service: Service | null | undefined }) {
 }
 
 function Latest({ name }: { name: string }) {
-  const polled = usePolled(`latest ${name} ${rangeKey.value}`, (signal) => exchanges({ service: name }, range.value, { limit: LATEST }, signal));
-  const all = href("/exchanges", toAddress({ service: name }));
+  // The same that the figures count.
+  const calls = { service: name, side: "server" };
+  const polled = usePolled(`latest ${name} ${rangeKey.value}`, (signal) => exchanges(calls, range.value, { limit: LATEST }, signal));
+  const all = href("/exchanges", toAddress(calls));
   return (
     <section aria-labelledby="latest-title">
       <header class="section-head">
@@ -98,7 +109,7 @@ function Latest({ name }: { name: string }) {
 export function ServicePage({ name }: { name: string }) {
   const all = usePolled(`services ${rangeKey.value}`, (signal) => services(range.value, signal));
   const list = usePolled(`endpoints ${name} ${rangeKey.value}`, (signal) => endpoints(name, range.value, signal));
-  const service = all.data === null ? undefined : (all.data.find((one) => one.name === name) ?? null);
+  const service = all.data === null ? undefined : (all.data.services.find((one) => one.name === name) ?? null);
   return (
     <section class="page">
       <nav class="crumbs" aria-label="Way here">
@@ -114,7 +125,7 @@ export function ServicePage({ name }: { name: string }) {
       {all.data === null && all.error !== null ? (
         <Failure what="this service" error={all.error} retryAt={all.retryAt} retry={all.reload} />
       ) : (
-        <Tiles service={service} />
+        <Tiles service={service} span={all.data?.span} />
       )}
       <section aria-labelledby="endpoints-title">
         <header class="section-head">
@@ -123,10 +134,10 @@ export function ServicePage({ name }: { name: string }) {
         </header>
         {list.data === null && list.error !== null ? (
           <Failure what="the endpoints" error={list.error} retryAt={list.retryAt} retry={list.reload} />
-        ) : list.data?.length === 0 ? (
+        ) : list.data?.endpoints.length === 0 ? (
           <NothingYet title={`No call to ${name} ${rangePhrase(range.value)}`} />
         ) : (
-          <FiguresTable rows={list.data?.map((endpoint) => row(name, endpoint)) ?? null} nameColumn="Endpoint" caption={`Endpoints of ${name}`} />
+          <FiguresTable rows={list.data === null ? null : rows(name, list.data)} nameColumn="Endpoint" caption={`Endpoints of ${name}`} />
         )}
       </section>
       <Latest name={name} />

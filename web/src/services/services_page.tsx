@@ -1,20 +1,21 @@
 /** All services: is something wrong, and where. */
 import { href, serviceHref } from "../address";
-import { services } from "../api/client";
+import { serverNow, services } from "../api/client";
 import { usePolled } from "../api/polled";
-import type { Service } from "../api/types";
+import type { Service, Services } from "../api/types";
 import { toAddress } from "../exchanges/filter";
-import { perMinute, share, text } from "../format/numbers";
+import { duration, perMinute, share, text } from "../format/numbers";
 import { Icon } from "../parts/icon";
 import { Failure, Freshness } from "../parts/states";
 import { range, rangeKey, rangePhrase, rangeText } from "../range";
-import { failing, health } from "./figures";
+import { failing, health, trend } from "./figures";
 import { FiguresTable, type Row, SortNote } from "./figures_table";
 import { NothingYet } from "./nothing_yet";
 
-function row(service: Service): Row {
+function row(service: Service, span: Services["span"]): Row {
   return {
     ...service,
+    spark: trend(service.spark, span, serverNow() * 1e6),
     key: service.name,
     title: (
       <>
@@ -27,13 +28,21 @@ function row(service: Service): Row {
   };
 }
 
+function rows({ services: list, span }: Services): Row[] {
+  return list.map((service) => row(service, span));
+}
+
 /** One sentence that answers the first question. */
-function Verdict({ list }: { list: readonly Service[] }) {
+function Verdict({ of }: { of: Services }) {
+  const list = of.services;
   const failed = list.filter((service) => failing(service) > 0).toSorted((a, b) => failing(b) - failing(a));
   const worst = failed[0];
   const rate = list.reduce((sum, service) => sum + service.calls_per_minute, 0);
   const calls = perMinute(rate);
-  const many = `${list.length} ${list.length === 1 ? "service" : "services"}, ${text({ ...calls, unit: calls.unit.replace("/min", " calls/min").trim() })}`;
+  const asked = (of.span.to_ns - of.span.from_ns) / 1e9;
+  // Rates divide by the time with data; where that is much less than the range, the reader should know.
+  const watched = of.span.watched_s < asked * 0.8 ? `, from ${text(duration(of.span.watched_s * 1e9))} of data` : "";
+  const many = `${list.length} ${list.length === 1 ? "service" : "services"}, ${text({ ...calls, unit: calls.unit.replace("/min", " calls/min").trim() })}${watched}`;
   if (worst === undefined) {
     return (
       <p class="verdict verdict-ok">
@@ -62,7 +71,7 @@ function Verdict({ list }: { list: readonly Service[] }) {
 
 export function ServicesPage() {
   const polled = usePolled(`services ${rangeKey.value}`, (signal) => services(range.value, signal));
-  const list = polled.data;
+  const list = polled.data?.services ?? null;
   return (
     <section class="page" aria-busy={polled.isLoading && list === null}>
       <header class="page-head">
@@ -76,8 +85,8 @@ export function ServicesPage() {
         <NothingYet title={`No HTTP exchange ${rangePhrase(range.value)}`} />
       ) : (
         <>
-          {list === null ? <p class="verdict verdict-loading">&nbsp;</p> : <Verdict list={list} />}
-          <FiguresTable rows={list?.map(row) ?? null} nameColumn="Service" caption={`Services, ${rangeText(range.value)}`} />
+          {polled.data === null ? <p class="verdict verdict-loading">&nbsp;</p> : <Verdict of={polled.data} />}
+          <FiguresTable rows={polled.data === null ? null : rows(polled.data)} nameColumn="Service" caption={`Services, ${rangeText(range.value)}`} />
         </>
       )}
     </section>

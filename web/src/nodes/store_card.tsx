@@ -1,0 +1,37 @@
+/** What the backend keeps, for how long, and how full it is. */
+import type { Store } from "../api/types";
+import { bytes, count, share, text } from "../format/numbers";
+import { Icon } from "../parts/icon";
+import { causeName, notStored } from "./ledger";
+
+/** Null while it loads. */
+export function StoreCard({ store }: { store: Store | null }) {
+  const used = store === null || store.retention_bytes === 0 ? 0 : Math.min(1, store.used_bytes / store.retention_bytes);
+  const lost = Object.entries(store?.lost ?? {}).filter(([, many]) => many > 0);
+  return (
+    <section class="card" aria-labelledby="store-title">
+      <h2 id="store-title">Store</h2>
+      {store === null ? (
+        <p class="muted">&nbsp;</p>
+      ) : (
+        <>
+          <p>
+            {count(store.stored)} records stored since the start, kept for {store.retention_hours} hours, and up to {text(bytes(store.retention_bytes))}.
+          </p>
+          <svg class="balance" viewBox="0 0 1000 12" preserveAspectRatio="none" aria-hidden="true">
+            <rect class="balance-flight" width={used > 0 ? Math.max(4, used * 1000) : 0} height="12" />
+          </svg>
+          <p class="muted">
+            {text(bytes(store.used_bytes))} of {text(bytes(store.retention_bytes))} used ({text(share(used))})
+            {store.queued > 0 && `, ${count(store.queued)} records wait to be written`}.
+          </p>
+          {lost.length > 0 && (
+            <p class="state-text-warning">
+              <Icon name="warning" /> {count(notStored(store))} records were not stored: {lost.map(([name, many]) => `${causeName(name)} ${count(many)}`).join(", ")}.
+            </p>
+          )}
+        </>
+      )}
+    </section>
+  );
+}
