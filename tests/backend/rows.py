@@ -84,7 +84,11 @@ def record(time_ns: int, sequence: int = 0, **fields: Any) -> dict[str, Any]:
             "write": {"operations": 1, "bytes": 1180, "syscall_ns": 18_000 + sequence % 977},
             "read": {"operations": 1, "bytes": 164, "syscall_ns": 2_000 + sequence % 331},
         },
-        "timeline": [["read", 0], ["read_end", 0], ["write", (duration_ns or 0) * 3 // 4], ["write_end", duration_ns]],
+        "timeline": [
+            ["read", 0],
+            ["read_end", 0],
+            *([] if duration_ns is None else [["write", duration_ns * 3 // 4], ["write_end", duration_ns]]),
+        ],
         "trace": None,
         "flags": flags,
     }

@@ -18,7 +18,7 @@ from rover.backend.api.errors import RequestError, error_response
 from rover.backend.api.guard import Guard
 from rover.backend.api.live import Tail
 from rover.backend.api.node import NodeView
-from rover.backend.api.openapi import document, render
+from rover.backend.api.openapi import API_VERSION, document, render
 from rover.backend.api.operations import JSON, Operations
 from rover.backend.api.page import PageFiles, built_page
 from rover.backend.options import BackendOptions, NodeFacts
@@ -43,7 +43,7 @@ class Application:
         self._executor = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="query")
         node = NodeView(options, store, facts)
         table = Operations(store, node, self._tail, self._executor).table()
-        openapi = render(document(table, "1")).encode()
+        openapi = render(document(table, API_VERSION)).encode()
 
         async def describe(_: Request) -> Response:
             return Response(openapi, media_type=JSON)

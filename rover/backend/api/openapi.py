@@ -1,11 +1,8 @@
-"""The OpenAPI 3.1 document, made from the table of operations.
-
-`python -m rover.backend.api.openapi` prints it, for the page's types and for docs/api.md."""
+"""The OpenAPI 3.1 document, made from the table of operations."""
 
 from __future__ import annotations
 
 import re
-import sys
 from concurrent.futures import Executor
 from typing import Any, cast
 
@@ -18,6 +15,9 @@ from rover.backend.api.operations import EVENTS, Operation, Operations
 from rover.backend.store import Store
 
 Json = dict[str, Any]
+
+API_VERSION = "1"
+"""Rises with a change that a client would notice as a break."""
 
 _REFERENCE = "#/components/schemas/{name}"
 _ERRORS = {
@@ -105,7 +105,3 @@ def _query_parameter(name: str, schema: Json) -> Json:
 def _error(text: str) -> Json:
     schema = {"$ref": _REFERENCE.format(name=ErrorAnswer.__name__)}
     return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render(document(table(), "1")))

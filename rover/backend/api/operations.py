@@ -89,8 +89,8 @@ class Operations:
                 str,
                 self.stream,
                 media_type=EVENTS,
-                description="Server-sent events. `exchange`: a Record as JSON. `skipped`: `{count}` records that were "
-                "more than this client could take. An exchange comes again when it was unfinished and now is complete.",
+                description='Server-sent events. `exchange`: a Record as JSON. `skipped`: `{"count": n}` records were '
+                "more\nthan this client could take. An exchange comes again when it was unfinished and is complete.",
             ),
             Operation(
                 "/api/exchanges/{id}",

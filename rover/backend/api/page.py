@@ -56,7 +56,7 @@ class PageFiles(StaticFiles):
 def is_view(path: str) -> bool:
     """Whether a path names a view of the page: services and exchanges may have dots in their names, files do too."""
     first, _, rest = path.partition("/")
-    return first in ("services", "exchanges", "nodes") if rest else "." not in first
+    return first in ("services", "exchanges", "nodes") if rest else "." not in first and first != "api"
 
 
 def built_page() -> Path:

@@ -5,9 +5,9 @@ Fields that a record may leave out are UNSET here; the others are always there, 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 
 class Tls(Struct, frozen=True):
@@ -28,10 +28,10 @@ class Grpc(Struct, frozen=True):
 class Message(Struct, frozen=True):
     """Request or response; sizes in bytes as on the wire."""
 
-    bytes: int | None
+    bytes: Annotated[int | None, Meta(description="Whole message: start line, head, framing, body")]
     head_bytes: int | None
-    body_bytes: int | None
-    headers: dict[str, str] | UnsetType = UNSET
+    body_bytes: Annotated[int | None, Meta(description="Content after chunked decoding, as transferred otherwise")]
+    headers: Annotated[dict[str, str] | UnsetType, Meta(description="Those that are configured to be kept")] = UNSET
     trailers: dict[str, str] | UnsetType = UNSET
 
 
@@ -78,9 +78,9 @@ class Peer(Struct, frozen=True):
 class Connection(Struct, frozen=True):
     """The connection that carried the exchange."""
 
-    id: str
-    exchange: int
-    stream: int | None
+    id: Annotated[str, Meta(description="16 hexadecimal digits")]
+    exchange: Annotated[int, Meta(description="1, 2, … within the connection")]
+    stream: Annotated[int | None, Meta(description="HTTP/2 stream")]
     role: Literal["server", "client"]
     opened_ns: int | None
     handshake_ns: int | None
@@ -160,30 +160,34 @@ class Record(Struct, frozen=True):
     """One HTTP exchange as one side of its connection saw it. Times in nanoseconds, sizes in bytes; null: not
     measured."""
 
-    id: str
-    time: str
-    start_ns: int
+    id: Annotated[str, Meta(description="Unique, sorts by time; 32 hexadecimal digits")]
+    time: Annotated[str, Meta(description="RFC 3339 with nanoseconds, UTC: wall clock of the start")]
+    start_ns: Annotated[int, Meta(description="Since boot")]
     end_ns: int
-    duration_ns: int | None
-    first_byte_ns: int | None
-    side: Literal["server", "client"]
-    protocol: str
-    kind: str
+    duration_ns: Annotated[int | None, Meta(description="null without a response")]
+    first_byte_ns: Annotated[int | None, Meta(description="Start to first byte of the final response")]
+    side: Annotated[
+        Literal["server", "client"], Meta(description="Which side of the connection the observed process is")
+    ]
+    protocol: Annotated[str, Meta(description="`HTTP/1.0`, `HTTP/1.1`, `HTTP/2`")]
+    kind: Annotated[str, Meta(description="`http`, `grpc`, `websocket`, `tunnel`, `sse`")]
     tls: Tls | None
-    method: str | None
+    method: Annotated[str | None, Meta(description="As sent")]
     scheme: str | None
     host: str | None
-    path: str | None
-    query: str | None
+    path: Annotated[str | None, Meta(description="Without query, as sent")]
+    query: Annotated[str | None, Meta(description="Values masked unless configured otherwise")]
     status: int | None
-    interim: list[int]
+    interim: Annotated[list[int], Meta(description="1xx statuses seen before the final one")]
     grpc: Grpc | None
     request: Message
     response: Message
-    local: Peer
+    local: Annotated[Peer, Meta(description="The end of the observed process")]
     remote: Peer
     connection: Connection
-    timeline: list[tuple[str, int]]
+    timeline: Annotated[list[tuple[str, int]], Meta(description="Name and offset from start, ascending")]
     trace: Trace | None
-    flags: list[str]
+    flags: Annotated[
+        list[str], Meta(description="What is not as it should be: `truncated`, `gap`, `reset`, `unfinished`, …")
+    ]
     kernel: Kernel | UnsetType = UNSET
