@@ -39,11 +39,13 @@ pub struct IngestOptions {
     /// Answer a stream only when its rows are stored, that is when [`Ingest::take_rows`] was called again after it gave
     /// them out. Needs a store that takes rows all the time; makes delivery at least once across a crash.
     pub hold_answers: bool,
+    /// Tell agents of rover that whole records are taken; without it they speak OAP's protocol alone.
+    pub announce: bool,
 }
 
 impl Default for IngestOptions {
     fn default() -> IngestOptions {
-        IngestOptions { token: None, waiting_rows: 8192, hold_answers: false }
+        IngestOptions { token: None, waiting_rows: 8192, hold_answers: false, announce: true }
     }
 }
 
@@ -147,7 +149,11 @@ impl Ingest {
             stopping: stopping.clone(),
             holds_answers: options.hold_answers,
         };
-        let process = services::process::Process { processes: Arc::clone(&self.processes), counters: counters() };
+        let process = services::process::Process {
+            processes: Arc::clone(&self.processes),
+            counters: counters(),
+            announces: options.announce,
+        };
         let mut stopping = stopping;
         let stopped = async move {
             // An error is the end of this object, which is a reason to stop as well.

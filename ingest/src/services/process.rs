@@ -15,6 +15,7 @@ use crate::stats::Counters;
 pub struct Process {
     pub processes: Arc<Processes>,
     pub counters: Arc<Counters>,
+    pub announces: bool,
 }
 
 #[tonic::async_trait]
@@ -33,7 +34,9 @@ impl EbpfProcessService for Process {
             answers.push(answer);
         }
         let mut response = Response::new(v3::EbpfReportProcessDownstream { processes: answers });
-        response.metadata_mut().insert(ROVER_BACKEND, MetadataValue::from_static("1"));
+        if self.announces {
+            response.metadata_mut().insert(ROVER_BACKEND, MetadataValue::from_static("1"));
+        }
         Ok(response)
     }
 

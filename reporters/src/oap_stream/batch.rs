@@ -1,6 +1,7 @@
 //! Encoded messages on their way: what is filled by the engine's thread and what the sender keeps until it is answered.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -23,12 +24,53 @@ struct Ends {
     rover: u32,
 }
 
+/// Buffers that were sent and wait to be filled again: fresh memory costs a page fault every few records.
+#[derive(Debug, Default)]
+struct Pool(Mutex<Vec<Vec<u8>>>);
+
+impl Pool {
+    /// At most this many; with the size of a batch that is what one stream holds.
+    const MOST: usize = 64;
+
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < Pool::MOST {
+            buffer.clear();
+            waiting.push(buffer);
+        }
+    }
+}
+
+/// A buffer that goes back to its pool when the last message in it was written to the socket.
+#[derive(Debug)]
+struct Pooled {
+    buffer: Vec<u8>,
+    pool: Arc<Pool>,
+}
+
+impl AsRef<[u8]> for Pooled {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.buffer));
+    }
+}
+
 /// A batch that still grows.
 #[derive(Debug, Default)]
 pub struct OpenBatch {
     pub bytes: Vec<u8>,
     ends: Vec<Ends>,
     boot_wall_ns: u64,
+    pool: Arc<Pool>,
 }
 
 impl OpenBatch {
@@ -43,11 +85,22 @@ impl OpenBatch {
         self.ends.is_empty()
     }
 
+    pub fn records(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// What the batch takes of the queue's ceiling.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len() + self.ends.len() * MESSAGE_OVERHEAD
+    }
+
     /// The batch as it goes to the sender; this one starts afresh.
     pub fn seal(&mut self) -> Batch {
-        let bytes = std::mem::take(&mut self.bytes);
+        let buffer = std::mem::replace(&mut self.bytes, self.pool.take());
         let ends = std::mem::take(&mut self.ends);
-        Batch { bytes: Bytes::from(bytes), ends, boot_wall_ns: self.boot_wall_ns, attempts: AtomicU8::new(0) }
+        self.ends.reserve(ends.len());
+        let bytes = Bytes::from_owner(Pooled { buffer, pool: Arc::clone(&self.pool) });
+        Batch { bytes, ends, boot_wall_ns: self.boot_wall_ns, attempts: AtomicU8::new(0) }
     }
 }
 

@@ -27,7 +27,7 @@ pub use link::{AUTHENTICATION, ROVER_BACKEND};
 use queue::Queue;
 use sender::Sender;
 pub use stats::OapStats;
-use stats::{Counters, Drop as DropCause};
+use stats::{Counters, Drop as DropCause, PushCounters};
 
 use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
@@ -144,6 +144,7 @@ pub struct OapReporter {
     json: JsonEncoder,
     json_text: Vec<u8>,
     open: OpenBatch,
+    counters: PushCounters,
     sender: Option<JoinHandle<()>>,
 }
 
@@ -183,16 +184,16 @@ impl OapReporter {
             json: JsonEncoder::default(),
             json_text: Vec::new(),
             open: OpenBatch::default(),
+            counters: PushCounters::default(),
             sender: Some(thread),
         })
     }
 
     /// Encodes a record. Never waits.
     pub fn push(&mut self, record: &Record) -> Pushed {
-        let counters = &self.shared.counters;
-        counters.pushed.fetch_add(1, Ordering::Relaxed);
-        if self.shared.queue.is_full(MESSAGE_OVERHEAD) {
-            counters.drop_records(DropCause::QueueFull, 1);
+        self.counters.pushed += 1;
+        if self.is_full() {
+            self.counters.refused += 1;
             return Pushed::Full;
         }
         let start = self.open.bytes.len();
@@ -203,26 +204,29 @@ impl OapReporter {
             self.json.encode_object(record, &mut self.json_text);
             push_rover_record(&mut self.open.bytes, &self.json_text);
         }
-        let length = self.open.bytes.len() - start;
-        if length == 0 {
-            counters.withheld.fetch_add(1, Ordering::Relaxed);
+        let end = self.open.bytes.len();
+        if start == end {
+            self.counters.withheld += 1;
             return Pushed::Withheld;
         }
-        if !self.shared.queue.hold(length + MESSAGE_OVERHEAD) {
+        if self.is_full() {
             self.open.bytes.truncate(start);
             // The connection may have been told in what was just taken away.
             self.encoder.start_run();
-            counters.drop_records(DropCause::QueueFull, 1);
+            self.counters.refused += 1;
             return Pushed::Full;
         }
-        if encoded == Encoded::KernelOnly {
-            counters.kernel_only.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counters.kernel_only += u64::from(encoded == Encoded::KernelOnly);
         self.open.close_record(oap_end, record.id.wall_ns.saturating_sub(record.start_ns));
-        if self.open.bytes.len() >= BATCH_BYTES {
+        if end >= BATCH_BYTES {
             self.hand_over();
         }
         Pushed::Queued
+    }
+
+    /// Whether one more message does not fit beside what is held and the batch at hand.
+    fn is_full(&self) -> bool {
+        self.shared.queue.is_full(self.open.held_bytes() + MESSAGE_OVERHEAD)
     }
 
     /// Gives what was pushed to the sender; to be called at the end of each round of pushes.
@@ -244,7 +248,9 @@ impl OapReporter {
     }
 
     pub fn stats(&self) -> OapStats {
-        self.shared.counters.snapshot(self.shared.queue.held())
+        let (bytes, records) = self.shared.queue.held();
+        let held = (bytes + self.open.held_bytes(), records + self.open.records());
+        self.shared.counters.snapshot(self.counters, held)
     }
 
     /// Flushes for at most `most`, ends the sending thread and counts what is left as `report_unsent`.

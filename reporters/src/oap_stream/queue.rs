@@ -53,17 +53,6 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes room for one more record; `false`: there is none.
-    pub fn hold(&self, bytes: usize) -> bool {
-        // Only one thread takes room, so nobody can pass the check at the same time.
-        if self.held_bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.most_bytes {
-            return false;
-        }
-        self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.held_records.fetch_add(1, Ordering::Relaxed);
-        true
-    }
-
     /// Whether there is no room for `bytes` more.
     pub fn is_full(&self, bytes: usize) -> bool {
         self.held_bytes.load(Ordering::Relaxed).saturating_add(bytes) > self.most_bytes
@@ -84,7 +73,10 @@ impl Queue {
         (self.held_bytes.load(Ordering::Relaxed), self.held_records.load(Ordering::Relaxed))
     }
 
+    /// Takes room for a batch, which [`Queue::is_full`] was asked for record by record, and gives it to the sender.
     pub fn push(&self, batch: Batch) {
+        self.held_bytes.fetch_add(batch.held_bytes(), Ordering::Relaxed);
+        self.held_records.fetch_add(batch.records(), Ordering::Relaxed);
         let mut state = self.lock();
         state.ready.push_back(Arc::new(batch));
         wake(state);

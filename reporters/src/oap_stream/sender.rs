@@ -29,9 +29,11 @@ pub struct Sender {
     options: OapOptions,
     agent_id: String,
     backoff: Backoff,
-    /// Which address is next; also names the connection that is open.
+    /// Which address is next.
     turn: usize,
     link: Option<Link>,
+    /// Counts connections, to tell streams of this one from those of one before.
+    connection: u64,
     calls: JoinSet<Answered>,
 }
 
@@ -40,13 +42,22 @@ struct Answered {
     state: Arc<StreamState>,
     backend: Backend,
     /// The connection it was made on.
-    turn: usize,
+    connection: u64,
     result: Result<(), Status>,
 }
 
 impl Sender {
     pub fn new(shared: Arc<Shared>, options: OapOptions, agent_id: String) -> Sender {
-        Sender { shared, options, agent_id, backoff: Backoff::new(), turn: 0, link: None, calls: JoinSet::new() }
+        Sender {
+            shared,
+            options,
+            agent_id,
+            backoff: Backoff::new(),
+            turn: 0,
+            link: None,
+            connection: 0,
+            calls: JoinSet::new(),
+        }
     }
 
     /// Runs until it is dropped.
@@ -74,7 +85,7 @@ impl Sender {
                 return link.clone();
             }
             sleep(self.backoff.pause()).await;
-            let Some(address) = self.options.addresses.get(self.turn % self.options.addresses.len().max(1)) else {
+            let Some(address) = self.options.addresses.get(self.turn) else {
                 // Refused when the reporter was made; nothing to do but wait for the end.
                 std::future::pending::<()>().await;
                 continue;
@@ -100,13 +111,13 @@ impl Sender {
         let feed = Feed::new(Arc::clone(&self.shared), Arc::clone(&state), link.backend, &self.options);
         self.shared.counters.streams.fetch_add(1, Ordering::Relaxed);
         let watch = stalled(Arc::clone(&state), Arc::clone(&self.shared), self.options.answer_timeout());
-        let (for_call, turn, backend) = (Arc::clone(&state), self.turn, link.backend);
+        let (for_call, connection, backend) = (Arc::clone(&state), self.connection, link.backend);
         self.calls.spawn(async move {
             let result = tokio::select! {
                 result = link.collect(feed) => result,
                 status = watch => Err(status),
             };
-            Answered { state: for_call, backend, turn, result }
+            Answered { state: for_call, backend, connection, result }
         });
         loop {
             tokio::select! {
@@ -129,7 +140,7 @@ impl Sender {
 
     fn settle(&mut self, answered: Option<Answered>) {
         // A call that panicked would be missing here; its batches stay held and end as unsent.
-        let Some(Answered { state, backend, turn, result }) = answered else { return };
+        let Some(Answered { state, backend, connection, result }) = answered else { return };
         // An answer before our end of the stream tells nothing about what came after it.
         let is_complete = state.has_ended();
         let batches = state.finish();
@@ -159,7 +170,7 @@ impl Sender {
         }
         self.shared.queue.push_front(again);
         // Streams fail together with their connection; only the first to tell ends it, a newer one is not concerned.
-        if turn == self.turn {
+        if connection == self.connection {
             self.disconnect(describe(&status));
         }
     }
@@ -168,9 +179,11 @@ impl Sender {
         self.shared.counters.set_backend(None);
         self.shared.counters.set_error(error);
         self.link = None;
-        self.turn = self.turn.wrapping_add(1);
+        self.connection += 1;
+        self.turn += 1;
         // A whole round through the addresses belongs together.
-        if self.turn.is_multiple_of(self.options.addresses.len().max(1)) {
+        if self.turn >= self.options.addresses.len() {
+            self.turn = 0;
             self.backoff.grow();
         }
     }

@@ -28,15 +28,23 @@ impl Drop {
     ];
 }
 
-/// Counters behind [`OapStats`], written by the engine's thread and the sender.
+/// What the engine's thread counts. Plain numbers: it owns them, and counters in one cache line with the sender's would
+/// cost more than the encoding of a small record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PushCounters {
+    pub pushed: u64,
+    pub withheld: u64,
+    pub kernel_only: u64,
+    pub refused: u64,
+}
+
+/// What the sender counts.
 #[derive(Debug, Default)]
 pub struct Counters {
-    pub pushed: AtomicU64,
     pub sent: AtomicU64,
     pub resent: AtomicU64,
     pub acked: AtomicU64,
     pub withheld: AtomicU64,
-    pub kernel_only: AtomicU64,
     pub bytes: AtomicU64,
     pub connects: AtomicU64,
     pub streams: AtomicU64,
@@ -66,18 +74,20 @@ impl Counters {
     }
 
     /// A consistent enough picture: counters are read one by one.
-    pub fn snapshot(&self, held: (usize, u64)) -> OapStats {
+    pub fn snapshot(&self, pushes: PushCounters, held: (usize, u64)) -> OapStats {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let dropped = Drop::ALL.iter().zip(&self.dropped).map(|((_, name), count)| (*name, read(count)));
+        let refused = |cause| if cause == Drop::QueueFull { pushes.refused } else { 0 };
+        let dropped = Drop::ALL.iter().zip(&self.dropped);
+        let dropped = dropped.map(|((cause, name), count)| (*name, read(count) + refused(*cause)));
         let connects = read(&self.connects);
         OapStats {
-            pushed: read(&self.pushed),
+            pushed: pushes.pushed,
             sent: read(&self.sent),
             resent: read(&self.resent),
             acked: read(&self.acked),
-            withheld: read(&self.withheld),
-            kernel_only: read(&self.kernel_only),
+            withheld: pushes.withheld + read(&self.withheld),
+            kernel_only: pushes.kernel_only,
             dropped: dropped.filter(|(_, count)| *count > 0).collect(),
             held_records: held.1,
             held_bytes: held.0 as u64,

@@ -1,0 +1,85 @@
+//! Sends a fixed sequence of records to a backend and prints what became of them: the client that `tests/wire/` judges.
+//!
+//! `send_records OPTIONS COUNT`, OPTIONS as for the engine's OAP output. With COUNT above the dozen different records they
+//! repeat, each with a path of its own. The CPU that encoding and sending took goes to standard error.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rover_reporters::oap_stream::{OapOptions, OapReporter};
+use rover_reporters::record::{Flag, Identity, Protocol, Record, Side, Syscall, TraceFormat};
+use rover_reporters::samples;
+
+/// Records of one hand-over, about what the engine drains at a time under load.
+const ROUND: u32 = 100;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let options = OapOptions::from_json(&arguments.next().unwrap_or_else(|| "{}".to_owned()))?;
+    let count: u32 = arguments.next().map_or(Ok(12), |count| count.parse())?;
+    let mut reporter = OapReporter::start(options)?;
+    let records: Vec<Record> = (0..count.min(4096)).map(sample).collect();
+    let (start, encoding) = (Instant::now(), thread_cpu_ns());
+    for (sequence, record) in (0..count).zip(records.iter().cycle()) {
+        reporter.push(record);
+        if sequence % ROUND == ROUND - 1 {
+            reporter.hand_over();
+        }
+    }
+    let encoding = thread_cpu_ns() - encoding;
+    let is_settled = reporter.flush(Duration::from_secs(60));
+    let (elapsed, whole) = (start.elapsed(), process_cpu_ns());
+    println!("{}", serde_json::to_string(&reporter.stop(Duration::from_millis(100)))?);
+    let each = |ns: u64| ns / u64::from(count.max(1));
+    eprintln!(
+        "settled={is_settled} elapsed_ms={} push_cpu_ns={} process_cpu_ns={}",
+        elapsed.as_millis(),
+        each(encoding),
+        each(whole)
+    );
+    Ok(())
+}
+
+/// The record of a number: the shapes that matter on the wire, in turn.
+fn sample(number: u32) -> Record {
+    let mut record = samples::exchange();
+    record.id.sequence = number;
+    record.path = Some(format!("/item/{number}").into());
+    record.connection.id = u64::from(number / 3);
+    record.connection.exchange = number % 3 + 1;
+    match number % 12 {
+        1 => record.method = Some("PROPFIND".into()),
+        2 => record.status = None,
+        3 => record.method = None,
+        4 => record.side = Side::Client,
+        5 => record.remote.identity = named("curl"),
+        6 => record.flags.set(Flag::Unfinished),
+        7 => record.operations.iter_mut().for_each(|operation| operation.start_ns = None),
+        8 => record.operations.iter_mut().for_each(|operation| operation.syscall = Syscall::IoUring),
+        9 => record.path = None,
+        10 => record.trace.iter_mut().for_each(|trace| trace.format = TraceFormat::W3c),
+        11 => record.protocol = Protocol::Http10,
+        _ => {}
+    }
+    record
+}
+
+fn named(service: &str) -> Option<Arc<Identity>> {
+    Some(Arc::new(Identity { service: Some(service.to_owned()), ..Identity::default() }))
+}
+
+/// CPU time of the calling thread; zero where the kernel keeps no such file.
+fn thread_cpu_ns() -> u64 {
+    run_time("/proc/thread-self/schedstat")
+}
+
+/// CPU time of all threads.
+fn process_cpu_ns() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks.map(|task| run_time(&format!("{}/schedstat", task.path().display()))).sum()
+}
+
+fn run_time(path: &str) -> u64 {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0)
+}
