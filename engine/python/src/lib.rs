@@ -2,6 +2,8 @@
 //!
 //! Thin: arguments are converted, the GIL is let go, errors become exceptions.
 
+mod ingest;
+
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
 
@@ -25,6 +27,8 @@ mod engine_module {
     use rover_reporters::record::Identity;
     use rover_reporters::row::Row;
 
+    #[pymodule_export]
+    use super::ingest::Ingest;
     #[pymodule_export]
     use super::{KernelUnsupported, ProgramRejected};
 
@@ -81,7 +85,7 @@ mod engine_module {
         PyTuple::new(py, columns)
     }
 
-    fn row_tuples(py: Python<'_>, rows: Vec<Row>) -> PyResult<Vec<Bound<'_, PyTuple>>> {
+    pub(crate) fn row_tuples(py: Python<'_>, rows: Vec<Row>) -> PyResult<Vec<Bound<'_, PyTuple>>> {
         rows.into_iter().map(|row| row_tuple(py, row)).collect()
     }
 
