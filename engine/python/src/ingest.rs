@@ -56,9 +56,7 @@ impl Ingest {
     }
 
     fn stats(&self) -> String {
-        self.server()
-            .and_then(|server| serde_json::to_string(&server.stats()).ok())
-            .unwrap_or_else(|| "{}".into())
+        self.server().and_then(|server| serde_json::to_string(&server.stats()).ok()).unwrap_or_else(|| "{}".into())
     }
 
     fn stop(&self, py: Python<'_>) {
