@@ -59,6 +59,7 @@ def set_up_logging(level: str, *, is_debug: bool) -> None:
     if not is_debug:
         handler.addFilter(Sparing())
     logging.basicConfig(level=logging.DEBUG if is_debug else level.upper(), handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.DEBUG if is_debug else logging.WARNING)  # its start is told by us
     threading.excepthook = _log_thread_error
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import json
 from collections.abc import Callable
 
 from rover._engine import Ingest
 from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, open_store
+from rover.backend.serve import is_loopback
 from rover.config import Config, ConfigError
-
-log = logging.getLogger(__name__)
+from rover.daemon.options import read_token
 
 
 class Serving:
@@ -26,7 +26,7 @@ class Serving:
             http_token_file=settings.http.token_file,
         )
         self._config = config
-        self._ingest = Ingest(settings.grpc.address, "{}")
+        self._ingest = Ingest(settings.grpc.address, _ingest_options(config))
         try:
             self.backend = Backend(options, open_store(options), facts)
         except BackendError as error:
@@ -52,6 +52,18 @@ class Serving:
         """Take no more reports, store what has come, and end."""
         self._ingest.stop()
         self.backend.stop(self._config.shutdown.seconds)
+
+
+def _ingest_options(config: Config) -> str:
+    """The JSON object that makes a gRPC server. Raises ConfigError: beyond loopback it needs a token."""
+    grpc = config.backend.grpc
+    key = "backend.grpc.token_file"
+    if grpc.token_file is not None:
+        return json.dumps({"token": read_token(grpc.token_file, key)})
+    if not is_loopback(grpc.address.rpartition(":")[0].strip("[]")):
+        address = f"backend.grpc.address {grpc.address} is beyond loopback"
+        raise ConfigError(f"{address}: that needs a token", key=key, origin=key)
+    return "{}"
 
 
 def _told(error: BackendError) -> ConfigError:

@@ -181,6 +181,11 @@ class BackendGrpc:
     """The backend's gRPC services."""
 
     address: str = _key("127.0.0.1:11800", kinds.ADDRESS, "Where the backend takes reports.")
+    token_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File whose first line daemons must send as their token; required beyond loopback.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

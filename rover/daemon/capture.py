@@ -70,9 +70,12 @@ class Capture:
         return bool(self.stats()["output_broken"])
 
     def finish(self) -> str:
-        """Decide on the last processes, drain what is in flight, flush, detach; returns the final ledger as JSON."""
-        self._confirmer.stop()
-        return self.engine.stop(self._drain_s)
+        """Drain what is in flight, flush, detach; returns the final ledger as JSON."""
+        self._confirmer.settle()
+        try:
+            return self.engine.stop(self._drain_s)  # which still asks for decisions
+        finally:
+            self._confirmer.stop()
 
 
 def node_name(config: Config) -> str:

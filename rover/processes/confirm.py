@@ -14,6 +14,10 @@ _WAIT_MS = 200
 """The longest wait for processes: bounds how long a stop takes."""
 _PORTS_WAIT_MS = 50
 """The same while rules ask for ports: how soon a process that begins to listen is seen."""
+_TAKE_IN_S = 5.0
+"""How long the start waits for the processes that run already; from then on they are watched as they come."""
+_END_OF_TIME = 1 << 63
+"""A moment after every deadline."""
 _SWEEP_S = 10.0
 """How often the table is compared with /proc, against lost events."""
 
@@ -40,6 +44,9 @@ class Confirmer:
         self._engine = engine
         self._table = table
         self._proc = proc or ProcFs()
+        self._is_settling = False
+        self._awaited: set[int] = set()
+        self._is_taken_in = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rover-processes", daemon=True)
 
@@ -49,12 +56,20 @@ class Confirmer:
         return self._table.watched
 
     def start(self) -> None:
-        """Take in every running process, then decide on them and on all that come, in a thread."""
-        self._engine.watch_existing(self._proc.pids())
+        """Take in every running process and decide on it; then on all that come, in a thread."""
+        pids = self._proc.pids()
+        self._awaited = set(pids)
+        self._engine.watch_existing(pids)
         self._thread.start()
+        if not self._is_taken_in.wait(_TAKE_IN_S):
+            log.warning("running processes are taken in slowly left=%d", len(self._awaited))
+
+    def settle(self) -> None:
+        """Wait for no listening socket any more: the engine is about to stop, and holds data until all is decided."""
+        self._is_settling = True
 
     def stop(self) -> None:
-        """Decide on what is queued, then end the thread."""
+        """End the thread, once the engine has stopped: until then it asks."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -62,13 +77,17 @@ class Confirmer:
     def _run(self) -> None:
         wait_ms = _PORTS_WAIT_MS if self._table.has_port_rules else _WAIT_MS
         next_sweep = time.monotonic() + _SWEEP_S
-        while True:
-            is_last = self._stopping.is_set()
+        while not self._stopping.is_set():
             try:
-                events = self._engine.take_processes(0 if is_last else wait_ms)
+                events = self._engine.take_processes(wait_ms)
                 for decision in self._table.handle(events):
                     self._confirm(decision)
-                for decision in self._table.look_again(time.clock_gettime_ns(time.CLOCK_BOOTTIME)):
+                if self._awaited:
+                    self._awaited.difference_update(event[1] for event in events)
+                if not self._awaited:
+                    self._is_taken_in.set()
+                now_ns = _END_OF_TIME if self._is_settling else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+                for decision in self._table.look_again(now_ns):
                     self._confirm(decision)
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + _SWEEP_S
@@ -76,8 +95,6 @@ class Confirmer:
             except Exception:  # after the start nothing but a signal ends the daemon; the sweep heals what was missed
                 log.exception("deciding on processes failed")
                 self._stopping.wait(1.0)
-            if is_last:
-                return
 
     def _confirm(self, decision: Decision) -> None:
         self._engine.confirm(decision.pid, decision.is_watched, decision.identity)

@@ -88,6 +88,15 @@ def test_every_running_process_is_taken_in_at_the_start(engine):
     assert decided >= set(engine.existing)
 
 
+def test_the_start_returns_when_all_of_them_are_decided_on(engine):
+    confirmer = a_confirmer(engine)
+    confirmer.start()
+    try:
+        assert {pid for pid, _, _ in engine.confirmed} >= set(engine.existing)
+    finally:
+        confirmer.stop()
+
+
 def test_a_process_that_begins_is_decided_on(engine):
     confirmer = a_confirmer(engine, exclude=[Rule(exe="cat")])
     confirmer.start()
@@ -126,13 +135,26 @@ def test_a_server_is_decided_on_once_it_listens(engine):
         confirmer.stop()
 
 
-def test_what_is_queued_at_the_stop_is_still_decided(engine):
+def test_an_undecided_process_is_decided_when_the_engine_is_about_to_stop(engine):
+    confirmer = a_confirmer(engine, exclude=[Rule(port=1)])
+    confirmer.start()
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    try:
+        engine.events.put(("exec", child.pid, os.getpid(), now_ns(), "cat", "/usr/bin/cat", 0, ["cat"]))
+        engine.wait_for(os.getpid())
+        confirmer.settle()
+        assert engine.wait_for(child.pid)[0] is True
+    finally:
+        child.stdin.close()
+        child.wait()
+        confirmer.stop()
+
+
+def test_the_thread_ends(engine):
     confirmer = a_confirmer(engine)
     confirmer.start()
-    engine.wait_for(os.getpid())
-    engine.events.put(("exec", 4_000_000, 1, now_ns(), "curl", "/usr/bin/curl", 0, ["curl"]))
     confirmer.stop()
-    assert 4_000_000 in {pid for pid, _, _ in engine.confirmed}
+    assert "rover-processes" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_failure_is_logged_and_the_thread_goes_on(engine, caplog):
