@@ -2,6 +2,7 @@
 
 import math
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
@@ -90,12 +91,31 @@ def test_only_the_minutes_asked_for_count(store: Store, put: Callable[..., None]
 def test_an_unfinished_record_counts_once_when_it_is_complete(store: Store, put: Callable[..., None]) -> None:
     """Otherwise every long stream would count twice, or as a failure."""
     half = row(START_NS, duration_ns=None, status=None, flags=["unfinished"])
-    put(half, *traffic(10, START_NS + 1, seed=4))
-    before = told(store, START_NS, START_NS + HOUR_NS)["cart"]
+    put(half, row(START_NS + 1, 1))
+    assert told(store, START_NS, START_NS + HOUR_NS)["cart"]["calls"] == 1
     put(row(START_NS, status=200))
-    after = told(store, START_NS, START_NS + HOUR_NS)["cart"]
-    assert after["calls"] == before["calls"] + 1
-    assert after["failures"] == before["failures"]
+    sums = told(store, START_NS, START_NS + HOUR_NS)["cart"]
+    assert (sums["calls"], sums["failures"]) == (2, 0)
+
+
+def test_a_batch_that_could_not_be_stored_is_not_in_the_figures(
+    store: Store, put: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held in memory goes back with the transaction: figures and exchanges never disagree."""
+    put(*traffic(50, START_NS))
+    before = told(store, START_NS, START_NS + HOUR_NS)
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(figures.FigureBook, "_store", fail)
+        put(*traffic(50, START_NS + 10**9, seed=2))
+    assert store.facts().lost == {"error": 50}
+    put(row(START_NS + 2 * 10**9, 999, service="cart"))
+    after = told(store, START_NS, START_NS + HOUR_NS)
+    assert after.pop("cart")["calls"] == before.pop("cart")["calls"] + 1
+    assert after == before
 
 
 def test_a_repeated_record_does_not_count_again(store: Store, put: Callable[..., None]) -> None:
