@@ -41,6 +41,7 @@ run: build ## daemon, backend and web page in one (rover up)
 test: setup-test ## every test that runs on this machine, in about ten minutes from nothing
 	@$(MAKE) compile
 	cargo test --release --quiet $(CRATES)
+	cd web && npm run --silent test
 	$(BIN)/pytest $(PYTEST)
 
 .PHONY: check
@@ -51,7 +52,8 @@ check: setup-test ## formatting, linters and types, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 	clang-format --dry-run -Werror $(BPF_SOURCES)
-	@if [ -f web/package.json ]; then scripts/build-web.sh && cd web && npm run --silent check; fi
+	scripts/build-web.sh
+	cd web && npm run --silent check
 
 .PHONY: format
 format: setup-test ## rewrite the sources as `make check` wants them

@@ -4,7 +4,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 page=rover/web/static/index.html
-[ -f web/package.json ] || exit 0
 
 if [ ! -f web/node_modules/.package-lock.json ] || [ web/package-lock.json -nt web/node_modules/.package-lock.json ]; then
     echo "web: installing packages (npm ci, up to a minute)" >&2
