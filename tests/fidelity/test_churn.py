@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.fidelity.messages import request, response
+from tests.stage.bpf import entries_of, has_bpftool
 from tests.stage.deadline import wait_until
-from tests.stage.kernel_maps import entries_of, is_available
 from tests.stage.ports import free_port
 from tests.stage.rover import Rover, unexplained
 
@@ -81,7 +81,7 @@ def settled(rover, before):
 @pytest.mark.parametrize("what", ["connections", "processes"])
 def test_ten_thousand_of_them_leave_no_growth(what):
     """Map entries as before, memory within what an allocator keeps, and every exchange told on both sides."""
-    if not is_available():
+    if not has_bpftool():
         pytest.skip("bpftool is not installed")
     port = free_port()
     server = Server(port)

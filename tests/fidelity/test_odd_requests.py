@@ -42,7 +42,7 @@ def test_any_token_is_a_method(judge, dialogue, method):
         ("http://elsewhere:81/a/b?c=d", "GET", "/a/b", "elsewhere:81"),
         ("http://elsewhere", "GET", "/", "elsewhere"),
         ("*", "OPTIONS", "*", "stage"),
-        ("/%7Euser/%2e/ü".encode().decode("latin-1"), "GET", None, "stage"),
+        ("/%7Euser/%2e/ü", "GET", "/%7Euser/%2e/ü", "stage"),
         ("//double//slash", "GET", "//double//slash", "stage"),
         ("/" + "long/" * 1500, "GET", "/" + "long/" * 1500, "stage"),
     ],
@@ -53,7 +53,7 @@ def test_every_form_of_target_gives_its_path_as_sent(judge, dialogue, target, me
     with dialogue() as talk:
         talk.ask(request(method, target))
         talk.answer(response(204, body=None))
-    judge.require(talk.port, [Exchange(method, path or "/%7Euser/%2e/ü", 204).on(talk.connection)])
+    judge.require(talk.port, [Exchange(method, path, 204).on(talk.connection)])
     assert {record["host"] for record in judge.records(talk.port, "client")} == {host}
 
 
@@ -112,15 +112,19 @@ def test_heads_of_60_kilobytes_are_read_whole(judge, dialogue, piece):
     judge.require(talk.port, [Exchange("POST", "/big", 200, 4, 3).on(talk.connection)])
 
 
-def test_a_head_above_the_limit_is_told_as_far_as_it_was_read(judge, dialogue):
-    """200 KB of head: method, path and status are known, the record says `truncated`, the next exchange is whole."""
+@pytest.mark.parametrize("piece", [0, 20_000], ids=["one-write", "20000-each"])
+def test_a_head_above_the_limit_is_told_as_far_as_it_was_read(judge, dialogue, piece):
+    """200 KB of head: method, path and status are known, the record says `truncated`, the next exchange is whole.
+
+    One write of it exceeds also what is captured of an operation, which may add `gap`."""
     with dialogue() as talk:
-        talk.ask(request("GET", "/huge", f"Cookie: {'c' * 200000}"))
+        talk.ask(request("GET", "/huge", f"Cookie: {'c' * 200000}"), piece)
         talk.answer(response(200, body=b"end"))
         talk.ask(request("GET", "/next"))
         talk.answer(response(200, body=b"1"))
     truth = [Exchange("GET", "/huge", 200, 0, 3).flagged("truncated"), Exchange("GET", "/next", 200, 0, 1)]
-    judge.require(talk.port, [each.on(talk.connection) for each in truth])
+    excused = frozenset() if piece else frozenset({"gap"})
+    judge.require(talk.port, [each.on(talk.connection) for each in truth], excused=excused)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7], ids=["1-byte", "2-bytes", "7-bytes"])

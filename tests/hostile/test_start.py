@@ -87,10 +87,16 @@ def test_a_bad_environment_variable_is_named():
 
 @pytest.mark.parametrize(
     "arguments",
-    [("watch", "--port", "70000"), ("watch", "--format", "xml"), ("watch", "--side", "middle"), ("watch", "--query", "eat"),
-     ("replay", "/no/such/recording"), ("watch", "--output", "/no/such/folder/file")],
+    [
+        ("watch", "--port", "70000"),
+        ("watch", "--format", "xml"),
+        ("watch", "--side", "middle"),
+        ("watch", "--query", "eat"),
+        ("watch", "--output", "/no/such/folder/file"),
+        ("replay", "/no/such/recording"),
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_bad_usage_ends_with_2(arguments):
     """Typer's usage errors have a frame around them; the exit code counts, and that there is no traceback."""
     done = subprocess.run([EXECUTABLE, *arguments], capture_output=True, text=True, timeout=30)

@@ -51,14 +51,6 @@ class Exchange:
         """The same exchange on the connection whose client has this port."""
         return replace(self, connection=connection)
 
-    def interrupted(self, *statuses: int) -> "Exchange":
-        """The same exchange, with these 1xx responses before the final one."""
-        return replace(self, interim=statuses)
-
-    def sized(self, request_body: Any = ANY, response_body: Any = ANY) -> "Exchange":
-        """The same exchange with the sizes of its bodies."""
-        return replace(self, request_body=request_body, response_body=response_body)
-
     def flagged(self, *flags: str) -> "Exchange":
         """The same exchange, of which the record must carry exactly these flags."""
         return replace(self, flags=frozenset(flags))

@@ -131,7 +131,7 @@ def told_by_log(line: dict[str, Any]) -> Exchange:
     """The exchange that a line of the access log tells of.
 
     nginx counts what it sent: of a chunked body the framing too, so the body's size is left open there, and the whole
-    response's is not.
+    response's is not. Of a request it does not count a body that it throws away.
     """
     is_chunked = line["framing"] == "chunked"
     request_body = ANY if line["request_framing"] == "chunked" else int(line["request_body"] or 0)
@@ -141,7 +141,7 @@ def told_by_log(line: dict[str, Any]) -> Exchange:
         status=line["status"],
         request_body=request_body,
         response_body=ANY if is_chunked else line["body"],
-        request_bytes=line["request_bytes"],
+        request_bytes=ANY if int(line["request_body"] or 0) else line["request_bytes"],
         response_bytes=line["bytes"],
         protocol=line["protocol"],
         connection=line["connection"],

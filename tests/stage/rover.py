@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .cpu import resident_bytes
+
 ROOT = Path(__file__).resolve().parents[2]
 EXECUTABLE = Path(os.environ.get("ROVER", ROOT / ".venv/bin/rover"))
 
@@ -98,10 +100,7 @@ class Rover:
 
     def resident_bytes(self) -> int:
         """Resident memory of the process now."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise RuntimeError("rover has no VmRSS: it has ended")
+        return resident_bytes(self.pid)
 
     def _is_ready(self) -> bool:
         return any(line.startswith("ready") for line in self.errors)
@@ -148,6 +147,11 @@ class Rover:
             self._changed.notify_all()
 
 
+NO_CAUSES = frozenset({"captured", "reported", "records"})
+"""Figures of a ledger that count something else than events that came to no record."""
+
+
 def unexplained(ledger: Ledger) -> int:
     """Captured events for which the ledger names neither a record nor a cause; 0 in a balanced ledger."""
-    return 2 * ledger["captured"] - sum(ledger.values())
+    causes = sum(count for name, count in ledger.items() if name not in NO_CAUSES)
+    return ledger["captured"] - ledger["reported"] - causes
