@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rover.cli.status_line import StatusLine
 from rover.config.environment import Environment
+
+if TYPE_CHECKING:
+    from rover.daemon import Capture, StopSignal
 
 C = TypeVar("C", bound=Callable[..., Any])
 FORMATS = ("text", "json", "combined")
@@ -67,3 +71,24 @@ def encoder_options(descriptor: int, color: str, micros: bool, environment: Envi
     if is_terminal:
         options["width"] = os.get_terminal_size(descriptor).columns or 80  # 0: a terminal that does not tell
     return json.dumps(options)
+
+
+def is_for_people(descriptor: int, format_: str) -> bool:
+    """Whether someone watches records scroll by, and a line about the whole has its place below them."""
+    return format_ == "text" and os.isatty(descriptor)
+
+
+def watch_until_stopped(
+    stop: StopSignal, capture: Capture, descriptor: int, format_: str, duration: float | None
+) -> None:
+    """Wait for the end of a capture that writes to this descriptor, which may be its reader's going."""
+    if not is_for_people(descriptor, format_):
+        stop.wait(duration, capture.is_output_broken)
+        return
+    with StatusLine(descriptor, capture) as line:
+
+        def is_over() -> bool:
+            line.update()
+            return capture.is_output_broken()
+
+        stop.wait(duration, is_over)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from rover.cli.output import FORMATS, encoder_options
+from rover.cli.output import FORMATS, encoder_options, watch_until_stopped
 from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
@@ -52,11 +52,14 @@ def command(file: Path | None, show: str | None) -> None:
     print(f"rover: try           curl -s {url}api/services", file=sys.stderr)
     print(ready, file=sys.stderr, flush=True)
     show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
+    descriptor = sys.stdout.fileno()
     if show != "none":
-        descriptor = sys.stdout.fileno()
         capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, environment))
     notify(environment.notify_socket, "READY=1")
-    stop.wait()
+    if show == "none":
+        stop.wait()
+    else:
+        watch_until_stopped(stop, capture, descriptor, show, None)
     notify(environment.notify_socket, "STOPPING=1")
     ledger = capture.finish()
     serving.stop()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rover.cli.output import encoder_options, open_output, output_options
+from rover.cli.output import encoder_options, open_output, output_options, watch_until_stopped
 from rover.cli.settings import capture_options, config_option, load_capture_config
 
 _EXAMPLES = """\b
@@ -52,6 +52,6 @@ def command(
     capture.engine.add_output(descriptor, format_, encoder_options(descriptor, color, micros, environment))
     print(capture.start(), file=sys.stderr, flush=True)
     notify(environment.notify_socket, "READY=1")
-    stop.wait(duration, capture.is_output_broken)
+    watch_until_stopped(stop, capture, descriptor, format_, duration)
     notify(environment.notify_socket, "STOPPING=1")
     print(capture.finish(), file=sys.stderr, flush=True)
