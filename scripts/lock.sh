@@ -10,3 +10,4 @@ options=(
 .venv/bin/pip-compile "${options[@]}" --extra build --output-file requirements.lock pyproject.toml "$@"
 .venv/bin/pip-compile "${options[@]}" --extra build --extra dev --constraint requirements.lock \
     --output-file requirements-dev.lock pyproject.toml "$@"
+sed -i '/^#/d; /^$/d' requirements.lock requirements-dev.lock
