@@ -62,13 +62,15 @@ struct rv_data_event {
 	u32 type;
 	u32 tgid;
 	u64 cookie;
-	u64 start_ns;	  /* entry of the operation, 0 where no hook shows it */
-	u64 end_ns;	  /* exit */
-	u64 offset;	  /* stream offset of the first byte moved */
-	u64 opened_ns;	  /* 0: unknown */
-	u32 length;	  /* bytes moved */
-	u32 captured;	  /* payload bytes that follow */
-	u32 skipped;	  /* bytes between `offset` and the first captured one */
+	u64 start_ns;  /* entry of the operation, 0 where no hook shows it */
+	u64 end_ns;    /* exit */
+	u64 offset;    /* stream offset of the first byte moved */
+	u64 opened_ns; /* 0: unknown */
+	u32 length;    /* bytes moved */
+	u32 captured;  /* payload bytes that follow */
+	u32 skipped;   /* bytes between `offset` and the first captured one */
+	u32 tail; /* of `captured`: these end the operation, what lies before them was not copied */
+	u32 pad;
 	u32 sequence;	  /* TCP sequence number behind the last byte, low half of the position */
 	u32 handshake_us; /* 0: unknown */
 	u32 rtt_us;	  /* smoothed RTT now, 0: unknown */
@@ -139,7 +141,10 @@ struct rv_process_event {
 enum rv_policy_mode {
 	RV_POLICY_UNKNOWN = 0, /* not classified yet: a bounded look */
 	RV_POLICY_NONE = 1,    /* not HTTP: no event at all */
-	RV_POLICY_ALL = 2,     /* payload from `ignore_*` on */
+	RV_POLICY_HTTP =
+		2, /* payload from `ignore_*` on; of long messages the begin and what frames them */
+	RV_POLICY_HEADS = 3, /* long bodies are known to come: begin and end of each operation */
+	RV_POLICY_ALL = 4,   /* all payload: its framing lies within */
 };
 
 struct rv_policy {

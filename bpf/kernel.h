@@ -49,6 +49,8 @@ enum {
 };
 #define BPF_LOCAL_STORAGE_GET_F_CREATE 1ULL
 #define BPF_RB_NO_WAKEUP 1ULL
+#define BPF_RB_FORCE_WAKEUP 2ULL
+#define BPF_RB_AVAIL_DATA 0
 
 #define AF_INET 2
 #define AF_INET6 10

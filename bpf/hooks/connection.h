@@ -93,6 +93,28 @@ static __always_inline void rv_rx_ended(const struct tcp_sock *tp, struct rv_con
 		rv_send_change(c, RV_CONNECTION_RX_END, c->rx_end, 0);
 }
 
+/*
+ * What was written is final: disconnecting moves write_seq on. If the reset came from here, so is
+ * what was read: the rest is thrown away. Else it can still be read.
+ */
+static __always_inline void rv_aborted(struct sock *sk, const struct tcp_sock *tp,
+				       struct rv_connection *c)
+{
+	if (!c->has_tx_end) {
+		c->tx_end = rv_continue(c->tx.now, BPF_CORE_READ(tp, write_seq)) - c->tx.base;
+		c->has_tx_end = 1;
+	}
+	if (!c->has_rx_end) {
+		u32 end = BPF_CORE_READ(sk, sk_err) ? BPF_CORE_READ(tp, rcv_nxt)
+						    : BPF_CORE_READ(tp, copied_seq);
+
+		c->rx_end = rv_continue(c->rx.now, end) - c->rx.base;
+		c->has_rx_end = 1;
+	}
+	if (c->is_reported)
+		rv_send_change(c, RV_CONNECTION_RESET, 0, 0);
+}
+
 static __always_inline void rv_ended(struct sock *sk, int from, int to)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
@@ -117,8 +139,7 @@ static __always_inline void rv_ended(struct sock *sk, int from, int to)
 	case TCP_CLOSE:
 		if (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT ||
 		    BPF_CORE_READ(sk, sk_err)) {
-			if (c->is_reported)
-				rv_send_change(c, RV_CONNECTION_RESET, 0, 0);
+			rv_aborted(sk, tp, c);
 		} else if ((from == TCP_FIN_WAIT1 || from == TCP_FIN_WAIT2) && !c->has_rx_end) {
 			/* FIN of the peer after ours: the socket is in TIME_WAIT, but may still be
 			 * read. */

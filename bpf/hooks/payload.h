@@ -92,15 +92,17 @@ static long rv_copy_segment(u32 index, void *context)
 	return rv_copy_bytes(s, walk, segment.base, segment.len);
 }
 
-/* Copy `want` bytes after `skip` into the scratch; returns how many were copied. */
+/* Copy `want` bytes after `skip` behind the `have` ones that the scratch holds; returns how many it
+ * holds then. */
 static __always_inline u32 rv_copy_payload(struct rv_scratch *s, const struct rv_buffers *buffers,
-					   u32 cpu, u32 skip, u32 want)
+					   u32 cpu, u32 skip, u32 want, u32 have)
 {
 	struct rv_walk walk = {
 		.buffers = *buffers,
 		.cpu = cpu,
 		.pass = skip + buffers->vector_offset,
 		.want = want,
+		.copied = have,
 	};
 
 	if (buffers->is_single)

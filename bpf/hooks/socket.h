@@ -11,6 +11,15 @@ const volatile u32 rv_payload_bytes = RV_PAYLOAD_MAX; /* most that is copied of 
 const volatile u32 rv_look_bytes =
 	256 * 1024;			      /* most that is copied before the protocol is known */
 const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
+const volatile u32 rv_message_bytes = 128 * 1024; /* copied whole from the begin of a message on */
+
+/* An operation is copied whole up to this size; of a longer one this much is always looked at. */
+#define RV_SMALL_BYTES 4096
+/* The end of an operation that is not copied whole: the framing between two chunks, or the next
+ * message's head. */
+#define RV_TAIL_BYTES 1024
+/* Unread data in the ring above which the engine is woken: bodies come faster than its timer. */
+#define RV_WAKE_BYTES (512 * 1024)
 
 /*
  * Is the process watched? A yes is remembered with the connection, which costs a comparison instead
@@ -114,6 +123,16 @@ static __always_inline bool rv_is_text(const u8 *b)
 	return true;
 }
 
+/* Like a method or `HTTP/1.`: only decides how much is copied. */
+static __always_inline bool rv_is_message_start(const u8 *b)
+{
+#pragma unroll
+	for (int i = 0; i < 3; i++)
+		if ((b[i] < 'A' || b[i] > 'Z') && b[i] != '-')
+			return false;
+	return true;
+}
+
 /* Offset of the first byte moved, and the position brought up to date. */
 static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence, u32 length,
 				      u8 *flags)
@@ -134,12 +153,52 @@ static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence
 
 static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured)
 {
+	u64 flags = BPF_RB_NO_WAKEUP;
 	u32 size = captured;
 
 	asm volatile("" : "+r"(size));
 	size &= RV_PAYLOAD_MAX;
-	if (bpf_ringbuf_output(&ring, &s->event, sizeof(s->event) + size, BPF_RB_NO_WAKEUP))
+	if (captured > RV_SMALL_BYTES &&
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RV_WAKE_BYTES)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ring, &s->event, sizeof(s->event) + size, flags))
 		rv_count(RV_COUNT_RING_FULL);
+}
+
+/*
+ * The payload of an operation, `length` bytes after `skip`: all of it near the begin of a message
+ * or where the engine asks for all, else the first bytes and the last. Returns what was captured,
+ * *tail of it from the end.
+ */
+static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection *c,
+				      const struct rv_buffers *buffers, u8 direction, u64 offset,
+				      u32 cpu, u32 skip, u32 length, u32 *tail)
+{
+	u64 *start = direction == RV_RX ? &c->rx_start : &c->tx_start;
+	u32 first = length < RV_SMALL_BYTES ? length : RV_SMALL_BYTES;
+	u32 captured, want;
+
+	captured = rv_copy_payload(s, buffers, cpu, skip, first, 0);
+	if (captured >= 3 && rv_is_message_start(s->payload))
+		*start = offset + skip;
+	if (captured < first || length <= first)
+		return captured;
+	want = length < rv_payload_bytes ? length : rv_payload_bytes;
+	if (c->mode == RV_POLICY_HEADS ||
+	    (c->mode != RV_POLICY_ALL && offset + skip - *start >= rv_message_bytes))
+		want = first;
+	if (want > first)
+		captured = rv_copy_payload(s, buffers, cpu, skip + first, want - first, captured);
+	if (captured == want && want < length) {
+		u32 rest = length - want < RV_TAIL_BYTES ? length - want : RV_TAIL_BYTES;
+
+		if (captured > RV_PAYLOAD_MAX - RV_TAIL_BYTES)
+			captured = RV_PAYLOAD_MAX - RV_TAIL_BYTES;
+		*tail = rv_copy_payload(s, buffers, cpu, skip + length - rest, rest, captured) -
+			captured;
+		captured += *tail;
+	}
+	return captured;
 }
 
 /* The operation's buffers: as its entry saw them, else from the registers. Returns the system call.
@@ -171,7 +230,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	u64 id = bpf_get_current_pid_tgid();
 	u64 offset, ignore;
 	u32 cpu = bpf_get_smp_processor_id();
-	u32 skip = 0, want, captured = 0;
+	u32 skip = 0, tail = 0, captured = 0;
 	u8 event_flags, call;
 
 	if (!tp)
@@ -228,16 +287,15 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event = &s->event;
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	want = result - skip;
-	if (want > rv_payload_bytes)
-		want = rv_payload_bytes;
-	if (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes)
-		want = 0;
-	if (want && buffers.is_readable)
-		captured = rv_copy_payload(s, &buffers, cpu, skip, want);
+	if (skip < (u32)result && buffers.is_readable &&
+	    (c->mode != RV_POLICY_UNKNOWN || c->looked < rv_look_bytes))
+		captured = rv_capture(s, c, &buffers, direction, offset, cpu, skip, result - skip,
+				      &tail);
 	if (c->mode == RV_POLICY_UNKNOWN) {
-		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload))
+		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
 			captured = rv_look_binary_bytes;
+			tail = 0;
+		}
 		c->looked += captured;
 	}
 	c->is_reported = 1;
@@ -252,6 +310,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event->length = result;
 	event->captured = captured;
 	event->skipped = skip;
+	event->tail = tail;
+	event->pad = 0;
 	event->sequence = direction == RV_RX ? (u32)c->rx.now : (u32)c->tx.now;
 	event->handshake_us = c->handshake_us;
 	event->rtt_us = tp->srtt_us >> 3;

@@ -21,6 +21,8 @@ struct rv_connection {
 	struct rv_position tx;
 	u64 rx_end; /* length of the stream once FIN came, else 0 */
 	u64 tx_end;
+	u64 rx_start; /* where the last message seems to have begun */
+	u64 tx_start;
 	u32 mode; /* enum rv_policy_mode as last read: holds while the slot belongs to another
 		     connection */
 	u32 handshake_us;

@@ -56,12 +56,7 @@ const HOOKS: &[HookFacts] = &[
         feeds: "connections: opened, handshake time, ends of streams",
         is_needed: false,
     },
-    HookFacts {
-        program: "rv_destroy",
-        hook: "tcp:tcp_destroy_sock",
-        feeds: "connections: closed",
-        is_needed: false,
-    },
+    HookFacts { program: "rv_destroy", hook: "tcp:tcp_destroy_sock", feeds: "connections: closed", is_needed: false },
     HookFacts {
         program: "rv_fork",
         hook: "sched:sched_process_fork",
@@ -74,12 +69,7 @@ const HOOKS: &[HookFacts] = &[
         feeds: "programs started while rover runs",
         is_needed: true,
     },
-    HookFacts {
-        program: "rv_exit",
-        hook: "sched:sched_process_exit",
-        feeds: "ends of processes",
-        is_needed: true,
-    },
+    HookFacts { program: "rv_exit", hook: "sched:sched_process_exit", feeds: "ends of processes", is_needed: true },
 ];
 
 /// How a hook fared.

@@ -6,14 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rover_parsers::http1::{Head, Limits, Output, Parser, RequestContext, Role};
+use rover_parsers::http1::{Framing, Head, Limits, Output, Parser, RequestContext, Role};
 use rover_reporters::record::Side;
 
 use crate::events::{self, ConnectionEvent, DataEvent};
 use crate::exchange::{syscall_of, Exchange, Half, OperationFacts, Operations};
 use crate::ledger::{Cause, Ledger};
 use crate::policy::{Policy, Steering};
-use crate::stream::{Chunk, Stream};
+use crate::stream::{Chunk, Piece, Stream};
 
 /// How long bytes wait for those before them, and a response for its request.
 const PATIENCE_NS: u64 = 50_000_000;
@@ -23,6 +23,8 @@ const LINGER_NS: u64 = 50_000_000;
 const RESET_LINGER_NS: u64 = 200_000_000;
 /// A known body rest from which on it pays not to copy.
 const SKIP_BYTES: u64 = 2048;
+/// A body of which it pays to copy only what frames it.
+const LONG_BYTES: u64 = 32 * 1024;
 /// Operations after which an older connection without any message start is taken for something else.
 const JOIN_LOOKS: u32 = 64;
 /// Where no hook shows the entry of a write, it is taken to lie this much before its exit when a request is compared
@@ -80,6 +82,8 @@ pub struct Connection {
     tunnel: Option<u32>,
     /// Responses may be missing since.
     has_response_gap: bool,
+    /// Some message had a long body of announced length: others will.
+    has_long_bodies: bool,
     is_reset: bool,
     finish_at_ns: Option<u64>,
     is_socket_gone: bool,
@@ -121,6 +125,7 @@ impl Connection {
             answering: None,
             tunnel: None,
             has_response_gap: false,
+            has_long_bodies: false,
             is_reset: false,
             finish_at_ns: None,
             is_socket_gone: false,
@@ -169,11 +174,13 @@ impl Connection {
             return;
         }
         let direction = usize::from(event.direction);
+        let (data, tail) = payload.split_at(payload.len().saturating_sub(event.tail as usize));
         let chunk = Chunk {
             offset: event.offset,
-            length: u64::from(event.length),
             skipped: u64::from(event.skipped),
-            data: payload,
+            data,
+            hole: u64::from(event.length - event.skipped - event.captured),
+            tail,
             facts: OperationFacts {
                 number,
                 start_ns: known(event.start_ns),
@@ -337,7 +344,7 @@ impl Connection {
     fn pump(&mut self, direction: usize, deadline_ns: u64, s: &mut Surroundings<'_>) {
         while let Some((held, is_late)) = self.streams[direction].take_ready(deadline_ns) {
             if let Some((consumed, is_accounted)) = self.feed(direction, &held.chunk(), is_late, s) {
-                self.streams[direction].put_back(held, consumed, is_accounted);
+                self.streams[direction].put_back(&held, consumed, is_accounted);
                 return;
             }
         }
@@ -365,7 +372,7 @@ impl Connection {
         let known = self.streams[direction].expected.saturating_sub(chunk.offset);
         let fresh = chunk.without_first(known);
         let (consumed, is_accounted) = self.feed_fresh(direction, &fresh, must, s);
-        if consumed < fresh.length {
+        if consumed < fresh.length() {
             return Some((known + consumed, is_accounted));
         }
         if !is_accounted {
@@ -375,38 +382,32 @@ impl Connection {
         None
     }
 
-    fn feed_fresh(
-        &mut self,
-        direction: usize,
-        chunk: &Chunk<'_>,
-        must: bool,
-        s: &mut Surroundings<'_>,
-    ) -> (u64, bool) {
+    fn feed_fresh(&mut self, direction: usize, chunk: &Chunk<'_>, must: bool, s: &mut Surroundings<'_>) -> (u64, bool) {
         let mut at = 0;
         let mut is_accounted = chunk.is_accounted;
-        self.streams[direction].last_ns = chunk.facts.end_ns;
+        let length = chunk.length();
+        let end_ns = chunk.facts.end_ns;
+        self.streams[direction].last_ns = end_ns;
         loop {
-            if !must && at < chunk.length && self.must_wait(direction) {
+            if !must && at < length && self.must_wait(direction) {
                 return (at, is_accounted);
             }
-            let rest = chunk.without_first(at);
             let stream = &mut self.streams[direction];
             let Some(parser) = stream.parser.as_mut() else {
-                return (chunk.length, is_accounted);
+                return (length, is_accounted);
             };
-            let (consumed, output) = if rest.skipped > 0 {
-                parser.gap(rest.skipped, rest.facts.end_ns)
-            } else if !rest.data.is_empty() || rest.length == 0 {
-                let (consumed, output) = parser.step(rest.data, rest.facts.end_ns);
-                (consumed as u64, output)
-            } else {
-                parser.gap(rest.length, rest.facts.end_ns)
+            let (consumed, output) = match chunk.without_first(at).first() {
+                Piece::Missing(bytes) => parser.gap(bytes, end_ns),
+                Piece::Bytes(bytes) => {
+                    let (consumed, output) = parser.step(bytes, end_ns);
+                    (consumed as u64, output)
+                }
             };
             at += consumed;
             stream.expected += consumed;
             if matches!(output, Output::NotHttp) {
                 self.not_http(s);
-                return (chunk.length, is_accounted);
+                return (length, is_accounted);
             }
             if consumed > 0 && !matches!(output, Output::Skipped(_)) {
                 stream.operations.add(&chunk.facts, consumed);
@@ -419,8 +420,8 @@ impl Connection {
             self.take(direction, output, s);
             if is_done {
                 // Nothing is left to tell; a parser that stops early must not hold up the stream.
-                self.streams[direction].expected += chunk.length - at;
-                return (chunk.length, is_accounted);
+                self.streams[direction].expected += length - at;
+                return (length, is_accounted);
             }
         }
     }
@@ -490,15 +491,12 @@ impl Connection {
     fn take_request(&mut self, direction: usize, output: Output, s: &mut Surroundings<'_>) {
         match output {
             Output::Head(head) => {
+                self.note_length(&head);
                 self.exchanges += 1;
                 let begin_ns = self.streams[direction].operations.begin_ns;
                 let request = Half { head: Some(head), begin_ns, ..Half::default() };
                 self.receiving = Some(self.exchanges);
-                self.open.push_back(Exchange {
-                    number: self.exchanges,
-                    request: Some(request),
-                    ..Exchange::default()
-                });
+                self.open.push_back(Exchange { number: self.exchanges, request: Some(request), ..Exchange::default() });
             }
             Output::Complete(done) | Output::Lost(done) => {
                 let operations = std::mem::take(&mut self.streams[direction].operations);
@@ -527,7 +525,10 @@ impl Connection {
                     s.ledger.lose(Cause::ParseError, operations.events);
                 }
             }
-            Output::Head(head) => self.answer(direction, head, s),
+            Output::Head(head) => {
+                self.note_length(&head);
+                self.answer(direction, head, s);
+            }
             Output::Complete(done) | Output::Lost(done) => {
                 let operations = std::mem::take(&mut self.streams[direction].operations);
                 let number = self.answering.take();
@@ -557,8 +558,11 @@ impl Connection {
                 &mut self.open[0]
             }
         };
-        let context =
-            exchange.request.as_ref().and_then(|half| half.head.as_ref()).map_or(RequestContext::Unknown, |h| h.context());
+        let context = exchange
+            .request
+            .as_ref()
+            .and_then(|half| half.head.as_ref())
+            .map_or(RequestContext::Unknown, |h| h.context());
         let status = head.status.unwrap_or(0);
         let is_upgrade = status == 101 || (context == RequestContext::Connect && (200..300).contains(&status));
         exchange.response = Some(Half { head: Some(head), begin_ns, ..Half::default() });
@@ -604,6 +608,10 @@ impl Connection {
         Some(number)
     }
 
+    fn note_length(&mut self, head: &Head) {
+        self.has_long_bodies |= matches!(head.framing, Framing::Length(length) if length >= LONG_BYTES);
+    }
+
     fn tunnelled(&mut self, from: usize, bytes: u64) {
         if let Some(exchange) = self.exchange(self.tunnel) {
             exchange.tunnel_bytes[from] += bytes;
@@ -640,7 +648,8 @@ impl Connection {
         }
         // Of a message that was cut without its end being told, the operations are still with the stream.
         self.adopt(&mut exchange);
-        let is_unanswered = exchange.response.as_ref().is_none_or(|half| half.done.as_ref().is_none_or(|d| !d.complete));
+        let is_unanswered =
+            exchange.response.as_ref().is_none_or(|half| half.done.as_ref().is_none_or(|d| !d.complete));
         exchange.is_reset = self.is_reset && (is_unanswered || exchange.is_upgraded);
         s.finished.push(exchange);
     }
@@ -655,12 +664,30 @@ impl Connection {
         }
     }
 
+    /// How much of long messages is to be copied.
+    fn mode(&self) -> u32 {
+        let is_chunked = |number: Option<u32>, half: fn(&Exchange) -> &Option<Half>| {
+            self.open
+                .iter()
+                .find(|exchange| Some(exchange.number) == number)
+                .and_then(|exchange| half(exchange).as_ref()?.head.as_ref())
+                .is_some_and(|head| head.framing == Framing::Chunked)
+        };
+        if is_chunked(self.receiving, |e| &e.request) || is_chunked(self.answering, |e| &e.response) {
+            events::POLICY_ALL
+        } else if self.has_long_bodies {
+            events::POLICY_HEADS
+        } else {
+            events::POLICY_HTTP
+        }
+    }
+
     /// Tells the kernel side what to copy from now on.
     fn steer(&mut self, s: &mut Surroundings<'_>) {
         if self.protocol != Protocol::Http1 {
             return;
         }
-        let mut policy = Policy::ALL;
+        let mut policy = Policy { mode: self.mode(), ..Policy::default() };
         for (direction, ignore) in [(RX, &mut policy.ignore_rx), (TX, &mut policy.ignore_tx)] {
             let stream = &self.streams[direction];
             let rest = stream.parser.as_ref().map_or(0, Parser::skippable);
@@ -701,7 +728,8 @@ fn look(data: &[u8]) -> Look {
     if data[..prefix] == b"HTTP/1."[..prefix] {
         return if prefix == 7 { Look::Response } else { Look::Short };
     }
-    let method = data.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b)).count();
+    let method =
+        data.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b)).count();
     match data.get(method) {
         None => Look::Short,
         Some(b' ') if method > 0 => {

@@ -165,6 +165,7 @@ impl Core {
         let payload = self.copies.take(&event);
         let skipped = (event.skipped as usize).min(payload.len());
         event.captured = (payload.len() - skipped) as u32;
+        event.tail = 0;
         self.data(&event, &payload[skipped..]);
     }
 

@@ -1,5 +1,6 @@
 //! The drain thread: ring buffer → core → sinks, on a timer. A wake-up per event would cost the traced thread 11 µs.
 
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use libbpf_rs::RingBufferBuilder;
 use rover_reporters::record::Identity;
 
+use crate::alarm::Alarm;
 use crate::capture::Capture;
 use crate::clock;
 use crate::core::Core;
@@ -26,7 +28,11 @@ const COUNTERS_EVERY: Duration = Duration::from_millis(500);
 
 /// What the other threads ask of the drain thread.
 pub enum Command {
-    Confirm { pid: u32, is_watched: bool, identity: Option<Box<Identity>> },
+    Confirm {
+        pid: u32,
+        is_watched: bool,
+        identity: Option<Box<Identity>>,
+    },
     Introduce(Vec<u32>),
     AddSink(Box<dyn Sink>),
     Record(Box<Recorder>),
@@ -35,7 +41,10 @@ pub enum Command {
     /// Costs of the programs, and what the reporters say.
     Stats(SyncSender<serde_json::Value>),
     /// Drain, flush, end; answers with the final ledger.
-    Stop { deadline: Instant, answer: SyncSender<Ledger> },
+    Stop {
+        deadline: Instant,
+        answer: SyncSender<Ledger>,
+    },
 }
 
 /// Figures that others may read at any time.
@@ -113,18 +122,18 @@ impl Drain {
         let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
         // The ring's callback cannot borrow what the loop uses as well; the lock is never contended.
         let stop = {
-            let Some(ring) = capture.ring() else {
+            let Some(map) = capture.ring() else {
                 return;
             };
             let mut builder = RingBufferBuilder::new();
-            let added = builder.add(&ring, |raw| {
+            let added = builder.add(&map, |raw| {
                 lock().event(raw);
                 0
             });
             if added.is_err() {
                 return;
             }
-            let Ok(ring) = builder.build() else {
+            let (Ok(ring), Ok(alarm)) = (builder.build(), Alarm::new(map.as_fd())) else {
                 return;
             };
             gauges.is_running.store(true, Ordering::Relaxed);
@@ -148,7 +157,8 @@ impl Drain {
                 if let Some(stop) = stop {
                     break stop;
                 }
-                std::thread::sleep(if is_busy { BUSY_PAUSE } else { IDLE_PAUSE });
+                // Only a ring that fills faster than this pause wakes the thread before its end.
+                alarm.wait(if is_busy { BUSY_PAUSE } else { IDLE_PAUSE });
             }
         };
         let (deadline, answer) = stop;

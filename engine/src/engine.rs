@@ -84,9 +84,10 @@ impl Engine {
             return Ok(());
         };
         let capture = Capture::start(&self.options)?;
-        let policies = capture
-            .policies()
-            .map_err(|error| CaptureError::Unsupported { feature: "mapping BPF memory".into(), needs: error.to_string() })?;
+        let policies = capture.policies().map_err(|error| CaptureError::Unsupported {
+            feature: "mapping BPF memory".into(),
+            needs: error.to_string(),
+        })?;
         *held(&self.hooks) = capture.hooks().to_vec();
         let core = Core::new(self.options.clone(), Box::new(policies), self.run, std::process::id());
         let drain = Drain { capture, core, commands: orders, changes, gauges: Arc::clone(&self.gauges) };

@@ -46,7 +46,7 @@ pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
             let (event, payload) = split::<DataEvent>(raw)?;
             let payload = payload.get(..event.captured as usize)?;
             let fits = u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
-            (fits && event.direction <= 1).then_some(Event::Data(event, payload))
+            (fits && event.direction <= 1 && event.tail <= event.captured).then_some(Event::Data(event, payload))
         }
         EVENT_COPY => {
             let (event, payload) = split::<CopyEvent>(raw)?;

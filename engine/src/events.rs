@@ -13,6 +13,8 @@ pub struct DataEvent {
     pub length: u32,
     pub captured: u32,
     pub skipped: u32,
+    pub tail: u32,
+    pub pad: u32,
     pub sequence: u32,
     pub handshake_us: u32,
     pub rtt_us: u32,
@@ -26,7 +28,7 @@ pub struct DataEvent {
     pub remote: [u8; 16],
 }
 
-const _: () = assert!(std::mem::size_of::<DataEvent>() == 112);
+const _: () = assert!(std::mem::size_of::<DataEvent>() == 120);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -126,7 +128,9 @@ pub const PROCESS_EXIT: u32 = 3;
 
 pub const POLICY_UNKNOWN: u32 = 0;
 pub const POLICY_NONE: u32 = 1;
-pub const POLICY_ALL: u32 = 2;
+pub const POLICY_HTTP: u32 = 2;
+pub const POLICY_HEADS: u32 = 3;
+pub const POLICY_ALL: u32 = 4;
 
 pub const COUNT_CAPTURED: u32 = 0;
 pub const COUNT_RING_FULL: u32 = 1;

@@ -8,6 +8,7 @@
 //! ```
 //! [`core::Core`] knows neither BPF nor threads: a recording replays through the same code.
 
+mod alarm;
 pub mod capture;
 pub mod clock;
 pub mod connection;

@@ -108,10 +108,7 @@ impl Options {
 
     /// The part that the parsers need.
     pub fn limits(&self) -> Arc<Limits> {
-        Arc::new(Limits {
-            head_bytes: self.capture.head_bytes,
-            keep_headers: KeepHeaders::new(&self.capture.headers),
-        })
+        Arc::new(Limits { head_bytes: self.capture.head_bytes, keep_headers: KeepHeaders::new(&self.capture.headers) })
     }
 
     pub fn unfinished_ns(&self) -> u64 {

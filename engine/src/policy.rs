@@ -15,7 +15,6 @@ pub struct Policy {
 
 impl Policy {
     pub const NOTHING: Policy = Policy { mode: events::POLICY_NONE, ignore_rx: 0, ignore_tx: 0 };
-    pub const ALL: Policy = Policy { mode: events::POLICY_ALL, ignore_rx: 0, ignore_tx: 0 };
 }
 
 /// Takes policies; a replay has nobody to steer.

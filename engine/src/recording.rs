@@ -160,8 +160,8 @@ impl Recording {
         let mut recording = Recording { file, header: Header::default() };
         match recording.raw()? {
             Some((HEADER, body)) => {
-                recording.header =
-                    serde_json::from_slice(&body).map_err(|error| RecordingError::Format(format!("header: {error}")))?;
+                recording.header = serde_json::from_slice(&body)
+                    .map_err(|error| RecordingError::Format(format!("header: {error}")))?;
             }
             _ => return Err(RecordingError::Format("the header is missing".into())),
         }
@@ -207,9 +207,10 @@ impl Recording {
                 is_watched: *is_watched != 0,
                 identity: serde_json::from_slice(&body[5..]).ok(),
             }),
-            COUNTERS => number(0).zip(number(8)).zip(number(16)).map(|((captured, ring_full), not_http)| {
-                Frame::Counters { captured, ring_full, not_http }
-            }),
+            COUNTERS => number(0)
+                .zip(number(8))
+                .zip(number(16))
+                .map(|((captured, ring_full), not_http)| Frame::Counters { captured, ring_full, not_http }),
             _ => None,
         };
         frame.map(Some).ok_or_else(|| RecordingError::Format(format!("damaged: a frame of kind {kind}")))

@@ -149,12 +149,7 @@ mod engine_module {
             self.inner.add_rows();
         }
 
-        fn take_rows<'py>(
-            &self,
-            py: Python<'py>,
-            timeout_ms: u64,
-            most: usize,
-        ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        fn take_rows<'py>(&self, py: Python<'py>, timeout_ms: u64, most: usize) -> PyResult<Vec<Bound<'py, PyTuple>>> {
             let rows = py.detach(|| self.inner.take_rows(Duration::from_millis(timeout_ms), most));
             row_tuples(py, rows)
         }

@@ -50,7 +50,8 @@ pub fn record(
         has_both.then(|| response_head.as_ref().map(|head| head.start_ns.saturating_sub(start_ns))).flatten();
     let status = response_head.as_ref().and_then(|head| head.status);
     let (kernel_write, kernel_read) = kernel_sums(exchange, side);
-    let version = response_head.as_ref().or(request_head.as_ref()).map(|head| head.version);
+    // As access logs have it: the version of the request.
+    let version = request_head.as_ref().or(response_head.as_ref()).map(|head| head.version);
     let kind = kind_of(exchange, request_head.as_deref(), response_head.as_deref());
     let request = message(exchange.request.as_ref(), request_head.as_deref(), exchange.tunnel_bytes[0], exchange);
     let response = message(exchange.response.as_ref(), response_head.as_deref(), exchange.tunnel_bytes[1], exchange);
@@ -222,14 +223,17 @@ fn flags_of(
     let mut flags = Flags::default();
     let halves = || [&exchange.request, &exchange.response].into_iter().flatten();
     let dones = || halves().filter_map(|half| half.done.as_ref());
-    let is_cut = |done: &http1::Complete| done.truncated || (!done.complete && !done.gap);
+    let is_cut = |done: &http1::Complete| !done.complete && !done.gap;
     let mut set = |flag: Flag, condition: bool| {
         if condition {
             flags.set(flag);
         }
     };
     let is_half_open = !is_unfinished && !exchange.is_upgraded && halves().any(|half| half.done.is_none());
-    set(Flag::Truncated, is_half_open || dones().any(is_cut) || [request, response].iter().flatten().any(|h| h.truncated));
+    // A reset says itself that something was cut.
+    let is_cut_short = !exchange.is_reset && (is_half_open || dones().any(is_cut));
+    let is_too_long = dones().any(|done| done.truncated) || [request, response].iter().flatten().any(|h| h.truncated);
+    set(Flag::Truncated, is_cut_short || is_too_long);
     set(Flag::Gap, exchange.has_gap || dones().any(|done| done.gap));
     set(Flag::PreExisting, is_pre_existing);
     set(Flag::Reset, exchange.is_reset);

@@ -11,7 +11,7 @@ pub fn shown(query: Option<Box<str>>, how: Query) -> Option<Box<str>> {
     }
 }
 
-/// Every value becomes `*`; a parameter without `=` may itself be the secret.
+/// Every value becomes `*`; a name without `=` has none.
 fn masked(query: &str) -> Box<str> {
     let mut out = String::with_capacity(query.len());
     for (index, parameter) in query.split('&').enumerate() {
@@ -23,8 +23,7 @@ fn masked(query: &str) -> Box<str> {
                 out.push_str(name);
                 out.push_str("=*");
             }
-            None if parameter.is_empty() => {}
-            None => out.push('*'),
+            None => out.push_str(parameter),
         }
     }
     out.into()
@@ -37,7 +36,7 @@ mod tests {
     #[test]
     fn masking_keeps_names_and_no_value() {
         for (query, expected) in
-            [("a=1&b=two", "a=*&b=*"), ("a=1=2", "a=*"), ("token", "*"), ("", ""), ("a=&&b", "a=*&&*")]
+            [("a=1&b=two", "a=*&b=*"), ("a=1=2", "a=*"), ("flag&b=1", "flag&b=*"), ("", ""), ("a=&&b", "a=*&&*")]
         {
             assert_eq!(shown(Some(query.into()), Query::Mask).as_deref(), Some(expected));
         }
