@@ -54,4 +54,7 @@ def command(
     notify(environment.notify_socket, "READY=1")
     watch_until_stopped(stop, capture, descriptor, format_, duration)
     notify(environment.notify_socket, "STOPPING=1")
+    is_unwritten = output is not None and capture.is_output_broken()
     print(capture.finish(), file=sys.stderr, flush=True)
+    if is_unwritten:
+        raise click.ClickException(f"--output {output}: records could not be written, the ledger says how many")

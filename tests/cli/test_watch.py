@@ -100,6 +100,15 @@ def test_a_file_that_cannot_be_written_is_one_line(capsys):
     )
 
 
+def test_a_full_disk_ends_it_with_one_line(port):
+    with Running("watch", "--output", "/dev/full", *of_me(port)) as rover:
+        get(port, "/a")
+        code, _ = rover.wait()
+    assert code == 2
+    assert rover.errors[-1] == "rover: --output /dev/full: records could not be written, the ledger says how many"
+    assert json.loads(rover.errors[-2])["captured"] > 0
+
+
 def test_systemd_is_told(port, tmp_path):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
