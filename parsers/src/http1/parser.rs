@@ -61,6 +61,8 @@ struct Message {
     is_last: bool,
     /// The request that this answers was not seen.
     is_guessed: bool,
+    /// The body may be left out.
+    is_excused: bool,
 }
 
 /// Observer of one direction of a connection.
@@ -120,6 +122,7 @@ impl Parser {
             State::Context => (0, Output::NeedContext),
             State::Empty => (0, self.complete()),
             _ if data.is_empty() => (0, Output::NeedMore),
+            State::Length(_) | State::Chunked(_) if self.is_body_left_out(data) => (0, self.complete()),
             State::Start => self.start_line(data, time_ns),
             State::Fields => self.header_lines(data, 0, time_ns),
             State::Length(rest) => {
@@ -186,6 +189,7 @@ impl Parser {
                 None => Output::NotHttp,
             },
             State::Empty | State::UntilClose => self.complete(),
+            State::Length(_) | State::Chunked(_) if self.message.is_excused => self.complete(),
             State::Length(_) | State::Chunked(_) | State::Trailers | State::Cut => Output::Complete(self.end(false)),
             _ => Output::NeedMore,
         };
@@ -234,6 +238,17 @@ impl Parser {
     pub fn into_tunnel(&mut self) {
         self.reset();
         self.state = State::Tunnel;
+    }
+
+    /// The announced body of the request under way may not come: its final response is there before any of it
+    /// (`Expect: 100-continue`, RFC 9110 §10.1.1). What then begins like a message is the next one.
+    pub fn excuse_body(&mut self) {
+        self.message.is_excused =
+            self.message.body_bytes == 0 && matches!(self.state, State::Length(_) | State::Chunked(_));
+    }
+
+    fn is_body_left_out(&mut self, data: &[u8]) -> bool {
+        std::mem::take(&mut self.message.is_excused) && look(self.role, data) == Look::Yes
     }
 
     fn start_line(&mut self, data: &[u8], time_ns: u64) -> (usize, Output) {
