@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,9 @@ HEAD_BYTES = 16 << 10
 """Longest request head: above the longest parameters allowed, escaped."""
 CONCURRENCY = 128
 """Most connections and requests at a time; above, the answer is 503."""
+SWITCH_S = 0.0005
+"""How long a busy thread keeps the GIL when another one wants it. Measured with the writer beside a spinning thread:
+8 000 rows/s at Python's 5 ms, 21 000 rows/s at this."""
 TOKEN_LENGTH = 16
 """A shorter token is guessed too easily."""
 
@@ -82,6 +86,8 @@ class Backend:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=2,
         )
+        # The writer needs the GIL back after each statement; beside a busy query that took 5 ms each time.
+        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="http", daemon=True

@@ -3,9 +3,6 @@
 Measured on records of ordinary traffic: 1.2 KB each as text, 0.6 KB when compressed alone, 0.13 KB in a block. So the
 same bytes on disk hold about six times as many exchanges, for 2 µs a record (zlib level 1; level 6 saves a fifth for
 three times the time). Reading one back decompresses its block: 0.06 ms.
-
-It also is what keeps the writer fast beside busy Python threads: sqlite3 gives up the GIL at every statement, so 64
-rows by `executemany` wait for it 64 times (9 ms a row beside one spinning thread), one statement for 64 rows once.
 """
 
 from __future__ import annotations

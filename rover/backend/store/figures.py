@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rover.backend.store import histogram
+from rover.backend.store import histogram, many
 from rover.backend.store.short import Stored, is_unfinished
 
 MINUTE_S = 60
@@ -113,9 +113,8 @@ class FigureBook:
                 services.append((step_s, start_s, service, *values))
             else:
                 endpoints.append((service, step_s, start_s, method, path, *values))
-        run = self._connection.executemany
-        run("REPLACE INTO service_figures VALUES (?, ?, ?, ?, ?, ?, ?)", services)
-        run("REPLACE INTO endpoint_figures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", endpoints)
+        many.put(self._connection, "REPLACE", "service_figures", services)
+        many.put(self._connection, "REPLACE", "endpoint_figures", endpoints)
 
     def _release(self) -> None:
         for key in list(self._held)[: max(0, len(self._held) - HELD)]:

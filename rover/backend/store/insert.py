@@ -1,7 +1,7 @@
 """Rows into tables, inside the writer's transaction.
 
-Rows without a predecessor take the fast path: a statement for 64 of them and one for their block. Only when SQLite
-finds an id twice are the rows looked up one by one: an `unfinished` record is replaced, a second delivery of a
+Rows without a predecessor take the fast path: a statement for hundreds of them and one for their blocks. Only when
+SQLite finds an id twice are the rows looked up one by one: an `unfinished` record is replaced, a second delivery of a
 finished one ignored.
 """
 
@@ -10,18 +10,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from itertools import chain
 
 from rover.backend.options import Row
-from rover.backend.store import blocks
+from rover.backend.store import blocks, many
 from rover.backend.store.figures import FigureBook
 from rover.backend.store.short import Stored, is_unfinished, shorten
-
-_COLUMNS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SIZES = tuple(1 << power for power in range(6, -1, -1))
-_INSERT = {size: f"INSERT INTO exchange VALUES {', '.join([_COLUMNS] * size)}" for size in _SIZES}  # noqa: S608
-_BLOCK = "INSERT INTO block VALUES (?, ?, ?, ?, ?)"
-_LOOKED_UP = 500
 
 
 class Inserter:
@@ -72,19 +65,15 @@ class Inserter:
         return pairs
 
     def _insert(self, pairs: Sequence[Stored]) -> None:
-        run = self._connection.execute
         written_ns = time.time_ns()
+        packed: list[tuple[int, int, int, bytes, bytes]] = []
         start = 0
         for part in blocks.split([row for _, row in pairs]):
-            shorts = [short for short, _ in pairs[start : start + len(part)]]
+            ids = b"".join([short[0] for short, _ in pairs[start : start + len(part)]])
+            packed.append((self._next + start, len(part), written_ns, ids, blocks.pack([row[17] for row in part])))
             start += len(part)
-            ids = b"".join([short[0] for short in shorts])
-            run(_BLOCK, (shorts[0][1], len(part), written_ns, ids, blocks.pack([row[17] for row in part])))
-            done = 0
-            for size in _SIZES:
-                while len(shorts) - done >= size:
-                    run(_INSERT[size], list(chain.from_iterable(shorts[done : done + size])))
-                    done += size
+        many.put(self._connection, "INSERT", "exchange", [short for short, _ in pairs])
+        many.put(self._connection, "INSERT", "block", packed)
         self._next += len(pairs)
 
     def _shorten(self, rows: Sequence[Row]) -> list[Stored]:
@@ -110,22 +99,16 @@ class Inserter:
             if known is None or is_unfinished(known[16]):
                 by_id[row[0]] = row
         self.repeated += len(rows) - len(by_id)
-        for earlier, flags in self._stored([bytes.fromhex(row_id) for row_id in by_id]):
+        ids = [bytes.fromhex(row_id) for row_id in by_id]
+        unfinished: list[bytes] = []
+        for earlier, flags in many.select(self._connection, "id, flags", "exchange", ids):
             if is_unfinished(flags):
-                self._connection.execute("DELETE FROM exchange WHERE id = ?", (earlier,))
+                unfinished.append(earlier)
             else:
                 del by_id[earlier.hex()]
                 self.repeated += 1
+        many.delete(self._connection, "exchange", unfinished, "number < ?", self._next)
         return list(by_id.values())
-
-    def _stored(self, ids: list[bytes]) -> list[tuple[bytes, str]]:
-        found: list[tuple[bytes, str]] = []
-        for start in range(0, len(ids), _LOOKED_UP):
-            part = ids[start : start + _LOOKED_UP]
-            marks = ", ".join("?" * len(part))
-            sql = f"SELECT id, flags FROM exchange WHERE id IN ({marks})"  # noqa: S608
-            found += self._connection.execute(sql, part).fetchall()
-        return found
 
     def _first_free_number(self) -> int:
         last = self._connection.execute("SELECT first + size FROM block ORDER BY first DESC LIMIT 1").fetchone()

@@ -11,6 +11,7 @@ import sqlite3
 import time
 
 from rover.backend.options import BackendOptions
+from rover.backend.store import many
 from rover.backend.store.figures import HOUR_S, MINUTE_S
 
 BLOCKS_A_STEP = 16
@@ -75,23 +76,21 @@ class Retention:
         return True
 
     def _remove_blocks(self, before_ns: int, is_large: bool, rows: int) -> bool:
-        found: list[tuple[int, bytes]] = []
-        counted = 0
+        ids: list[bytes] = []
+        removed, last = 0, 0
         sql = "SELECT first, size, written_ns, ids FROM block ORDER BY first"
-        for first, size, written_ns, ids in self._connection.execute(sql):
-            enough = len(found) >= BLOCKS_A_STEP and counted >= 2 * rows
-            if enough or not (is_large or written_ns < before_ns):
+        for first, size, written_ns, packed in self._connection.execute(sql):
+            is_enough = removed >= BLOCKS_A_STEP and len(ids) >= 2 * rows
+            if is_enough or not (is_large or written_ns < before_ns):
                 break
-            found.append((first, ids))
-            counted += size
-        if not found:
+            ids += [packed[at : at + 16] for at in range(0, len(packed), 16)]
+            last = first + size - 1
+            removed += 1
+        if not removed:
             return False
-        # A row that was completed since has another number, in a later block.
-        self._connection.executemany(
-            "DELETE FROM exchange WHERE id = ? AND number = ?",
-            [(ids[at : at + 16], first + at // 16) for first, ids in found for at in range(0, len(ids), 16)],
-        )
-        self._connection.execute("DELETE FROM block WHERE first <= ?", (found[-1][0],))
+        # A row that was completed since has a number in a later block.
+        many.delete(self._connection, "exchange", ids, "number <= ?", last)
+        self._connection.execute("DELETE FROM block WHERE first <= ?", (last,))
         return True
 
     def _remove_old_figures(self, before_s: int) -> bool:
