@@ -37,9 +37,9 @@ class Capture:
         self.engine.start()
         self._confirmer.start()
         hooks = self.hooks()
-        for hook in hooks:
-            if not hook["attached"]:
-                log.info("hook not attached name=%s feeds=%r reason=%r", hook["hook"], hook["feeds"], hook["reason"])
+        missing = [f"{hook['hook']} ({hook['reason']})" for hook in hooks if not hook["attached"]]
+        if missing:
+            log.info("some hooks do not attach, `rover doctor` tells what they feed: %s", ", ".join(missing))
         attached = [hook for hook in hooks if hook["attached"]]
         modes = ",".join(sorted({hook["mode"] for hook in attached}))
         seconds = time.monotonic() - self._begin
