@@ -118,11 +118,16 @@ impl Parser {
     /// only with [`Output::NeedContext`] and with ends of messages that were due before. Out of step, the beginning
     /// of `data` is looked at for a message start, so a slice should be one socket operation.
     pub fn step(&mut self, data: &[u8], time_ns: u64) -> (usize, Output) {
+        if self.message.is_excused && !data.is_empty() {
+            self.message.is_excused = false;
+            if look_anew(self.role, data, self.lines.limit()) == Look::Yes {
+                return (0, self.complete());
+            }
+        }
         match self.state {
             State::Context => (0, Output::NeedContext),
             State::Empty => (0, self.complete()),
             _ if data.is_empty() => (0, Output::NeedMore),
-            State::Length(_) | State::Chunked(_) if self.is_body_left_out(data) => (0, self.complete()),
             State::Start => self.start_line(data, time_ns),
             State::Fields => self.header_lines(data, 0, time_ns),
             State::Length(rest) => {
@@ -244,11 +249,7 @@ impl Parser {
     /// (`Expect: 100-continue`, RFC 9110 §10.1.1). What then begins like a message is the next one.
     pub fn excuse_body(&mut self) {
         self.message.is_excused =
-            self.message.body_bytes == 0 && matches!(self.state, State::Length(_) | State::Chunked(_));
-    }
-
-    fn is_body_left_out(&mut self, data: &[u8]) -> bool {
-        std::mem::take(&mut self.message.is_excused) && look(self.role, data) == Look::Yes
+            self.message.body_bytes == 0 && matches!(self.state, State::Length(_) | State::Chunked(Chunked::START));
     }
 
     fn start_line(&mut self, data: &[u8], time_ns: u64) -> (usize, Output) {
@@ -372,6 +373,7 @@ impl Parser {
 
     fn body(&mut self, n: u64, time_ns: u64) {
         if n > 0 {
+            self.message.is_excused = false;
             self.message.last_ns = time_ns;
             self.message.bytes += n;
             self.message.body_bytes += n;

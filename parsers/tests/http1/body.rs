@@ -2,7 +2,7 @@
 
 use rover_parsers::http1::Role;
 
-use crate::drive::Run;
+use crate::drive::{Piece, Run};
 use crate::vector::{request, response};
 
 /// RFC 9112 §6.2.
@@ -211,4 +211,40 @@ fn skippable_is_the_rest_of_known_content() {
     assert_eq!(run.parser().skippable(), 13);
     run.slices(&[b"defghijklmnop\r"]);
     assert_eq!(run.parser().skippable(), 0);
+}
+
+/// RFC 9110 §10.1.1: after a final answer to `Expect: 100-continue` a client may leave its body out, or send it.
+#[test]
+fn body_that_is_excused_may_be_left_out() {
+    let head = b"PUT /big HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    let cases: [(&[&[u8]], &[&str]); 4] = [
+        (&[b"GET /next HTTP/1.1\r\n\r\n"], &["end body=0", "GET /next 1.1", "end body=0"]),
+        (&[b"body", b"GET /next HTTP/1.1\r\n\r\n"], &["end body=4", "GET /next 1.1", "end body=0"]),
+        (&[b"GET", b"!"], &["end body=4"]),
+        (&[], &["end body=0"]),
+    ];
+    for (slices, expected) in cases {
+        let mut run = Run::other(Role::Request);
+        run.slices(&[head]);
+        run.parser().excuse_body();
+        run.slices(slices).close();
+        assert_eq!(run.events[1..], *expected);
+    }
+}
+
+/// What has begun, or was missed, is not left out.
+#[test]
+fn body_that_has_begun_is_not_excused() {
+    for begun in [Piece::Bytes(b"x"), Piece::Gap(1)] {
+        let mut run = Run::other(Role::Request);
+        run.slices(&[b"PUT /big HTTP/1.1\r\nContent-Length: 20\r\n\r\n"]);
+        run.parser().excuse_body();
+        run.feed(&begun).slices(&[b"GET / HTTP/1.1\r\n\r\n"]).close();
+        assert_eq!(run.events, ["PUT /big 1.1 length=20", "end body=19 incomplete"]);
+        let mut run = Run::other(Role::Request);
+        run.slices(&[b"PUT /big HTTP/1.1\r\nContent-Length: 20\r\n\r\n"]).feed(&begun);
+        run.parser().excuse_body();
+        run.slices(&[b"GET / HTTP/1.1\r\n\r\n"]).close();
+        assert_eq!(run.events, ["PUT /big 1.1 length=20", "end body=19 incomplete"]);
+    }
 }
