@@ -95,6 +95,7 @@ fn a_held_answer_comes_when_the_rows_are_stored() {
     let mut reporter = reporter(&ingest);
     reporter.push(&numbered(1));
     reporter.hand_over();
+    wait(|| ingest.stats().waiting_rows == 1);
     assert_eq!(take(&ingest, 1).len(), 1);
     assert!(!reporter.flush(Duration::from_millis(100)), "taken is not stored");
     assert!(ingest.take_rows(Duration::ZERO, 1).is_empty());
@@ -121,6 +122,38 @@ fn a_stopped_server_leaves_its_rows_and_the_sender_repeats_what_was_not_answered
     let ids: Vec<String> = take(&next, 5).into_iter().map(|row| row.id).collect();
     assert_eq!(ids, (0..5).map(|sequence| numbered(sequence).id.to_string()).collect::<Vec<_>>());
     assert!(reporter.flush(LONG));
+}
+
+#[test]
+fn open_streams_are_told_that_the_server_stops() {
+    let ingest = server(IngestOptions::default());
+    let (runtime, (open, messages)) = (runtime(), tokio::sync::mpsc::channel(1));
+    let mut client = runtime.block_on(EbpfAccessLogServiceClient::connect(url(&ingest))).unwrap();
+    let call = client.collect(Pending(messages));
+    let stopped = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            wait(|| ingest.stats().open_streams == 1);
+            ingest.stop();
+        });
+        runtime.block_on(call).unwrap_err()
+    });
+    drop(open);
+    assert_eq!((stopped.code(), stopped.message()), (Code::Unavailable, "backend stops"));
+    assert_eq!((ingest.stats().open_streams, ingest.stats().broken_streams), (0, 1));
+}
+
+/// A stream of messages that ends when the sender of its channel is dropped.
+struct Pending(tokio::sync::mpsc::Receiver<v3::EbpfAccessLogMessage>);
+
+impl tokio_stream::Stream for Pending {
+    type Item = v3::EbpfAccessLogMessage;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
 }
 
 #[test]

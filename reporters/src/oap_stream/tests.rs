@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use tonic::transport::server::TcpIncoming;
@@ -30,6 +30,8 @@ enum Manner {
     Deaf,
     /// Refuses streams without the token `secret`.
     Strict,
+    /// Answers with OK after the first message.
+    Hasty,
 }
 
 #[derive(Clone)]
@@ -63,6 +65,9 @@ impl EbpfAccessLogService for Fake {
             self.streams.lock().unwrap()[index].push(message);
             if matches!(self.manner, Manner::FailFirst(n) if self.failed.fetch_add(1, Ordering::SeqCst) < n) {
                 return Err(Status::unavailable("as told"));
+            }
+            if self.manner == Manner::Hasty {
+                break;
             }
         }
         if self.manner == Manner::Silent {
@@ -149,11 +154,15 @@ fn options(addresses: &[SocketAddr]) -> OapOptions {
     }
 }
 
+/// A record of one connection between two named ends: the second of a run inherits it.
 fn numbered(sequence: u32) -> Record {
+    static ENDS: OnceLock<[Arc<Identity>; 2]> = OnceLock::new();
+    let named = |service: &str| Arc::new(Identity { service: Some(service.to_owned()), ..Identity::default() });
+    let [local, remote] = ENDS.get_or_init(|| [named("nginx"), named("curl")]).clone();
     let mut record = samples::exchange();
     record.id.sequence = sequence;
     record.path = Some(format!("/{sequence}").into());
-    record.remote.identity = Some(Arc::new(Identity { service: Some("curl".to_owned()), ..Identity::default() }));
+    (record.local.identity, record.remote.identity) = (Some(local), Some(remote));
     record
 }
 
@@ -190,7 +199,7 @@ fn every_record_arrives_once_and_is_acknowledged() {
     let mut reporter = OapReporter::start(options(&[server.address])).unwrap();
     for sequence in 0..3000 {
         assert_eq!(reporter.push(&numbered(sequence)), Pushed::Queued);
-        if sequence % 100 == 99 {
+        if sequence % 10 == 9 {
             reporter.hand_over();
         }
     }
@@ -202,7 +211,9 @@ fn every_record_arrives_once_and_is_acknowledged() {
     assert_eq!(paths, (0..3000).map(|n| format!("/{n}")).collect::<Vec<_>>());
     let nodes: Vec<usize> = messages.iter().enumerate().filter(|(_, m)| m.node.is_some()).map(|(i, _)| i).collect();
     assert_eq!(nodes, [0], "the node is told on the first message of the stream only");
-    assert!(messages[0].connection.is_some() && messages[1].connection.is_some());
+    let connections: Vec<usize> =
+        messages.iter().enumerate().filter(|(_, m)| m.connection.is_some()).map(|(i, _)| i).collect();
+    assert_eq!(connections, (0..3000).step_by(10).collect::<Vec<_>>(), "any batch may become the first of a stream");
     assert!(messages.iter().all(|message| message.rover_record.is_empty()), "OAP gets its own protocol only");
     let boot = messages[0].node.clone().unwrap().boot_time.unwrap();
     assert_eq!(boot.seconds as u64 * 1_000_000_000 + boot.nanos as u64, samples::WALL_NS - 1_000_000);
@@ -264,6 +275,19 @@ fn what_fails_twice_is_counted() {
     assert_eq!((stats.acked, stats.dropped.len()), (1, 1));
 }
 
+/// What was sent after an early answer has been read by nobody.
+#[test]
+fn an_answer_before_the_end_of_the_stream_acknowledges_nothing() {
+    let server = Running::start(Manner::Hasty, false);
+    let mut reporter = OapReporter::start(options(&[server.address])).unwrap();
+    reporter.push(&numbered(1));
+    reporter.hand_over();
+    wait(|| reporter.stats().dropped.get("report_failed") == Some(&1));
+    let stats = reporter.stop(LONG);
+    balance(&stats);
+    assert_eq!(stats.acked, 0);
+}
+
 #[test]
 fn a_dead_backend_never_blocks_and_the_newest_are_refused() {
     let mut server = Running::start(Manner::Polite, false);
@@ -309,7 +333,7 @@ fn what_is_left_at_the_end_is_counted_and_the_end_keeps_its_time() {
 fn a_backend_that_owes_an_answer_is_given_up_and_the_next_address_tried() {
     for manner in [Manner::Silent, Manner::Deaf] {
         let (bad, good) = (Running::start(manner, false), Running::start(Manner::Polite, false));
-        let slow = OapOptions { answer_seconds: 0.3, stream_seconds: 0.05, ..options(&[bad.address, good.address]) };
+        let slow = OapOptions { answer_seconds: 2.0, stream_seconds: 0.05, ..options(&[bad.address, good.address]) };
         let mut reporter = OapReporter::start(slow).unwrap();
         // More than flow control takes unread.
         let many = 2000;
