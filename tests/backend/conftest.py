@@ -34,15 +34,28 @@ def store(options: BackendOptions) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Path:
-    """A folder as the web build leaves it."""
-    folder = tmp_path / "static"
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the web build leaves it, with a link in it to a file beside it that nobody may see."""
+    folder = tmp_path_factory.mktemp("web") / "static"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<!doctype html><title>rover</title>")
     (folder / "assets" / "index-abc123.js").write_text("export {};")
     (folder / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (folder.parent / "secret.txt").write_text("secret")
+    (folder / "link.txt").symlink_to(folder.parent / "secret.txt")
     return folder
+
+
+@pytest.fixture(scope="session")
+def quiet(tmp_path_factory: pytest.TempPathFactory, page: Path) -> Iterator[httpx.Client]:
+    """A client of a backend whose store stays empty, shared by all tests that need no rows."""
+    path = tmp_path_factory.mktemp("quiet") / "rover.db"
+    options = BackendOptions(store_path=path, http_address="127.0.0.1:0")
+    backend = Backend(options, open_store(options), lambda: FACTS, page)
+    with httpx.Client(base_url=backend.start(), timeout=20) as opened:
+        yield opened
+    backend.stop()
 
 
 @pytest.fixture

@@ -191,10 +191,10 @@ def test_endpoints_of_a_service(client: httpx.Client, put: Callable[..., None], 
     assert client.get("/api/services/nobody/endpoints").json()["endpoints"] == []
 
 
-def test_an_empty_store_has_empty_answers(client: httpx.Client) -> None:
+def test_an_empty_store_has_empty_answers(quiet: httpx.Client) -> None:
     """Not errors: the page says what to do."""
-    assert client.get("/api/services").json()["services"] == []
-    assert client.get("/api/exchanges").json() == {"exchanges": [], "next": None}
+    assert quiet.get("/api/services").json()["services"] == []
+    assert quiet.get("/api/exchanges").json() == {"exchanges": [], "next": None}
 
 
 def test_node_and_ledger_tell_what_the_daemon_says(client: httpx.Client, put: Callable[..., None]) -> None:
@@ -279,9 +279,9 @@ BAD: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "message"), BAD, ids=[path[:50] for path, _ in BAD])
-def test_a_bad_parameter_is_an_error_that_says_which(client: httpx.Client, path: str, message: str) -> None:
+def test_a_bad_parameter_is_an_error_that_says_which(quiet: httpx.Client, path: str, message: str) -> None:
     """400 in the one shape, never a guess and never a traceback."""
-    answer = client.get(path)
+    answer = quiet.get(path)
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert error["code"] == "bad_parameter"
@@ -289,9 +289,9 @@ def test_a_bad_parameter_is_an_error_that_says_which(client: httpx.Client, path:
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/services/cart", "/api/exchanges/a/b"])
-def test_an_unknown_path_of_the_api_is_404_as_json(client: httpx.Client, path: str) -> None:
+def test_an_unknown_path_of_the_api_is_404_as_json(quiet: httpx.Client, path: str) -> None:
     """Not the web page, which answers every other path."""
-    answer = client.get(path, follow_redirects=True)
+    answer = quiet.get(path, follow_redirects=True)
     assert answer.status_code in (400, 404)
     assert set(answer.json()["error"]) == {"code", "message"}
 

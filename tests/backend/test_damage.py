@@ -103,6 +103,24 @@ def test_a_damaged_page_that_a_reader_finds_is_examined(
     store.close()
 
 
+@pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])
+def test_a_file_that_somebody_removes_is_made_again(
+    options: BackendOptions, store: Store, caplog: pytest.LogCaptureFixture, suffixes: tuple[str, ...]
+) -> None:
+    """Rather than writing on into a file that nobody can open any more."""
+    assert works(store)
+    for suffix in suffixes:
+        os.unlink(f"{options.store_path}{suffix}")
+    store.put([row(START_NS, 1)])
+    assert store.flush()
+    assert works(store)
+    assert options.store_path.exists()
+    assert caplog.text.count("store=gone") == 1
+    checked = sqlite3.connect(options.store_path)
+    assert checked.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    checked.close()
+
+
 def test_a_damaged_block_costs_its_records_only(options: BackendOptions) -> None:
     """SQLite has no checksums: a flipped bit inside a value is found when it is decompressed."""
     fill(options, 200)

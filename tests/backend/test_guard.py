@@ -15,9 +15,9 @@ PATHS = ["/", "/api/services", "/openapi.json", "/assets/index-abc123.js", "/api
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_answer_carries_the_security_headers(client: httpx.Client, path: str) -> None:
+def test_every_answer_carries_the_security_headers(quiet: httpx.Client, path: str) -> None:
     """Errors and files included."""
-    headers = client.get(path).headers
+    headers = quiet.get(path).headers
     policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
@@ -29,27 +29,27 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client, path: s
     assert "server" not in headers
 
 
-def test_answers_of_the_api_are_not_kept(client: httpx.Client) -> None:
+def test_answers_of_the_api_are_not_kept(quiet: httpx.Client) -> None:
     """Neither by the browser nor by anything between."""
-    assert client.get("/api/services").headers["cache-control"] == "no-store"
-    assert client.get("/api/services?x=1").headers["cache-control"] == "no-store"
+    assert quiet.get("/api/services").headers["cache-control"] == "no-store"
+    assert quiet.get("/api/services?x=1").headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
     "host", ["attacker.example", "127.0.0.1.attacker.example", "localhost.attacker.example:8080", ""]
 )
-def test_a_name_that_is_not_loopback_is_refused(client: httpx.Client, host: str) -> None:
+def test_a_name_that_is_not_loopback_is_refused(quiet: httpx.Client, host: str) -> None:
     """DNS rebinding: the page of somebody else reaches the address, but under its own name."""
     for path in PATHS:
-        answer = client.get(path, headers={"Host": host})
+        answer = quiet.get(path, headers={"Host": host})
         assert answer.status_code == 421
         assert answer.json()["error"]["code"] == "wrong_host"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:9999", "127.8.8.8", "[::1]:8080", "[::1]"])
-def test_loopback_has_many_names(client: httpx.Client, host: str) -> None:
+def test_loopback_has_many_names(quiet: httpx.Client, host: str) -> None:
     """With any port: ssh -L 9999:localhost:8080 keeps its own."""
-    assert client.get("/api/services", headers={"Host": host}).status_code == 200
+    assert quiet.get("/api/services", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -61,28 +61,29 @@ def test_what_only_looks_like_loopback_is_not(host: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"])
-def test_only_reading_is_allowed(client: httpx.Client, method: str) -> None:
+def test_only_reading_is_allowed(quiet: httpx.Client, method: str) -> None:
     """There is nothing to change; no preflight is answered."""
     for path in PATHS:
-        answer = client.request(method, path)
+        answer = quiet.request(method, path)
         assert answer.status_code == 405
         assert answer.headers["allow"] == "GET, HEAD"
 
 
-def test_head_is_get_without_a_body(client: httpx.Client) -> None:
+def test_head_is_get_without_a_body(quiet: httpx.Client) -> None:
     """For whoever checks that it is there."""
-    answer = client.head("/api/services")
+    answer = quiet.head("/api/services")
     assert (answer.status_code, answer.content) == (200, b"")
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, store: Store, page: Path) -> Iterator[str]:
-    """Base URL of a backend that is bound to every address, and so needs a token."""
+def guarded(tmp_path: Path, store: Store, page: Path) -> Iterator[httpx.Client]:
+    """A client of a backend that is bound to every address, and so needs a token."""
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\nsecond line is not part of it\n")
     options = BackendOptions(store_path=tmp_path / "unused", http_address="0.0.0.0:0", http_token_file=file)
     backend = Backend(options, store, dict, page)
-    yield backend.start().replace("0.0.0.0", "127.0.0.1")
+    with httpx.Client(base_url=backend.start().replace("0.0.0.0", "127.0.0.1")) as opened:
+        yield opened
     backend.stop()
 
 
@@ -91,7 +92,7 @@ def basic(password: str) -> str:
     return "Basic " + base64.b64encode(f"anyone:{password}".encode()).decode()
 
 
-def test_beyond_loopback_nothing_is_answered_without_the_token(guarded: str) -> None:
+def test_beyond_loopback_nothing_is_answered_without_the_token(guarded: httpx.Client) -> None:
     """Page and files included; a browser is told to ask for it."""
     for path in PATHS:
         for value in (
@@ -104,16 +105,16 @@ def test_beyond_loopback_nothing_is_answered_without_the_token(guarded: str) -> 
             "Basic " + "A" * 7,
             "Digest x",
         ):
-            answer = httpx.get(guarded + path[1:], headers={} if value is None else {"Authorization": value})
+            answer = guarded.get(path, headers={} if value is None else {"Authorization": value})
             assert answer.status_code == 401, value
             assert answer.headers["www-authenticate"].startswith("Basic ")
             assert TOKEN not in answer.text
 
 
-def test_beyond_loopback_the_token_opens(guarded: str) -> None:
+def test_beyond_loopback_the_token_opens(guarded: httpx.Client) -> None:
     """As Bearer for programs, as a password for browsers; under whatever name the node is known."""
     for value in (f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic(TOKEN)):
-        answer = httpx.get(guarded + "api/services", headers={"Authorization": value, "Host": "node-7.example"})
+        answer = guarded.get("/api/services", headers={"Authorization": value, "Host": "node-7.example"})
         assert answer.status_code == 200, value
 
 

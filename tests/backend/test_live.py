@@ -80,7 +80,7 @@ def listen(client: httpx.Client) -> Iterator[Callable[..., Listener]]:
 
 
 def test_exchanges_arrive_as_they_are_stored(listen: Callable[..., Listener], put: Callable[..., None]) -> None:
-    """Whole, in the order in which they were stored, within a second."""
+    """Whole, in the order in which they were stored, within a second, two on a busy machine."""
     listener = listen()
     assert listener.response.headers["content-type"].startswith("text/event-stream")
     assert listener.response.headers["cache-control"] == "no-store"
@@ -88,7 +88,7 @@ def test_exchanges_arrive_as_they_are_stored(listen: Callable[..., Listener], pu
     began = time.monotonic()
     put(*rows[:5])
     wait_until(lambda: len(listener.events) == 5, "five exchanges arrive")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     put(*rows[5:])
     wait_until(lambda: len(listener.events) == 20, "all exchanges arrive")
     assert [data for _, data in listener.events] == records(rows)

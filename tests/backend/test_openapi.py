@@ -13,9 +13,9 @@ from rover.backend.api.reference import reference
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_is_served_as_it_is_made(client: httpx.Client) -> None:
+def test_the_page_is_served_as_it_is_made(quiet: httpx.Client) -> None:
     """From the same table as the routes."""
-    assert client.get("/openapi.json").text == render(document(table(), API_VERSION))
+    assert quiet.get("/openapi.json").text == render(document(table(), API_VERSION))
 
 
 @pytest.mark.parametrize(("file", "word"), [("web/openapi.json", "openapi"), ("docs/api.md", "markdown")])
@@ -45,13 +45,13 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("path", document(table(), API_VERSION)["paths"])
-def test_every_operation_is_served_and_knows_the_parameters_that_it_names(client: httpx.Client, path: str) -> None:
+def test_every_operation_is_served_and_knows_the_parameters_that_it_names(quiet: httpx.Client, path: str) -> None:
     """A parameter of the page is never unknown to the server."""
     named = document(table(), API_VERSION)["paths"][path]["get"]["parameters"]
     url = path.replace("{name}", "cart").replace("{id}", "0" * 32)
     for parameter in [each["name"] for each in named if each["in"] == "query"]:
-        with client.stream("GET", url, params={parameter: "\x7f" * 50}) as answer:
+        with quiet.stream("GET", url, params={parameter: "\x7f" * 50}) as answer:
             assert answer.status_code in (200, 400)
             text = "" if answer.status_code == 200 else answer.read().decode()
         assert "unknown field" not in text
-    assert client.get(url, params={"surely": "unknown"}).status_code == 400
+    assert quiet.get(url, params={"surely": "unknown"}).status_code == 400

@@ -13,32 +13,32 @@ from rover.backend import Backend, BackendOptions, Store
     "path",
     ["/", "/index.html", "/services", "/services/cart", "/services/a.b/c", "/exchanges/00ff", "/nodes", "/whatever"],
 )
-def test_every_view_is_the_page(client: httpx.Client, path: str) -> None:
+def test_every_view_is_the_page(quiet: httpx.Client, path: str) -> None:
     """The address says what to show: it can be opened, kept and sent to others."""
-    answer = client.get(path)
+    answer = quiet.get(path)
     assert answer.status_code == 200
     assert "<title>rover</title>" in answer.text
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["cache-control"] == "no-cache"
 
 
-def test_files_with_a_hash_in_their_name_are_kept(client: httpx.Client) -> None:
+def test_files_with_a_hash_in_their_name_are_kept(quiet: httpx.Client) -> None:
     """Others are asked for again, which costs a 304."""
-    asset = client.get("/assets/index-abc123.js")
+    asset = quiet.get("/assets/index-abc123.js")
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert asset.headers["content-type"].startswith("text/javascript")
-    icon = client.get("/favicon.svg")
+    icon = quiet.get("/favicon.svg")
     assert icon.headers["cache-control"] == "no-cache"
-    again = client.get("/favicon.svg", headers={"If-None-Match": icon.headers["etag"]})
+    again = quiet.get("/favicon.svg", headers={"If-None-Match": icon.headers["etag"]})
     assert again.status_code == 304
 
 
 @pytest.mark.parametrize(
     "path", ["/missing.js", "/assets/missing.js", "/favicon.svg/x.png", "/%00.js", f"/{'x' * 300}.js"]
 )
-def test_a_missing_file_is_404_not_the_page(client: httpx.Client, path: str) -> None:
+def test_a_missing_file_is_404_not_the_page(quiet: httpx.Client, path: str) -> None:
     """A script that is not there must not be answered with HTML."""
-    answer = client.get(path)
+    answer = quiet.get(path)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
 
@@ -54,14 +54,12 @@ def test_a_missing_file_is_404_not_the_page(client: httpx.Client, path: str) -> 
         "/link.txt",
     ],
 )
-def test_nothing_outside_the_folder_is_served(client: httpx.Client, page: Path, path: str) -> None:
+def test_nothing_outside_the_folder_is_served(quiet: httpx.Client, path: str) -> None:
     """Not by dots, not by slashes, not by a link."""
-    (page.parent / "secret.txt").write_text("secret")
-    (page / "link.txt").symlink_to(page.parent / "secret.txt")
     # httpx would tidy the path: it is sent as it stands here.
-    request = client.build_request("GET", "/")
+    request = quiet.build_request("GET", "/")
     request.url = request.url.copy_with(raw_path=path.encode())
-    assert "secret" not in client.send(request).text
+    assert "secret" not in quiet.send(request).text
 
 
 def test_without_a_built_page_it_says_how_to_build_it(

@@ -87,5 +87,5 @@ async def _refuse_http(_: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, error: Exception) -> Response:
-    log.error("http=failed path=%s error=%r", request.url.path[:80], error)
+    log.error("http=failed path=%r error=%r", request.url.path[:80], error)
     return error_response(500, "internal", "rover has failed here; its log says how")

@@ -27,6 +27,7 @@ class StoreFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._opened: tuple[int, int] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The rover that holds this lock is the one writer; the kernel drops it when the process ends.
@@ -63,13 +64,24 @@ class StoreFile:
                 source.replace(f"{self.path}.corrupt{suffix}")
         log.error("store=corrupt path=%s reason=%r set_aside=%s.corrupt", self.path, reason, self.path)
 
+    def is_in_place(self) -> bool:
+        """Whether the file that is open is still the one at the path: somebody may have removed or replaced it."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._opened
+
     def unlock(self) -> None:
         """Give the path up."""
         os.close(self._lock)
 
     def _open(self) -> sqlite3.Connection:
         # Made here, empty, because SQLite would let everyone read what was requested; its other files inherit the mode.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        found = os.fstat(file)
+        self._opened = (found.st_dev, found.st_ino)
+        os.close(file)
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
         try:
             for pragma in (

@@ -193,6 +193,8 @@ class Writer:
         try:
             if self._is_suspect:
                 self._examine()
+            if not self._file.is_in_place():
+                self._follow_path()
             while self._retention.step(rows) and not rows and not self._queue and not self._is_closing:
                 pass
             while not rows and not self._queue and not self._is_closing and self._retention.shrink():
@@ -210,14 +212,24 @@ class Writer:
             self._begin_anew(str(found))
 
     def _begin_anew(self, reason: str) -> None:
+        """Set the damaged file aside and go on with a new one."""
+        self._let_go()
+        self._file.set_aside(reason.splitlines()[0])
+        self._use(self._file.connect())
+
+    def _follow_path(self) -> None:
+        """Go on with what is at the path now: the file that was open has been removed or replaced there."""
+        log.warning("store=gone path=%s msg=%r", self._file.path, "the file was removed or replaced: opening it anew")
+        self._let_go()
+        self._use(self._file.connect())
+
+    def _let_go(self) -> None:
         with self._changed:
             self._lost["malformed"] += self._inserter.malformed
             self._inserter.malformed = 0
         self._is_broken = True
         self._connection.close()
-        self._file.set_aside(reason.splitlines()[0])
         self._on_new_file()
-        self._use(self._file.connect())
 
     def _lose(self, rows: Sequence[Row], cause: str, error: Exception) -> None:
         with self._changed:
