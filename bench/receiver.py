@@ -14,6 +14,7 @@ from types import FrameType
 import h2.config
 import h2.connection
 import h2.events
+import h2.settings
 
 WINDOW = 1 << 24
 """Flow-control window of connection and streams: large enough that the sender never waits for it."""
@@ -85,8 +86,8 @@ class Connection(threading.Thread):
         """Read, count, give the window back, answer what has ended."""
         h2_config = h2.config.H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False)
         protocol = h2.connection.H2Connection(h2_config)
-        protocol.local_settings.initial_window_size = WINDOW
         protocol.initiate_connection()
+        protocol.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW})
         protocol.increment_flow_control_window(WINDOW)
         self.sock.sendall(protocol.data_to_send())
         while data := self.sock.recv(1 << 18):

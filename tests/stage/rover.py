@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,14 +23,19 @@ READY_SECONDS = 30.0
 """Not the product's limit, which bench measures, but how long a busy machine may need before a test gives up."""
 
 
-class Rover:
-    """One running `rover watch --format json`, used with `with`: inside the block all hooks are attached.
+WATCH = ("watch", "--format", "json")
 
-    `records` grows in the order in which rover wrote them; `errors` has the lines of its stderr.
+
+class Rover:
+    """One running rover, used with `with`: inside the block all hooks are attached.
+
+    `records` grows in the order in which rover wrote them to stdout; `errors` has the lines of its stderr.
     """
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        self.command = [str(EXECUTABLE), "watch", "--format", "json", *arguments]
+    def __init__(
+        self, *arguments: str, command: Sequence[str] = WATCH, environment: dict[str, str] | None = None
+    ) -> None:
+        self.command = [str(EXECUTABLE), *command, *arguments]
         self.environment = {**os.environ, **(environment or {})}
         self.records: list[Record] = []
         self._by_server: dict[tuple[int, str], list[Record]] = {}

@@ -1,0 +1,52 @@
+"""`python -m bench`: measure on this machine, print the table, write JSON. Needs root; takes about three minutes."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.results import Figure, print_table, write_json
+from bench.rows import bystander, completeness, idle_memory, native_cost, server_cost, start
+from bench.setting import Plan
+
+ENGINE_US, BPF_US = 5.0, 2.5
+"""The most that an exchange may cost here."""
+
+
+def main() -> int:
+    """Measure the rows that are asked for; returns 1 when a limit is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rows", default="1,2,3,4,5,6,7", help="rows to measure, for instance 1,3")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured; the median counts")
+    parser.add_argument("--seconds", type=int, default=4, help="length of a load")
+    parser.add_argument("--sustained", type=int, default=60, help="length of the load at a steady rate (row 2)")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("bench: needs root: sudo make bench", file=sys.stderr)
+        return 3
+    rows = {int(row) for row in options.rows.split(",")}
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="rover-bench.") as folder:
+        plan = Plan(Path(folder), options.rounds, options.seconds)
+        measures: list[tuple[set[int], Callable[[], list[Figure]]]] = [
+            ({1}, lambda: server_cost(plan)),
+            ({2}, lambda: completeness(plan, options.sustained)),
+            ({3, 4}, lambda: native_cost(plan, ENGINE_US, BPF_US)),
+            ({5}, lambda: idle_memory(plan)),
+            ({6}, lambda: start(plan)),
+            ({7}, lambda: bystander(plan)),
+        ]
+        for covered, measure in measures:
+            if covered & rows:
+                print(f"measuring row {', '.join(map(str, sorted(covered)))} …", file=sys.stderr, flush=True)
+                figures += measure()
+    figures.sort(key=lambda each: each.row)
+    print_table(figures)
+    print(f"written to {write_json('machine', figures)}")
+    return 1 if any(each.verdict == "MISSED" for each in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

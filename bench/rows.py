@@ -1,0 +1,149 @@
+"""The rows of the table. Each function measures one or two of them and returns their figures."""
+
+import subprocess
+import time
+from functools import partial
+from statistics import median
+
+from bench.results import Figure, median_figure
+from bench.setting import Load, Plan, observed, requests_counted, run_load, server
+from tests.fidelity.messages import request, response
+from tests.stage.bpf import statistics
+from tests.stage.cpu import resident_bytes
+from tests.stage.dialogue import Dialogue
+from tests.stage.ports import free_port
+from tests.stage.rover import NO_CAUSES, Rover, unexplained
+
+SUSTAINED_PER_SECOND = 20_000
+PACED = """
+-- 64 connections that each wait so long between requests make about 20 000 requests per second.
+function delay() return 3 end
+"""
+
+
+def server_cost(plan: Plan) -> list[Figure]:
+    """Row 1: requests per second and CPU of the server per request, without and with rover by turns."""
+    off: list[Load] = []
+    on: list[Load] = []
+    with server(plan.folder / "nginx") as nginx:
+        run_load(nginx, plan, seconds=1)
+        for _ in range(plan.rounds):
+            off.append(run_load(nginx, plan))
+            with observed(plan):
+                on.append(run_load(nginx, plan))
+    ratios = [with_rover.cpu_us / without.cpu_us for with_rover, without in zip(on, off, strict=True)]
+    return [
+        median_figure(1, "requests per second, rover off", [each.per_second for each in off], "1/s"),
+        median_figure(1, "requests per second, rover on", [each.per_second for each in on], "1/s"),
+        median_figure(1, "nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit),
+        median_figure(1, "nginx CPU per request, rover on", [each.cpu_us for each in on], plan.unit),
+        median_figure(1, "nginx CPU per request, on / off", ratios, "×", limit=1.15),
+    ]
+
+
+def completeness(plan: Plan, seconds: int = 60) -> list[Figure]:
+    """Row 2: requests that nginx counted against exchanges that were received, at a steady rate and at full speed."""
+    figures = []
+    for name, script, connections, length in (
+        (f"at {SUSTAINED_PER_SECOND}/s for {seconds} s", PACED, 64, seconds),
+        ("at full speed", None, plan.connections, plan.seconds),
+    ):
+        with server(plan.folder / "nginx") as nginx:
+            before = requests_counted(nginx)
+            with observed(plan) as observation:
+                pace = Plan(plan.folder, plan.rounds, plan.seconds, connections, plan.unit)
+                load = run_load(nginx, pace, script, length)
+                counted = requests_counted(nginx) - before
+        assert observation.ledger is not None
+        assert observation.received is not None
+        assert observation.peak_bytes is not None
+        losses = {cause: count for cause, count in observation.ledger.items() if count and cause not in NO_CAUSES}
+        share, detail = 100 * observation.received / counted, f"{observation.received} of {counted}, ledger {losses}"
+        figures += [
+            Figure(2, f"{name}: rate", load.per_second, "1/s"),
+            Figure(2, f"{name}: reported of counted", share, "%", limit=100, is_least=True, detail=detail),
+            Figure(2, f"{name}: events unexplained", abs(unexplained(observation.ledger)), "", limit=0),
+            Figure(5, f"{name}: largest resident memory", observation.peak_bytes / 1e6, "MB", limit=200),
+        ]
+    return figures
+
+
+def native_cost(plan: Plan, engine_limit: float, bpf_limit: float) -> list[Figure]:
+    """Rows 3 and 4: BPF and engine per server-side exchange, encoding and sending to the receiver included.
+
+    Everything that rover's programs do on the machine is charged to the server's exchanges, what they do in wrk too."""
+    engine: list[float] = []
+    bpf: list[float] = []
+    runs: list[float] = []
+    by_thread: dict[str, list[float]] = {}
+    with server(plan.folder / "nginx") as nginx:
+        for _ in range(plan.rounds):
+            with statistics(), observed(plan) as observation:
+                run_load(nginx, plan, seconds=1)
+                observation.mark()
+                load = run_load(nginx, plan)
+                ran, spent = observation.runs(), observation.cpu_ns()
+            bpf.append(ran.time_ns / load.requests / 1000)
+            runs.append(ran.runs / load.requests)
+            engine.append(sum(spent.values()) / load.requests / 1000)
+            for name, nanoseconds in spent.items():
+                by_thread.setdefault(name, []).append(nanoseconds / load.requests / 1000)
+    parts = sorted(((median(values), name) for name, values in by_thread.items()), reverse=True)
+    threads = ", ".join(f"{name} {value:.2f}" for value, name in parts if value >= 0.005)
+    return [
+        median_figure(3, "BPF per exchange", bpf, plan.unit, limit=bpf_limit),
+        median_figure(3, "BPF program runs per exchange", runs, ""),
+        median_figure(4, "rover CPU per exchange, all threads", engine, plan.unit, limit=engine_limit, detail=threads),
+    ]
+
+
+def idle_memory(plan: Plan) -> list[Figure]:
+    """Row 5: resident memory of a daemon that has nothing to tell."""
+    with observed(plan) as observation:
+        return [Figure(5, "resident memory, idle", resident_bytes(observation.rover.pid) / 1e6, "MB", limit=80)]
+
+
+def start(plan: Plan) -> list[Figure]:
+    """Row 6: from the start of the process to `ready`, and to the first record on stdout."""
+    ready: list[float] = []
+    first: list[float] = []
+    for _ in range(plan.rounds):
+        talk = Dialogue(free_port())
+        begin = time.monotonic()
+        with talk, Rover("--port", str(talk.port)) as rover:
+            assert rover.ready_seconds is not None
+            ready.append(rover.ready_seconds)
+            while not rover.wait_for(partial(bool, rover.records), 0.02):
+                talk.ask(request("GET", "/first"))
+                talk.answer(response(200))
+                assert time.monotonic() < begin + 30, "no record"
+            first.append(time.monotonic() - begin)
+    return [
+        median_figure(6, "start to ready", ready, "s", limit=2),
+        median_figure(6, "start to first record", first, "s", limit=2),
+    ]
+
+
+def bystander(plan: Plan) -> list[Figure]:
+    """Row 7: a process that makes nothing but system calls, none of them on a socket: `dd bs=1`."""
+    dd = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=1000000", "status=none"]
+
+    def once() -> float:
+        begin = time.monotonic()
+        subprocess.run(dd, check=True)
+        return time.monotonic() - begin
+
+    off: list[float] = []
+    on: list[float] = []
+    once()
+    for _ in range(plan.rounds):
+        off += [once(), once()]
+        with observed(plan):
+            on += [once(), once()]
+    # The fastest run is the one that the rest of the machine disturbed least.
+    slow_down = 100 * (min(on) / min(off) - 1)
+    return [
+        median_figure(7, "dd bs=1, a million times, rover off", off, "s"),
+        median_figure(7, "dd bs=1, a million times, rover on", on, "s"),
+        Figure(7, "slow-down of the fastest run", slow_down, "%", limit=2, detail="noise is a few %"),
+    ]

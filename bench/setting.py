@@ -1,0 +1,128 @@
+"""What a measurement runs against: an nginx under a load by wrk, and a rover that reports it to a draining receiver."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.stage.bpf import Runs, runs_of
+from tests.stage.cpu import cpu_ns_by_thread, resident_bytes
+from tests.stage.nginx import Nginx
+from tests.stage.ports import free_port, wait_listening
+from tests.stage.rover import Ledger, Rover
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often to measure. `unit` names what a thousand nanoseconds of CPU time are."""
+
+    folder: Path
+    rounds: int = 5
+    seconds: int = 4
+    connections: int = 16
+    unit: str = "µs"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load did: requests that nginx counted and the CPU time that its worker took for them."""
+
+    requests: int
+    seconds: float
+    cpu_ns: int
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second as wrk saw them."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU of the server per request, in microseconds."""
+        return self.cpu_ns / self.requests / 1000
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Nginx]:
+    """One nginx worker that answers from memory and writes no log: the cheapest exchange that a real server has."""
+    with Nginx(folder, free_port(), has_log=False) as nginx:
+        yield nginx
+
+
+def requests_counted(nginx: Nginx) -> int:
+    """Requests that nginx has counted since its start, this question included."""
+    with urllib.request.urlopen(nginx.url("/requests"), timeout=10) as answer:
+        return int(answer.read().split()[9])
+
+
+def run_load(nginx: Nginx, plan: Plan, script: str | None = None, seconds: int | None = None) -> Load:
+    """Wrk at full speed, or as fast as `script` lets it, on kept connections."""
+    (worker,) = nginx.worker_pids()
+    wrk = ["wrk", "-t1", f"-c{plan.connections}", f"-d{seconds or plan.seconds}s"]
+    if script:
+        (plan.folder / "load.lua").write_text(script)
+        wrk += ["-s", str(plan.folder / "load.lua")]
+    requests, spent = requests_counted(nginx), server_cpu_ns(worker)
+    done = subprocess.run([*wrk, nginx.url("/small")], check=True, capture_output=True, text=True, timeout=600)
+    spent, requests = server_cpu_ns(worker) - spent, requests_counted(nginx) - requests
+    took = re.search(r"requests in ([\d.]+)(s|m)", done.stdout)
+    assert took, done.stdout
+    return Load(requests, float(took[1]) * (60 if took[2] == "m" else 1), spent)
+
+
+def server_cpu_ns(worker: int) -> int:
+    """CPU time of nginx's worker."""
+    return int(Path(f"/proc/{worker}/schedstat").read_text().split()[0])
+
+
+@dataclass
+class Observed:
+    """A running daemon that watches only the server, and what it has cost since the block began."""
+
+    rover: Rover
+    _cpu_before: dict[str, int]
+    _runs_before: Runs
+    ledger: Ledger | None = None
+    received: int | None = None
+    """Exchanges that arrived at the receiver; known after the block, as are the others without a value yet."""
+    peak_bytes: int | None = None
+
+    def mark(self) -> None:
+        """Count costs from here on."""
+        self._cpu_before, self._runs_before = cpu_ns_by_thread(self.rover.pid), runs_of(self.rover.pid)
+
+    def cpu_ns(self) -> dict[str, int]:
+        """CPU time of each thread since the mark."""
+        now = cpu_ns_by_thread(self.rover.pid)
+        return {name: spent - self._cpu_before.get(name, 0) for name, spent in now.items()}
+
+    def runs(self) -> Runs:
+        """Runs of BPF programs since the mark; their time is counted only while statistics are on."""
+        now = runs_of(self.rover.pid)
+        return Runs(now.runs - self._runs_before.runs, now.time_ns - self._runs_before.time_ns)
+
+
+@contextmanager
+def observed(plan: Plan) -> Iterator[Observed]:
+    """A `rover daemon` that watches nginx alone and reports to a draining receiver, while the block runs."""
+    port, count = free_port(), plan.folder / "received"
+    file = plan.folder / "rover.yaml"
+    file.write_text(f"watch:\n  include:\n    - exe: nginx\nreporters:\n  oap:\n    addresses: [127.0.0.1:{port}]\n")
+    receiver = subprocess.Popen([sys.executable, "-m", "bench.receiver", str(port), str(count)], env=dict(os.environ))
+    try:
+        wait_listening(port, seconds=60)
+        with Rover("-c", str(file), command=("daemon",)) as rover:
+            observation = Observed(rover, {}, Runs(0, 0))
+            observation.mark()
+            yield observation
+            observation.peak_bytes = resident_bytes(rover.pid, is_peak=True)
+            observation.ledger = rover.stop(60)
+    finally:
+        receiver.terminate()
+        receiver.wait(20)
+    observation.received = int(count.read_text())
