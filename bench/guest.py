@@ -1,4 +1,4 @@
-"""The part of `make bench-vm` that runs in the virtual machine: rows 1, 3 and 4. Its time is a count of instructions."""
+"""The part of `make bench-vm` that runs in the virtual machine: rows 1, 3 and 4; its time counts instructions."""
 
 import sys
 import tempfile

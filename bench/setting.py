@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.stage.bpf import Runs, runs_of
 from tests.stage.cpu import cpu_ns_by_thread, resident_bytes
+from tests.stage.deadline import wait_until
 from tests.stage.nginx import Nginx
 from tests.stage.ports import free_port, wait_listening
 from tests.stage.rover import Ledger, Rover
@@ -55,9 +56,14 @@ def server(folder: Path) -> Iterator[Nginx]:
 
 
 def requests_counted(nginx: Nginx) -> int:
-    """Requests that nginx has counted since its start, this question included."""
-    with urllib.request.urlopen(nginx.url("/requests"), timeout=10) as answer:
-        return int(answer.read().split()[9])
+    """Requests that nginx has counted since its start, this question included; asked when nobody else is connected."""
+
+    def counted() -> int:
+        with urllib.request.urlopen(nginx.url("/requests"), timeout=10) as answer:
+            words = answer.read().split()
+        return int(words[9]) if int(words[2]) == 1 else 0
+
+    return wait_until(counted, "the end of all other connections to nginx")
 
 
 def run_load(nginx: Nginx, plan: Plan, script: str | None = None, seconds: int | None = None) -> Load:

@@ -1,6 +1,6 @@
 """`python -m bench.vm`: rows 1, 3 and 4 as instructions, in a virtual machine with a stock Debian kernel.
 
-What is counted does not depend on the load of this machine, nor on which machine it is: these are the figures to quote."""
+What is counted depends neither on the load of this machine nor on which machine it is: these are the figures to quote."""
 
 import argparse
 import subprocess
@@ -23,17 +23,8 @@ def main() -> int:
     fetch = subprocess.run([VM / "kernels.sh", suite], stdout=subprocess.PIPE, text=True, check=True)
     with tempfile.TemporaryDirectory(prefix="rover-bench-vm.") as out:
         guest = [sys.executable, "-m", "bench.guest", "/out"]
-        boot = [
-            VM / "vmrun",
-            "--instructions",
-            "--out",
-            out,
-            "--timeout",
-            str(SECONDS),
-            fetch.stdout.strip(),
-            "--",
-            *guest,
-        ]
+        options = ["--instructions", "--out", out, "--timeout", str(SECONDS)]
+        boot = [str(VM / "vmrun"), *options, fetch.stdout.strip(), "--", *guest]
         status = subprocess.run(boot, cwd=ROOT).returncode
         figures = Path(out) / "vm.json"
         if figures.exists():

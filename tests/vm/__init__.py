@@ -1,0 +1,1 @@
+"""Other kernels, booted in a virtual machine: `make vm`."""
