@@ -32,8 +32,10 @@ impl Pool {
     /// At most this many; with the size of a batch that is what one stream holds.
     const MOST: usize = 64;
 
-    fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    /// A buffer, one of `capacity` bytes if it has to be made.
+    fn take(&self, capacity: usize) -> Vec<u8> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        known.unwrap_or_else(|| Vec::with_capacity(capacity))
     }
 
     fn give(&self, mut buffer: Vec<u8>) {
@@ -96,7 +98,9 @@ impl OpenBatch {
 
     /// The batch as it goes to the sender; this one starts afresh.
     pub fn seal(&mut self) -> Batch {
-        let buffer = std::mem::replace(&mut self.bytes, self.pool.take());
+        // The next batch is mostly about as large.
+        let next = self.pool.take(self.bytes.len());
+        let buffer = std::mem::replace(&mut self.bytes, next);
         let ends = std::mem::take(&mut self.ends);
         self.ends.reserve(ends.len());
         let bytes = Bytes::from_owner(Pooled { buffer, pool: Arc::clone(&self.pool) });
