@@ -1,6 +1,6 @@
 """`python -m bench.vm`: rows 1, 3 and 4 as instructions, in a virtual machine with a stock Debian kernel.
 
-What is counted depends neither on the load of this machine nor on which machine it is: these are the figures to quote."""
+What is counted depends neither on this machine's load nor on which machine it is: they are the figures to quote.
 
 import argparse
 import subprocess

@@ -40,15 +40,15 @@ def one_exchange(*arguments, asked=ASKED, answered=ANSWERED, environment=None):
 @pytest.mark.parametrize(
     ("arguments", "query"),
     [
-        ((), "name=*&empty=*&*&name=*"),
-        (("--query", "mask"), "name=*&empty=*&*&name=*"),
+        ((), "name=*&empty=*&flag&name=*"),
+        (("--query", "mask"), "name=*&empty=*&flag&name=*"),
         (("--query", "keep"), "name=anna&empty=&flag&name=berta"),
         (("--query", "drop"), None),
     ],
     ids=["default", "mask", "keep", "drop"],
 )
 def test_values_of_a_query_are_masked_unless_asked_for(arguments, query):
-    """Nobody's data leaves the machine by default; names of parameters do. A word alone may be a value."""
+    """Nobody's data leaves the machine by default; names of parameters do."""
     for record in one_exchange(*arguments):
         assert (record["path"], record["query"]) == ("/path", query)
         assert arguments == ("--query", "keep") or "anna" not in json.dumps(record)

@@ -68,7 +68,8 @@ def test_a_header_line_of_ten_megabytes_is_told_as_truncated(judge, dialogue):
     with dialogue() as talk:
         talk.ask(request("GET", "/long", "X-Long: " + "x" * 10_000_000))
         talk.answer(response(431, body=b"too large"))
-    judge.require(talk.port, [Exchange("GET", "/long", 431, 0, 9).flagged("truncated").on(talk.connection)])
+    truth = Exchange("GET", "/long", 431, 0, 9).flagged("truncated").on(talk.connection)
+    judge.require(talk.port, [truth], excused=frozenset({"gap"}))
 
 
 @pytest.mark.usefixtures("goes_on")
