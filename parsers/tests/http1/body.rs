@@ -121,6 +121,22 @@ fn last_coding_decides() {
         .check();
 }
 
+/// RFC 9112 §6.3: any transfer coding overrides the length; "identity" (RFC 2616) is none.
+#[test]
+fn other_coding_wins_over_length_but_identity_is_no_coding() {
+    response(&[])
+        .framing("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: gzip\r\n\r\n")
+        .content("until the end")
+        .until_close()
+        .expect(&["200 1.1 until-close ambiguous", "end body=13"])
+        .check();
+    response(&[])
+        .framing("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n")
+        .content("ok")
+        .expect(&["200 1.1 length=2", "end body=2"])
+        .check();
+}
+
 /// RFC 9112 §6.3: without length or chunks a response lasts until the connection ends.
 #[test]
 fn response_without_length_lasts_until_close() {
@@ -177,9 +193,16 @@ fn body_cut_by_the_end_is_incomplete() {
 /// A broken coding ends the message as incomplete; the next slice that begins with a message is found.
 #[test]
 fn broken_chunks_end_the_message_and_resynchronise() {
-    for broken in
-        ["x\r\n", "\r\n", "-1\r\n", "3\r\nabcd\r\n0\r\n\r\n", "10000000000000000\r\n", " 5\r\nhello", "5x\r\nhello"]
-    {
+    for broken in [
+        "x\r\n",
+        "\r\n",
+        "-1\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "3\r\nabcX0\r\n\r\n",
+        "10000000000000000\r\n",
+        " 5\r\nhello",
+        "5x\r\nhello",
+    ] {
         let head = "POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         let mut run = Run::other(Role::Request);
         run.slices(&[format!("{head}{broken}").as_bytes(), b"GET /next HTTP/1.1\r\n\r\n"]).close();

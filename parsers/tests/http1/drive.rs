@@ -208,6 +208,7 @@ fn render_head(head: &Head) -> String {
     text += &head.content_type.as_ref().map(|kind| format!(" type={kind}")).unwrap_or_default();
     let flags = [
         (!head.keep_alive && head.framing != Framing::UntilClose, " closes"),
+        (head.keep_alive && head.framing == Framing::UntilClose, " persists"),
         (head.is_ambiguous, " ambiguous"),
         (head.upgrade, " upgrade"),
         (head.websocket, " websocket"),

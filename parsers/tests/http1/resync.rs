@@ -85,6 +85,9 @@ fn gap_at_the_beginning_is_like_a_join() {
     let mut run = Run::other(Role::Response);
     run.feed(&Piece::Gap(3)).slices(&[b"junk", b"HTTP/1.1 204 No\r\n\r\n"]).close();
     assert_eq!(run.events, ["skipped 7", "204 1.1", "end body=0"]);
+    let mut run = Run::other(Role::Request);
+    run.feed(&Piece::Gap(3)).slices(&[b"GET /home and read", b" on\n", b"GET /a HTTP/1.1\r\n\r\n"]).close();
+    assert_eq!(run.events, ["skipped 25", "GET /a 1.1", "end body=0"]);
 }
 
 /// The length is known: the message is whole although the gap is longer than what was left of it.
