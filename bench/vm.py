@@ -1,6 +1,7 @@
 """`python -m bench.vm`: rows 1, 3 and 4 as instructions, in a virtual machine with a stock Debian kernel.
 
 What is counted depends neither on this machine's load nor on which machine it is: they are the figures to quote.
+"""
 
 import argparse
 import subprocess
