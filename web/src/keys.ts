@@ -2,7 +2,7 @@
  * The keyboard: one listener, and pages that add keys while they are shown. The one added last is asked first.
  * Keys never fire while someone types, but for Escape, which then only leaves the field.
  */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 /** Returns false to leave the key to the next one asked. */
 export type Keys = Record<string, (event: KeyboardEvent) => unknown>;
@@ -39,7 +39,8 @@ export function listen(): void {
 export function useKeys(keys: Keys): void {
   const latest = useRef(keys);
   latest.current = keys;
-  useEffect(() => {
+  // Before the first drawing is seen: whoever sees the page may already press a key.
+  useLayoutEffect(() => {
     // Looks each key up at the time of the stroke, so that handlers see the present state.
     const current = new Proxy<Keys>({}, { get: (_, key) => latest.current[String(key)] });
     stack.push(current);

@@ -65,7 +65,7 @@ export interface paths {
         /**
          * Exchanges as they are stored
          * @description Server-sent events. `exchange`: a Record as JSON. `skipped`: `{"count": n}` records were more
-         *     than this client could take. An exchange comes again when it was unfinished and now is complete.
+         *     than this client could take. An exchange comes again when it was unfinished and is complete.
          */
         get: operations["exchangesStream"];
         put?: never;

@@ -6,7 +6,6 @@ import { COLUMNS, isShown, toggleColumn } from "./columns";
 export function ColumnsMenu() {
   return (
     <Menu
-      name="Columns"
       class="button columns-button"
       label={
         <>

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { changed, parameters } from "../address";
-import { count } from "../format/numbers";
+import { counted } from "../format/numbers";
 import { useKeys } from "../keys";
 import { Icon } from "../parts/icon";
 import { Empty, Failure, Stale } from "../parts/states";
@@ -41,8 +41,8 @@ function Skipped({ list }: { list: LiveList }) {
   return (
     <div class="banner banner-quiet" role="status">
       <span>
-        {count(list.skipped.value)} exchanges came faster than a live list can follow. They are stored, but missing between these rows; a
-        narrower filter shows all.
+        {counted(list.skipped.value, "exchange")} came faster than a live list can follow: stored, but missing between these rows. A narrower
+        filter shows all.
       </span>
       <button type="button" class="button" onClick={() => list.renew()}>
         Load the newest

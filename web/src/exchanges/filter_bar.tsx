@@ -86,12 +86,19 @@ export function FilterBar({ input }: { input: RefObject<HTMLInputElement | null>
   const known = usePolled(hasFocus ? `names ${rangeKey.value}` : null, (signal) => services(range.value, signal), null);
   const names = (known.data?.services ?? []).map((service) => service.name).toSorted();
 
-  /** Turns text into chips; what cannot be read stays in the field with the reason below it. */
-  const take = (text: string): void => {
+  const keep = (text: string): string => {
+    setTyped(text);
+    return text;
+  };
+
+  /** Turns text into chips; what cannot be read stays in the field with the reason below it. Returns what stays. */
+  const take = (text: string): string => {
     const { filters, misread } = parse(text);
-    setTyped(misread.map((one) => one.word).join(" "));
     setComplaint(misread.map((one) => one.reason).join("; "));
-    if (Object.keys(filters).length > 0) apply({ ...set, ...filters });
+    // Of the present address, which may be newer than what is drawn.
+    if (Object.keys(filters).length > 0) apply({ ...fromAddress(parameters.peek()), ...filters });
+    const rest = misread.map((one) => one.word).join(" ");
+    return keep(rest !== "" && text.endsWith(" ") ? `${rest} ` : rest);
   };
 
   const remove = (field: Field): void => {
@@ -131,15 +138,13 @@ export function FilterBar({ input }: { input: RefObject<HTMLInputElement | null>
             onValue={(value) => {
               setComplaint("");
               // A space after a whole word ends it, as in a search field with tokens.
-              if (/\S\s$/.test(value) && (value.match(/"/g)?.length ?? 0) % 2 === 0) take(value);
-              else setTyped(value);
+              return /\S\s$/.test(value) && (value.match(/"/g)?.length ?? 0) % 2 === 0 ? take(value) : keep(value);
             }}
-            onChoose={(option) => {
-              const before = typed.replace(/\S*$/, "");
-              if (option.isWhole) take(before + option.word);
-              else setTyped(before + option.word);
+            onChoose={(option, value) => {
+              const text = value.replace(/\S*$/, "") + option.word;
+              return option.isWhole ? take(text) : keep(text);
             }}
-            onSubmit={() => take(typed)}
+            onSubmit={take}
             onEmptyBackspace={() => {
               const lastChip = chips.at(-1);
               if (lastChip !== undefined) edit(...lastChip);

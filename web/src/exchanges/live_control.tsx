@@ -14,7 +14,8 @@ export function LiveControl({ list }: { list: LiveList }) {
     );
   }
   const isPaused = list.isPaused.value;
-  const link = list.link.value;
+  // Live is only what is also complete: the stream is open and what lies before it has come.
+  const link = list.link.value === "open" && !list.isLoaded.value ? "connecting" : list.link.value;
   const state = isPaused ? "paused" : link !== "open" ? link : list.isHeld.value ? "held" : "live";
   const words = { paused: "Paused", held: "Held", live: "Live", lost: "Not connected", connecting: "Connecting", none: "Connecting" }[state];
   const waiting = list.waiting.value;

@@ -112,9 +112,7 @@ export function Waterfall({ of }: { of: Exchange }) {
         <Lane parts={parts} lengthNs={lengthNs} name={of.side} />
         <Axis lengthNs={lengthNs} />
       </div>
-      <div class="table-scroll">
-        <SegmentTable parts={parts} lengthNs={lengthNs} />
-      </div>
+      <SegmentTable parts={parts} lengthNs={lengthNs} />
     </div>
   );
 }

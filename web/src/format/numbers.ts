@@ -87,6 +87,11 @@ export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
 }
 
+/** A count and its noun: `1 record`, `2 records`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+}
+
 /**
  * A share as percent. Never rounded up to 100 % nor down to 0 %: a reader must be able to trust both ends.
  * 0.99996 gives `99.99 %`, 0.00001 gives `< 0.01 %`.

@@ -3,7 +3,7 @@ import { href } from "../address";
 import { node as fetchNode } from "../api/client";
 import { type Polled, usePolled } from "../api/polled";
 import type { Node } from "../api/types";
-import { count, share, text } from "../format/numbers";
+import { count, counted, share, text } from "../format/numbers";
 import { balance, causeName, lostShare, notStored } from "../nodes/ledger";
 import { Menu } from "../parts/menu";
 
@@ -44,7 +44,7 @@ function Causes({ of }: { of: Node }) {
           </table>
         </>
       )}
-      {unstored > 0 && <p class="state-text-warning">{count(unstored)} records were not stored.</p>}
+      {unstored > 0 && <p class="state-text-warning">{counted(unstored, "record")} not stored.</p>}
     </>
   );
 }
@@ -55,7 +55,7 @@ export function LedgerLight() {
   return (
     <Menu
       class={`button button-quiet light light-${state}`}
-      name={`Completeness of the records: ${word}`}
+      name="Completeness of the records"
       label={
         <>
           <span class="light-dot" aria-hidden="true" />

@@ -49,15 +49,14 @@ export function RangeMenu({ opener }: { opener: RefObject<HTMLButtonElement | nu
   const chosen = range.value.kind === "between" ? null : (parameters.value.get("range") ?? DEFAULT_RANGE);
   return (
     <Menu
-      name="Time range (t)"
+      name="Time range"
+      hotkey="t"
       opener={opener}
       label={
         <>
           <Icon name="clock" />
           <span class="range-text">{rangeText(range.value)}</span>
-          <span class="range-short" aria-hidden="true">
-            {chosen ?? "fixed"}
-          </span>
+          <span class="range-short">{chosen ?? "fixed"}</span>
           <Icon name="chevron" />
         </>
       }
@@ -89,7 +88,7 @@ export function RefreshMenu() {
   const shown = isFixed ? "off" : chosen;
   return (
     <Menu
-      name={isFixed ? "Auto-refresh: off, a fixed range does not change" : `Auto-refresh: ${chosen}`}
+      name={isFixed ? "Auto-refresh (a fixed range does not change)" : "Auto-refresh"}
       label={
         <>
           <Icon name="refresh" />

@@ -5,8 +5,9 @@ import { useState } from "preact/hooks";
 import { exchangeHref, go, href, serviceHref } from "../address";
 import { services } from "../api/client";
 import { usePolled } from "../api/polled";
+import type { Service } from "../api/types";
 import { parse, text as filterText, toAddress } from "../exchanges/filter";
-import { perMinute, text } from "../format/numbers";
+import { perMinute, text as shown } from "../format/numbers";
 import { Combobox, type Option } from "../parts/combobox";
 import { Icon } from "../parts/icon";
 import { range, rangeKey } from "../range";
@@ -17,37 +18,39 @@ interface Found extends Option {
 
 const MOST_SERVICES = 7;
 
+/** What the text may mean, the likeliest first. */
+function find(text: string, known: readonly Service[]): Found[] {
+  const wanted = text.trim();
+  const found: Found[] = [];
+  if (/^[0-9a-f]{32}$/.test(wanted)) found.push({ key: "id", label: "Open this exchange", address: exchangeHref(wanted) });
+  const named = known.filter((service) => service.name.toLowerCase().includes(wanted.toLowerCase()));
+  for (const service of named.slice(0, MOST_SERVICES)) {
+    found.push({
+      key: `service ${service.name}`,
+      label: service.name,
+      hint: shown(perMinute(service.calls_per_minute)),
+      address: serviceHref(service.name),
+    });
+  }
+  const { filters, misread } = parse(wanted);
+  if (wanted !== "" && misread.length === 0) {
+    found.push({ key: "exchanges", label: `Exchanges with ${filterText(filters)}`, address: href("/exchanges", toAddress(filters)) });
+  }
+  return found;
+}
+
 export function Search({ input }: { input: RefObject<HTMLInputElement | null> }) {
   const [value, setValue] = useState("");
   const [hasFocus, setFocus] = useState(false);
   // Asked for only while someone searches, and then once per range: names do not change that fast.
   const known = usePolled(hasFocus ? `search ${rangeKey.value}` : null, (signal) => services(range.value, signal), null);
+  const list = known.data?.services ?? [];
 
-  const wanted = value.trim();
-  const found: Found[] = [];
-  if (/^[0-9a-f]{32}$/.test(wanted)) found.push({ key: "id", label: "Open this exchange", address: exchangeHref(wanted) });
-  for (const service of known.data?.services ?? []) {
-    if (found.length >= MOST_SERVICES) break;
-    if (!service.name.toLowerCase().includes(wanted.toLowerCase())) continue;
-    found.push({
-      key: `service ${service.name}`,
-      label: service.name,
-      hint: text(perMinute(service.calls_per_minute)),
-      address: serviceHref(service.name),
-    });
-  }
-  if (wanted !== "") {
-    const { filters, misread } = parse(wanted);
-    if (misread.length === 0) {
-      found.push({ key: "exchanges", label: `Exchanges with ${filterText(filters)}`, address: href("/exchanges", toAddress(filters)) });
-    }
-  }
-
-  const open = (target: Found | undefined): void => {
-    if (target === undefined) return;
+  const open = (target: Found): string => {
     setValue("");
     input.current?.blur();
     go(target.address);
+    return "";
   };
 
   return (
@@ -57,11 +60,17 @@ export function Search({ input }: { input: RefObject<HTMLInputElement | null> })
         label="Search services, paths and exchanges"
         placeholder="Service, path or filter"
         value={value}
-        options={found}
+        options={find(value, list)}
         input={input}
-        onValue={setValue}
+        onValue={(text) => {
+          setValue(text);
+          return text;
+        }}
         onChoose={open}
-        onSubmit={() => open(wanted === "" ? undefined : found[0])}
+        onSubmit={(text) => {
+          const first = text.trim() === "" ? undefined : find(text, list)[0];
+          return first === undefined ? text : open(first);
+        }}
         onFocus={() => setFocus(true)}
         onBlur={() => setFocus(false)}
       />

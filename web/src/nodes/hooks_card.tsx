@@ -44,7 +44,7 @@ export function HooksCard({ hooks }: { hooks: readonly Hook[] | null }) {
       <h2 id="hooks-title">Hooks</h2>
       <p class="muted">{hooks === null ? <>&nbsp;</> : summary(hooks)}</p>
       {byMode(hooks ?? []).map(([mode, group]) => (
-        <div key={mode} class="table-scroll">
+        <div key={mode}>
           <table class="small-table hooks">
             <caption>
               {mode} <span class="muted">{group.length}</span>

@@ -78,29 +78,27 @@ function Verdict({ of }: { of: Balance }) {
 
 function Causes({ of }: { of: Balance }) {
   return (
-    <div class="table-scroll">
-      <table class="small-table causes">
-        <thead>
-          <tr>
-            <th scope="col">Cause</th>
-            <th scope="col" class="number">
-              Count
-            </th>
-            <th scope="col" class="number">
-              Share
-            </th>
-            <th scope="col" class="meaning">
-              Meaning
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {of.causes.map((cause) => (
-            <CauseRow key={cause.name} cause={cause} captured={of.captured} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <table class="small-table causes">
+      <thead>
+        <tr>
+          <th scope="col">Cause</th>
+          <th scope="col" class="number">
+            Count
+          </th>
+          <th scope="col" class="number">
+            Share
+          </th>
+          <th scope="col" class="meaning">
+            Meaning
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {of.causes.map((cause) => (
+          <CauseRow key={cause.name} cause={cause} captured={of.captured} />
+        ))}
+      </tbody>
+    </table>
   );
 }
 

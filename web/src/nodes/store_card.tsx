@@ -1,6 +1,6 @@
 /** What the backend keeps, for how long, and how full it is. */
 import type { Store } from "../api/types";
-import { bytes, count, share, text } from "../format/numbers";
+import { bytes, count, counted, share, text } from "../format/numbers";
 import { Icon } from "../parts/icon";
 import { causeName, notStored } from "./ledger";
 
@@ -16,18 +16,18 @@ export function StoreCard({ store }: { store: Store | null }) {
       ) : (
         <>
           <p>
-            {count(store.stored)} records stored since the start, kept for {store.retention_hours} hours, and up to {text(bytes(store.retention_bytes))}.
+            {counted(store.stored, "record")} stored since the start, kept for {store.retention_hours} hours, and up to {text(bytes(store.retention_bytes))}.
           </p>
           <svg class="balance" viewBox="0 0 1000 12" preserveAspectRatio="none" aria-hidden="true">
             <rect class="balance-flight" width={used > 0 ? Math.max(4, used * 1000) : 0} height="12" />
           </svg>
           <p class="muted">
             {text(bytes(store.used_bytes))} of {text(bytes(store.retention_bytes))} used ({text(share(used))})
-            {store.queued > 0 && `, ${count(store.queued)} records wait to be written`}.
+            {store.queued > 0 && `, ${counted(store.queued, "record")} on the way there`}.
           </p>
           {lost.length > 0 && (
             <p class="state-text-warning">
-              <Icon name="warning" /> {count(notStored(store))} records were not stored: {lost.map(([name, many]) => `${causeName(name)} ${count(many)}`).join(", ")}.
+              <Icon name="warning" /> {counted(notStored(store), "record")} not stored: {lost.map(([name, many]) => `${causeName(name)} ${count(many)}`).join(", ")}.
             </p>
           )}
         </>

@@ -14,10 +14,12 @@ export interface ComboboxProps<T extends Option> {
   placeholder: string;
   value: string;
   options: readonly T[];
-  onValue: (value: string) => void;
-  onChoose: (option: T) => void;
-  /** Enter with nothing chosen. */
-  onSubmit: () => void;
+  /** What was typed; returns what shall stand in the field. */
+  onValue: (value: string) => string;
+  /** An option was chosen while this was typed; returns what shall stand in the field. */
+  onChoose: (option: T, value: string) => string;
+  /** Enter with nothing chosen; returns what shall stand in the field. */
+  onSubmit: (value: string) => string;
   /** Backspace in the empty field. */
   onEmptyBackspace?: () => void;
   input: RefObject<HTMLInputElement | null>;
@@ -33,9 +35,14 @@ export function Combobox<T extends Option>(props: ComboboxProps<T>) {
   const shown = isOpen && options.length > 0;
   const activeOption = shown ? options[active] : undefined;
 
+  // At once, not with the next drawing: the next key may come before it, and would add to the old text.
+  const write = (value: string): void => {
+    if (input.current !== null && input.current.value !== value) input.current.value = value;
+  };
+
   const choose = (option: T): void => {
     setActive(-1);
-    props.onChoose(option);
+    write(props.onChoose(option, input.current?.value ?? ""));
   };
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -48,7 +55,7 @@ export function Combobox<T extends Option>(props: ComboboxProps<T>) {
     } else if (event.key === "Enter") {
       event.preventDefault();
       if (activeOption !== undefined) choose(activeOption);
-      else props.onSubmit();
+      else write(props.onSubmit(input.current?.value ?? ""));
     } else if (event.key === "Tab" && activeOption !== undefined) {
       event.preventDefault();
       choose(activeOption);
@@ -56,7 +63,7 @@ export function Combobox<T extends Option>(props: ComboboxProps<T>) {
       event.stopPropagation();
       setOpen(false);
       setActive(-1);
-    } else if (event.key === "Backspace" && props.value === "" && props.onEmptyBackspace !== undefined) {
+    } else if (event.key === "Backspace" && input.current?.value === "" && props.onEmptyBackspace !== undefined) {
       event.preventDefault();
       props.onEmptyBackspace();
     }
@@ -83,7 +90,7 @@ export function Combobox<T extends Option>(props: ComboboxProps<T>) {
         onInput={(event) => {
           setOpen(true);
           setActive(-1);
-          props.onValue(event.currentTarget.value);
+          write(props.onValue(event.currentTarget.value));
         }}
         onFocus={() => {
           setOpen(true);

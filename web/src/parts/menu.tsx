@@ -1,12 +1,14 @@
 /** A button that opens a panel below itself. Closes on Escape, on a click outside and when the focus leaves. */
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface MenuProps {
   /** Content of the button. */
   label: ComponentChildren;
-  /** What a screen reader and the tooltip call the button. */
-  name: string;
+  /** What the content is, for a screen reader and the tooltip, where the content does not say it. */
+  name?: string;
+  /** The key that opens it, for the tooltip. */
+  hotkey?: string;
   class?: string;
   align?: "left" | "right";
   /** Gives the page a way to open the menu by key. */
@@ -14,7 +16,7 @@ export interface MenuProps {
   children: (close: () => void) => ComponentChildren;
 }
 
-export function Menu({ label, name, class: style = "button", align = "right", opener, children }: MenuProps) {
+export function Menu({ label, name, hotkey, class: style = "button", align = "right", opener, children }: MenuProps) {
   const [isOpen, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const own = useRef<HTMLButtonElement>(null);
@@ -25,10 +27,11 @@ export function Menu({ label, name, class: style = "button", align = "right", op
     button.current?.focus();
   };
 
-  useEffect(() => {
+  // With the drawing that opens it, so that the next key finds the focus inside.
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     const panel = root.current?.querySelector(".menu-panel");
-    (panel?.querySelector<HTMLElement>("[aria-checked=true]") ?? panel?.querySelector<HTMLElement>("button, input, a"))?.focus();
+    (panel?.querySelector<HTMLElement>("[aria-pressed=true]") ?? panel?.querySelector<HTMLElement>("button, input, a"))?.focus();
     const outside = (event: Event): void => {
       if (event.target instanceof Node && root.current?.contains(event.target) === false) setOpen(false);
     };
@@ -56,11 +59,14 @@ export function Menu({ label, name, class: style = "button", align = "right", op
     }
   };
 
+  const title = hotkey === undefined ? name : `${name ?? ""} (${hotkey})`;
+
   return (
     // The keys belong to the buttons inside; the wrapper only listens.
     // oxlint-disable-next-line jsx-a11y/no-static-element-interactions
     <div class="menu" ref={root} onKeyDown={onKeyDown}>
-      <button ref={button} type="button" class={style} aria-expanded={isOpen} aria-haspopup="true" aria-label={name} title={name} onClick={() => setOpen(!isOpen)}>
+      <button ref={button} type="button" class={style} aria-expanded={isOpen} title={title} onClick={() => setOpen(!isOpen)}>
+        {name !== undefined && <span class="spoken">{name}: </span>}
         {label}
       </button>
       {isOpen && <div class={`menu-panel menu-${align}`}>{children(close)}</div>}
@@ -71,7 +77,7 @@ export function Menu({ label, name, class: style = "button", align = "right", op
 /** One choice of a menu; `isChosen` marks the present one. */
 export function MenuItem({ isChosen, onClick, children }: { isChosen: boolean; onClick: () => void; children: ComponentChildren }) {
   return (
-    <button type="button" class="menu-item" role="menuitemradio" aria-checked={isChosen} onClick={onClick}>
+    <button type="button" class="menu-item" aria-pressed={isChosen} onClick={onClick}>
       <span class="menu-mark" aria-hidden="true">
         {isChosen ? "✓" : ""}
       </span>

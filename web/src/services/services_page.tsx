@@ -4,7 +4,7 @@ import { serverNow, services } from "../api/client";
 import { usePolled } from "../api/polled";
 import type { Service, Services } from "../api/types";
 import { toAddress } from "../exchanges/filter";
-import { duration, perMinute, share, text } from "../format/numbers";
+import { counted, duration, perMinute, share, text } from "../format/numbers";
 import { Icon } from "../parts/icon";
 import { Failure, Freshness } from "../parts/states";
 import { range, rangeKey, rangePhrase, rangeText } from "../range";
@@ -42,7 +42,7 @@ function Verdict({ of }: { of: Services }) {
   const asked = (of.span.to_ns - of.span.from_ns) / 1e9;
   // Rates divide by the time with data; where that is much less than the range, the reader should know.
   const watched = of.span.watched_s < asked * 0.8 ? `, from ${text(duration(of.span.watched_s * 1e9))} of data` : "";
-  const many = `${list.length} ${list.length === 1 ? "service" : "services"}, ${text({ ...calls, unit: calls.unit.replace("/min", " calls/min").trim() })}${watched}`;
+  const many = `${counted(list.length, "service")}, ${text({ ...calls, unit: calls.unit.replace("/min", " calls/min").trim() })}${watched}`;
   if (worst === undefined) {
     return (
       <p class="verdict verdict-ok">
