@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings this machine to where rover can be built and run (`setup.sh run`) or also tested (`setup.sh test`).
+# Brings this machine to where rover can be built and run (`setup.sh run`), or also tested (`setup.sh test`), or also
+# tested in virtual machines (`setup.sh vm`).
 #
 # Safe to call before every build: a stamp makes the second call take milliseconds. What is missing is installed, or
 # named with the command that installs it. Python packages come from hash-pinned lock files only.
@@ -12,9 +13,9 @@ rust_needed=1.85 # what pyo3 asks for
 
 case "$purpose" in
     run) lock=requirements.lock ;;
-    test) lock=requirements-dev.lock ;;
+    test | vm) lock=requirements-dev.lock ;;
     *)
-        echo "usage: scripts/setup.sh [run|test]" >&2
+        echo "usage: scripts/setup.sh [run|test|vm]" >&2
         exit 2
         ;;
 esac
@@ -43,7 +44,11 @@ run_needs=(
     node:nodejs npm:npm
 )
 test_needs=(
-    clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
+    bpftool:bpftool clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
+    /usr/include/liburing.h:liburing-dev
+)
+vm_needs=(
+    busybox:busybox-static cpio:cpio depmod:kmod qemu-system-x86_64:qemu-system-x86 xz:xz-utils
 )
 
 missing_packages() {
@@ -76,6 +81,7 @@ trap 'rm -f "$log"; [ "$policy_was_there" = yes ] || rm -f "$policy"' EXIT
 
 needs=("${run_needs[@]}")
 [ "$purpose" = run ] || needs+=("${test_needs[@]}")
+[ "$purpose" != vm ] || needs+=("${vm_needs[@]}")
 mapfile -t missing < <(missing_packages "${needs[@]}" | sort -u)
 install_packages "${missing[@]}"
 
@@ -89,7 +95,7 @@ is_at_least "$rust_found" "$rust_needed" || fail "Rust $rust_found is too old, $
 node_found="$(node --version | tr -d v)"
 is_at_least "$node_found" 20.19 || fail "Node.js $node_found is too old for the web page's build, 20.19 is needed"
 
-if [ "$purpose" = test ] && ! has go; then
+if [ "$purpose" != run ] && ! has go; then
     say "Go is missing: the tests against Go's net/http will be skipped. Install it: apt-get install golang-go"
 fi
 
