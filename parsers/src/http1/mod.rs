@@ -49,6 +49,7 @@ mod limits;
 mod lines;
 mod message;
 mod parser;
+mod progress;
 mod start_line;
 mod target;
 mod text;

@@ -7,6 +7,7 @@ use super::fields::{read_trailer, Fields};
 use super::limits::Limits;
 use super::lines::{Line, Lines};
 use super::message::{Complete, Framing, Head, Output, RequestContext, Role};
+use super::progress::{Progress, State};
 use super::start_line::{look, look_anew, maybe_start_line, Look, StartLine, LOOK_BYTES};
 use super::target::read_target;
 use super::text::owned;
@@ -17,53 +18,6 @@ const JOIN_LOOKS: u32 = 1024;
 
 /// Slices in a row that begin with a request of an unknown method, out of step, before that is believed.
 const STRANGERS: u32 = 3;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Between messages, in the empty lines before one, or in its start line.
-    Start,
-    /// Behind the start line, up to the blank line.
-    Fields,
-    /// A response head was delivered; what it answers is not yet known.
-    Context,
-    /// The message ends with its head.
-    Empty,
-    /// This much of the body is still to come, more than 0.
-    Length(u64),
-    Chunked(Chunked),
-    Trailers,
-    UntilClose,
-    /// A head that was cut has been delivered; its end is due.
-    Cut,
-    /// Out of step: waits for a slice that begins with a message.
-    Desync,
-    Tunnel,
-    NotHttp,
-    Closed,
-}
-
-/// What is counted about the message under way.
-#[derive(Debug, Default)]
-struct Message {
-    start_ns: u64,
-    last_ns: u64,
-    bytes: u64,
-    /// Of `bytes`, empty lines in front of the start line.
-    blank_bytes: u64,
-    head_bytes: u64,
-    body_bytes: u64,
-    trailer_bytes: u64,
-    trailers: Vec<(Box<str>, Box<str>)>,
-    truncated: bool,
-    /// The start line is still incomplete but its beginning is convincing.
-    is_likely: bool,
-    /// The stream is a tunnel after this message.
-    is_last: bool,
-    /// The request that this answers was not seen.
-    is_guessed: bool,
-    /// The body may be left out.
-    is_excused: bool,
-}
 
 /// Observer of one direction of a connection.
 #[derive(Debug)]
@@ -76,7 +30,7 @@ pub struct Parser {
     head: Option<Box<Head>>,
     status: Option<u16>,
     framing: Framing,
-    message: Message,
+    message: Progress,
     /// A start line was seen: this is HTTP/1.
     is_confirmed: bool,
     /// Bytes before the first one given may exist, so a beginning that is no message proves nothing.
@@ -99,7 +53,7 @@ impl Parser {
             head: None,
             status: None,
             framing: Framing::None,
-            message: Message::default(),
+            message: Progress::default(),
             is_confirmed: false,
             is_joined: false,
             looks: 0,
@@ -236,7 +190,7 @@ impl Parser {
         let is_success = matches!(self.status, Some(200..=299));
         self.message.is_last = self.status == Some(101) || (request == RequestContext::Connect && is_success);
         let has_body = request != RequestContext::Head && !self.message.is_last;
-        self.state = if has_body { body_state(self.framing) } else { State::Empty };
+        self.state = if has_body { State::of_body(self.framing) } else { State::Empty };
     }
 
     /// From here on the direction is opaque. What was under way is forgotten.
@@ -335,7 +289,7 @@ impl Parser {
         }
         let head = self.finish_head();
         self.state = match self.role {
-            Role::Request => body_state(self.framing),
+            Role::Request => State::of_body(self.framing),
             Role::Response => State::Context,
         };
         Output::Head(head)
@@ -508,18 +462,8 @@ impl Parser {
         self.lines.clear();
         self.fields = Fields::default();
         self.head = None;
-        self.message = Message::default();
+        self.message = Progress::default();
         self.state = State::Start;
-    }
-}
-
-/// Where a message goes on behind its head.
-fn body_state(framing: Framing) -> State {
-    match framing {
-        Framing::None | Framing::Length(0) => State::Empty,
-        Framing::Length(rest) => State::Length(rest),
-        Framing::Chunked => State::Chunked(Chunked::START),
-        Framing::UntilClose => State::UntilClose,
     }
 }
 
