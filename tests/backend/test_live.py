@@ -109,11 +109,12 @@ def test_a_filter_holds_for_the_tail_too(listen: Callable[..., Listener], put: C
     assert listener.events[0] == ("exchange", json.loads(wanted[17]))
 
 
+@pytest.mark.parametrize("query", ["", "?side=server"])
 def test_more_than_a_client_can_take_is_skipped_and_told(
-    listen: Callable[..., Listener], put: Callable[..., None]
+    listen: Callable[..., Listener], put: Callable[..., None], query: str
 ) -> None:
-    """The newest are shown; seen and skipped add up to what was stored."""
-    listener = listen()
+    """The newest are shown; seen and skipped add up to what was stored. With a filter that all pass, too."""
+    listener = listen(query)
     rows = list(traffic(4000, time.time_ns()))
     put(*rows)
     wait_until(lambda: len(listener.exchanges()) + listener.skipped() == 4000, "every record is accounted for")

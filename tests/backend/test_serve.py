@@ -73,6 +73,22 @@ def test_stop_stores_what_the_sources_still_hold(options: BackendOptions, store:
     again.close()
 
 
+def test_stop_waits_for_a_source_that_takes_its_time(options: BackendOptions, store: Store) -> None:
+    """The store is closed only when the pumps have ended: none of the rows meets a closed store."""
+
+    class Slow(Source):
+        def take_rows(self, timeout_ms: int, most: int) -> list[Row]:
+            threading.Event().wait(0.02)
+            return super().take_rows(timeout_ms, 100)
+
+    backend = Backend(options, store, dict)
+    backend.start()
+    backend.add_source(Slow(list(traffic(4000, 10**15))))
+    backend.stop(20)
+    assert store.facts().stored == 4000
+    assert store.facts().lost == {}
+
+
 def test_a_source_that_fails_is_told_once_and_tried_again(
     options: BackendOptions, store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
