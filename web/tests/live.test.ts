@@ -124,6 +124,7 @@ test("an unfinished record is completed in place, even while paused", async () =
   const list = await connected();
   list.pause();
   stream().onExchange(exchange(15, { end_ns: 9000, flags: [] }));
+  await vi.advanceTimersByTimeAsync(200);
   expect(list.rows.value.find((row) => row.id === exchange(15).id)?.end_ns).toBe(9000);
   expect(list.waiting.value).toBe(0);
 });
@@ -148,10 +149,10 @@ test("a long following list drops its old end, and asks for it again", async () 
   await list.older();
   list.release();
   await arrive(401, 402);
-  expect(numbers(list.rows.value)).toEqual(numbers(rows(402, 103)));
+  expect(numbers(list.rows.value)).toEqual(numbers(rows(402, 203)));
   list.hold();
   await list.older();
-  expect(numbers(list.rows.value)).toEqual(numbers(rows(402, 3)));
+  expect(numbers(list.rows.value)).toEqual(numbers(rows(402, 103)));
 });
 
 test("more waiting than is kept: going on starts from the newest, without a hole", async () => {
@@ -161,10 +162,10 @@ test("more waiting than is kept: going on starts from the newest, without a hole
   expect(list.waiting.value).toBe(300);
   expect(list.hasMoreWaiting).toBe(true);
   list.resume();
-  expect(numbers(list.rows.value)).toEqual(numbers(rows(520, 221)));
+  expect(numbers(list.rows.value)).toEqual(numbers(rows(520, 321)));
   list.hold();
   await list.older();
-  expect(numbers(list.rows.value)).toEqual(numbers(rows(520, 121)));
+  expect(numbers(list.rows.value)).toEqual(numbers(rows(520, 221)));
 });
 
 test("after a break what came meanwhile is fetched", async () => {
@@ -252,4 +253,16 @@ test("what came too fast is counted, and a new start forgets it", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(list.skipped.value).toBe(0);
   expect(numbers(list.rows.value)).toEqual(numbers(rows(500, 401)));
+});
+
+test("a list too fast to read is drawn each second, and each time at once again when it calms down", async () => {
+  const list = await connected();
+  await arrive(...Array.from({ length: 60 }, (_, index) => 21 + index));
+  expect(list.fresh.value.size).toBe(0);
+  await arrive(100);
+  expect(numbers(list.rows.value)[0]).toBe(80);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(numbers(list.rows.value)[0]).toBe(100);
+  await arrive(101);
+  expect(numbers(list.rows.value)[0]).toBe(101);
 });

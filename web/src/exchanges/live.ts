@@ -14,11 +14,16 @@ import type { Range } from "../range";
 /** Rows of one request. */
 const PAGE = 100;
 /** Most rows kept while following; older ones are asked for again when wanted. Bounds memory and drawing. */
-const MOST_FOLLOWED = 300;
+const MOST_FOLLOWED = 200;
 /** Most rows that wait while held. Beyond it only the newest are kept, and resuming starts from them. */
 const MOST_WAITING = 300;
 /** What comes within this time is drawn at once: at thousands per second the page must not draw each. */
 const BATCH_MS = 150;
+/** More than this many at once nobody can follow: then drawing each second is enough, and new rows are not marked. */
+const BUSY = 40;
+const BUSY_BATCH_MS = 1000;
+/** So much may arrive between two drawings before it is looked at; bounds memory. */
+const MOST_ARRIVED = 1000;
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -43,8 +48,12 @@ export class LiveList {
   readonly brokenSince = signal<Date | null>(null);
   readonly isFollowing = computed(() => !this.isPaused.value && !this.isHeld.value);
 
+  /** As it came from the stream, not looked at yet. */
+  private arrived: Exchange[] = [];
+  /** What waits to be shown, newest first. */
   private queue: Exchange[] = [];
   private hasOverflowed = false;
+  private isBusy = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
@@ -110,6 +119,7 @@ export class LiveList {
   /** Starts from the newest page, without what was missing between the rows. */
   renew(): void {
     this.stop();
+    this.arrived = [];
     this.queue = [];
     this.waiting.value = 0;
     this.skipped.value = 0;
@@ -165,6 +175,7 @@ export class LiveList {
 
   /** Fetches the newest page, or after a break what came since the newest row known. */
   private async load(): Promise<void> {
+    this.sift();
     const known = this.queue[0] ?? this.rows.value[0];
     try {
       const page = await exchanges(this.filters, this.range, { limit: PAGE }, this.aborter.signal);
@@ -172,6 +183,7 @@ export class LiveList {
       this.failures = 0;
       if (this.link.value !== "lost") this.brokenSince.value = null;
       const oldest = page.exchanges.at(-1);
+      this.sift();
       // More came during the break than one page holds: what lies between is not known, so the list starts anew.
       const hasHole = known !== undefined && page.next !== null && oldest !== undefined && oldest.id > known.id;
       if (this.isAnew || (hasHole && this.isFollowing.value)) {
@@ -204,24 +216,35 @@ export class LiveList {
     this.retryTimer = setTimeout(() => this.reload(), delay);
   }
 
+  /** Only puts aside: at thousands per second the work is done once per drawing. */
   private take(exchange: Exchange): void {
-    const shown = this.rows.value.findIndex((row) => row.id === exchange.id);
-    if (shown >= 0) {
-      // A record that was reported unfinished is completed in place.
-      if (this.rows.value[shown]?.end_ns !== exchange.end_ns) this.rows.value = this.rows.value.with(shown, exchange);
-      return;
-    }
-    this.queue = merged(this.queue, [exchange]);
+    this.arrived.push(exchange);
+    if (this.arrived.length >= MOST_ARRIVED) this.sift();
+    this.timer ??= setTimeout(() => this.flush(), this.isBusy ? BUSY_BATCH_MS : BATCH_MS);
+  }
+
+  /** What has arrived: rows that are shown already are completed in place, the others join those that wait. */
+  private sift(): void {
+    if (this.arrived.length === 0) return;
+    const shown = new Map(this.rows.value.map((row) => [row.id, row.end_ns]));
+    const isShown = (exchange: Exchange): boolean => shown.has(exchange.id);
+    const completed = this.arrived.filter((exchange) => isShown(exchange) && shown.get(exchange.id) !== exchange.end_ns);
+    if (completed.length > 0) this.rows.value = merged(this.rows.value, completed);
+    this.queue = merged(
+      this.queue,
+      this.arrived.filter((exchange) => !isShown(exchange)),
+    );
+    this.arrived = [];
     if (this.queue.length > MOST_WAITING) {
       this.queue.length = MOST_WAITING;
       this.hasOverflowed = true;
     }
-    this.timer ??= setTimeout(() => this.flush(), BATCH_MS);
   }
 
   private flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.sift();
     if (!this.isFollowing.value && this.isLoaded.value) {
       this.waiting.value = this.queue.length;
       return;
@@ -231,7 +254,8 @@ export class LiveList {
     const all = merged(this.hasOverflowed ? [] : this.rows.value, queue);
     this.queue = [];
     this.waiting.value = 0;
-    this.fresh.value = new Set(queue.map((exchange) => exchange.id));
+    this.isBusy = queue.length > BUSY;
+    this.fresh.value = new Set(this.isBusy ? [] : queue.map((exchange) => exchange.id));
     if (this.hasOverflowed || all.length > MOST_FOLLOWED) {
       all.length = Math.min(all.length, MOST_FOLLOWED);
       this.next.value = all.at(-1)?.id ?? null;

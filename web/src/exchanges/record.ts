@@ -84,7 +84,7 @@ export function curl(exchange: Exchange): string {
   if (method === "HEAD") parts.push("--head");
   else if (method !== "GET") parts.push("-X", quoted(method));
   if (exchange.protocol === "HTTP/1.0") parts.push("--http1.0");
-  const url = `${exchange.scheme ?? "http"}://${host}${exchange.path ?? "/"}${queryText(exchange)}`;
+  const url = `${exchange.scheme ?? (exchange.tls === null ? "http" : "https")}://${host}${exchange.path ?? "/"}${queryText(exchange)}`;
   parts.push("--connect-to", quoted(`::${socketAddress(to)}`), "--globoff", "--path-as-is", quoted(url));
   for (const [name, value] of Object.entries(exchange.request.headers ?? {})) {
     if (!isMasked(value)) parts.push("-H", quoted(`${name}: ${value}`));

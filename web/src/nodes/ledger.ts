@@ -31,6 +31,7 @@ const DECISIONS: Record<string, string> = {
 
 const LOSSES: Record<string, string> = {
   ring_full: "The kernel's ring buffer had no room. A larger kernel.ring_bytes helps.",
+  no_storage: "The kernel had no memory for the state of a connection.",
   unconfirmed: "Of processes that were not decided about in time, or for which too much was held.",
   stream_overflow: "More came out of order than is held, or the table of connections was full.",
   parse_error: "Of bytes that belong to no message, on connections that speak HTTP.",

@@ -53,9 +53,10 @@ function Verdict({ of }: { of: Services }) {
       </p>
     );
   }
-  const state = failed.some((service) => health(service) === "error") ? "error" : health(worst) === "warning" ? "warning" : "ok";
+  const states = new Set(failed.map(health));
+  const state = states.has("error") ? "error" : states.has("warning") ? "warning" : "unknown";
   return (
-    <p class={`verdict verdict-${state === "ok" ? "warning" : state}`}>
+    <p class={`verdict verdict-${state}`}>
       <Icon name={state === "error" ? "failure" : "warning"} />
       <span>
         <strong>
