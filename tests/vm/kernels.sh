@@ -26,6 +26,8 @@ Dir::State::status "/dev/null";
 Dir::Cache "$apt/cache";
 Dir::Etc::sourcelist "$apt/sources.list";
 Dir::Etc::sourceparts "/dev/null";
+// As root apt would drop to a user that may not write here, and warn about it.
+APT::Sandbox::User "root";
 CONF
 }
 
@@ -49,10 +51,9 @@ fetch() {
     (
         export APT_CONFIG=$work/apt/conf
         apt-get update -qq
-        # As root apt would drop to a user that may not write here and warn about it.
         cd "$work/apt/debs"
         mapfile -t names < <(kernel_packages)
-        apt-get download -qq -o APT::Sandbox::User=root "${names[@]}"
+        apt-get download -qq "${names[@]}"
         for deb in *.deb; do dpkg -x "$deb" "$work"; done
     ) >&2
     # Merged /usr: some suites ship usr/lib/modules only.
