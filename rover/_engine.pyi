@@ -34,8 +34,10 @@ class Engine:
         which they happened; time since boot; executable (the name given to execve) and arguments only with exec, else
         empty."""
 
-    def confirm(self, pid: int, is_watched: bool, identity: str | None) -> None:
+    def confirm(self, pid: int, is_watched: bool, identity: str | None, since_ns: int) -> None:
         """Decide on a process: releases or discards what was held for it. The last decision counts.
+
+        `since_ns`: time of the fork or exec decided on; ignored if the process has become another program since.
 
         `identity`: JSON object as in a record."""
 

@@ -11,7 +11,8 @@ const volatile u32 rv_payload_bytes = RV_PAYLOAD_MAX; /* most that is copied of 
 const volatile u32 rv_look_bytes =
 	256 * 1024;			      /* most that is copied before the protocol is known */
 const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
-const volatile u32 rv_message_bytes = 128 * 1024; /* copied whole from the begin of a message on */
+const volatile u32 rv_head_bytes = 64 * 1024; /* the same where long bodies are known to come */
+const volatile u32 rv_message_bytes = 256 * 1024; /* copied whole from the begin of a message on */
 
 /* An operation is copied whole up to this size; of a longer one this much is always looked at. */
 #define RV_SMALL_BYTES 4096
@@ -177,6 +178,7 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection
 	u64 *start = direction == RV_RX ? &c->rx_start : &c->tx_start;
 	u32 first = length < RV_SMALL_BYTES ? length : RV_SMALL_BYTES;
 	u32 captured, want;
+	bool is_brief;
 
 	captured = rv_copy_payload(s, buffers, cpu, skip, first, 0);
 	if (captured >= 3 && rv_is_message_start(s->payload))
@@ -184,8 +186,10 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection
 	if (captured < first || length <= first)
 		return captured;
 	want = length < rv_payload_bytes ? length : rv_payload_bytes;
-	if (c->mode == RV_POLICY_HEADS ||
-	    (c->mode != RV_POLICY_ALL && offset + skip - *start >= rv_message_bytes))
+	is_brief = c->mode == RV_POLICY_HEADS ||
+		   (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes);
+	if (c->mode != RV_POLICY_ALL &&
+	    offset + skip - *start >= (is_brief ? rv_head_bytes : rv_message_bytes))
 		want = first;
 	if (want > first)
 		captured = rv_copy_payload(s, buffers, cpu, skip + first, want - first, captured);
@@ -287,8 +291,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event = &s->event;
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	if (skip < (u32)result && buffers.is_readable &&
-	    (c->mode != RV_POLICY_UNKNOWN || c->looked < rv_look_bytes))
+	if (skip < (u32)result && buffers.is_readable)
 		captured = rv_capture(s, c, &buffers, direction, offset, cpu, skip, result - skip,
 				      &tail);
 	if (c->mode == RV_POLICY_UNKNOWN) {

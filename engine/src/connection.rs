@@ -538,11 +538,25 @@ impl Connection {
                 } else {
                     s.ledger.lose(Cause::ParseError, operations.events);
                 }
+                self.excuse_body(number);
                 self.settle(number, s);
             }
             Output::Tunnel(bytes) => self.tunnelled(1, bytes),
             Output::Skipped(bytes) if bytes > 0 => self.has_response_gap |= self.exchanges > 0,
             _ => {}
+        }
+    }
+
+    /// A client that asked before sending its body, and got its final answer, need not send it.
+    fn excuse_body(&mut self, number: Option<u32>) {
+        let has_asked = self.exchange(number).is_some_and(|exchange| {
+            let head = exchange.request.as_ref().and_then(|half| half.head.as_ref());
+            head.is_some_and(|head| head.expect_continue) && !exchange.interim.contains(&100)
+        });
+        if has_asked && self.receiving == number {
+            if let Some(parser) = self.streams[self.request_stream].parser.as_mut() {
+                parser.excuse_body();
+            }
         }
     }
 

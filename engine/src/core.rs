@@ -19,7 +19,7 @@ use crate::exchange::Exchange;
 use crate::ledger::{Cause, Ledger};
 use crate::options::Options;
 use crate::policy::Steering;
-use crate::processes::{Gate, ProcessChange, Processes};
+use crate::processes::{Decision, Gate, ProcessChange, Processes};
 
 /// How often what lasts long is looked for.
 const SWEEP_NS: u64 = 1_000_000_000;
@@ -124,10 +124,14 @@ impl Core {
     }
 
     /// The control plane's decision over a process.
-    pub fn confirm(&mut self, pid: u32, is_watched: bool, identity: Option<Identity>) {
-        let settled = self.processes.confirm(pid, is_watched, identity.map(Arc::new));
+    /// False if it comes too late: the process has become another program.
+    pub fn confirm(&mut self, decision: Decision) -> bool {
+        let Some(settled) = self.processes.confirm(decision) else {
+            return false;
+        };
         self.ledger.lose(Cause::Excluded, settled.discarded);
         self.records.extend(settled.released);
+        true
     }
 
     /// A process that ran before rover: to be confirmed like a new one.

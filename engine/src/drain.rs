@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libbpf_rs::RingBufferBuilder;
-use rover_reporters::record::Identity;
 
 use crate::alarm::Alarm;
 use crate::capture::Capture;
@@ -15,7 +14,7 @@ use crate::clock;
 use crate::core::Core;
 use crate::events;
 use crate::ledger::{Cause, Ledger};
-use crate::processes::ProcessChange;
+use crate::processes::{Decision, ProcessChange};
 use crate::recording::Recorder;
 use crate::sinks::Sink;
 
@@ -28,11 +27,7 @@ const COUNTERS_EVERY: Duration = Duration::from_millis(500);
 
 /// What the other threads ask of the drain thread.
 pub enum Command {
-    Confirm {
-        pid: u32,
-        is_watched: bool,
-        identity: Option<Box<Identity>>,
-    },
+    Confirm(Box<Decision>),
     Introduce(Vec<u32>),
     AddSink(Box<dyn Sink>),
     Record(Box<Recorder>),
@@ -274,16 +269,16 @@ type Stop = (Instant, SyncSender<Ledger>);
 fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gauges: &Gauges) -> Option<Stop> {
     loop {
         match commands.try_recv() {
-            Ok(Command::Confirm { pid, is_watched, identity }) => {
-                if !is_watched {
-                    capture.watch(pid, false);
-                }
+            Ok(Command::Confirm(decision)) => {
                 if let Some(recorder) = &mut state.recorder {
-                    if recorder.confirm(pid, is_watched, identity.as_deref()).is_err() {
+                    if recorder.confirm(&decision).is_err() {
                         state.recorder = None;
                     }
                 }
-                state.core.confirm(pid, is_watched, identity.map(|identity| *identity));
+                let (pid, is_watched) = (decision.pid, decision.is_watched);
+                if state.core.confirm(*decision) && !is_watched {
+                    capture.watch(pid, false);
+                }
             }
             Ok(Command::Introduce(pids)) => {
                 for pid in pids {

@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rover_reporters::encoder::{self, EncoderError};
-use rover_reporters::record::Identity;
 use rover_reporters::row::Row;
 
 use crate::capture::{Capture, CaptureError, HookStatus};
@@ -20,7 +19,7 @@ use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::policy::NoSteering;
 use crate::probe;
-use crate::processes::ProcessChange;
+use crate::processes::{Decision, ProcessChange};
 use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
 use crate::sinks::{LineSink, OapSink, RowQueue, RowSink, Sink};
 
@@ -119,8 +118,8 @@ impl Engine {
         self.commands.send(command).unwrap_or_default();
     }
 
-    pub fn confirm(&self, pid: u32, is_watched: bool, identity: Option<Identity>) {
-        self.tell(Command::Confirm { pid, is_watched, identity: identity.map(Box::new) });
+    pub fn confirm(&self, decision: Decision) {
+        self.tell(Command::Confirm(Box::new(decision)));
     }
 
     pub fn watch_existing(&self, pids: Vec<u32>) {
@@ -286,7 +285,9 @@ pub fn replay(
         match frame {
             Frame::Event(raw) => core.event(&raw),
             Frame::Tick { now_ns, wall_offset_ns } => core.tick(now_ns, wall_offset_ns),
-            Frame::Confirm { pid, is_watched, identity } => core.confirm(pid, is_watched, identity.map(|i| *i)),
+            Frame::Confirm(decision) => {
+                core.confirm(*decision);
+            }
             Frame::Introduce { pid } => core.introduce(pid),
             Frame::Counters { captured, ring_full, not_http } => in_kernel = (captured, ring_full, not_http),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rover_reporters::record::{Identity, Record};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// How long records wait for the confirmation of their process.
 const CONFIRM_NS: u64 = 10_000_000_000;
@@ -25,6 +26,15 @@ pub struct ProcessChange {
     pub executable: String,
     /// argv, possibly cut.
     pub arguments: Vec<String>,
+}
+
+/// The control plane's decision over a process, about the program that it became at `since_ns`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub pid: u32,
+    pub is_watched: bool,
+    pub identity: Option<Identity>,
+    pub since_ns: u64,
 }
 
 /// What the rules say of a process.
@@ -136,21 +146,28 @@ impl Processes {
         }
     }
 
-    /// The decision of the control plane.
-    pub fn confirm(&mut self, pid: u32, is_watched: bool, identity: Option<Arc<Identity>>) -> Settled {
-        let process = self.table.entry(pid).or_default();
+    /// The decision of the control plane; none if the process has become another program since.
+    pub fn confirm(&mut self, decision: Decision) -> Option<Settled> {
+        let identity = decision.identity.map(Arc::new);
+        let process = self.table.entry(decision.pid).or_default();
+        if decision.since_ns < process.since_ns {
+            return None;
+        }
         let held = std::mem::take(&mut process.held);
         self.held -= held.len();
-        if !is_watched {
+        if !decision.is_watched {
             process.verdict = Verdict::Excluded;
-            return Settled { released: Vec::new(), discarded: held.iter().map(|(_, operations)| operations).sum() };
+            return Some(Settled {
+                released: Vec::new(),
+                discarded: held.iter().map(|(_, operations)| operations).sum(),
+            });
         }
         process.verdict = Verdict::Watched(identity.clone());
         let mut released = held;
         for (record, _) in &mut released {
             record.local.identity.clone_from(&identity);
         }
-        Settled { released, discarded: 0 }
+        Some(Settled { released, discarded: 0 })
     }
 
     /// Forgets the dead, and discards what waited too long. `is_final`: nobody will confirm any more.

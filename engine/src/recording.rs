@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use rover_reporters::record::Identity;
 use serde::{Deserialize, Serialize};
+
+use crate::processes::Decision;
 
 const MAGIC: &[u8; 8] = b"ROVEREC1";
 /// A ring record cannot be larger than this.
@@ -39,7 +40,7 @@ pub struct Header {
 pub enum Frame {
     Event(Vec<u8>),
     Tick { now_ns: u64, wall_offset_ns: u64 },
-    Confirm { pid: u32, is_watched: bool, identity: Option<Box<Identity>> },
+    Confirm(Box<Decision>),
     Introduce { pid: u32 },
     Counters { captured: u64, ring_full: u64, not_http: u64 },
 }
@@ -80,9 +81,8 @@ impl Recorder {
 
     /// # Errors
     /// What writing says.
-    pub fn confirm(&mut self, pid: u32, is_watched: bool, identity: Option<&Identity>) -> std::io::Result<()> {
-        let identity = identity.map(serde_json::to_vec).transpose()?.unwrap_or_default();
-        self.frame(CONFIRM, &[&pid.to_le_bytes(), &[u8::from(is_watched)], &identity])
+    pub fn confirm(&mut self, decision: &Decision) -> std::io::Result<()> {
+        self.frame(CONFIRM, &[&serde_json::to_vec(decision)?])
     }
 
     /// # Errors
@@ -202,11 +202,7 @@ impl Recording {
             EVENT => Some(Frame::Event(body)),
             TICK => number(0).zip(number(8)).map(|(now_ns, wall_offset_ns)| Frame::Tick { now_ns, wall_offset_ns }),
             INTRODUCE => pid().map(|pid| Frame::Introduce { pid }),
-            CONFIRM => pid().zip(body.get(4)).map(|(pid, is_watched)| Frame::Confirm {
-                pid,
-                is_watched: *is_watched != 0,
-                identity: serde_json::from_slice(&body[5..]).ok(),
-            }),
+            CONFIRM => serde_json::from_slice(&body).ok().map(|decision| Frame::Confirm(Box::new(decision))),
             COUNTERS => number(0)
                 .zip(number(8))
                 .zip(number(16))

@@ -30,7 +30,7 @@ class ProcessEngine(Protocol):
     def take_processes(self, timeout_ms: int) -> list[Event]:
         """Processes that began or ended, in order; waits for the first."""
 
-    def confirm(self, pid: int, is_watched: bool, identity: str | None) -> None:
+    def confirm(self, pid: int, is_watched: bool, identity: str | None, since_ns: int) -> None:
         """The decision on one of them."""
 
     def watch_existing(self, pids: list[int]) -> None:
@@ -97,4 +97,4 @@ class Confirmer:
                 self._stopping.wait(1.0)
 
     def _confirm(self, decision: Decision) -> None:
-        self._engine.confirm(decision.pid, decision.is_watched, decision.identity)
+        self._engine.confirm(decision.pid, decision.is_watched, decision.identity, decision.since_ns)

@@ -33,6 +33,8 @@ class Decision:
     pid: int
     is_watched: bool
     identity: str | None
+    since_ns: int
+    """Time of the fork or exec that it is about: the process may have become another program since."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class _Entry:
     process: Process
     verdict: bool | None
     identity: Identity
+    since_ns: int
+    """When it became this program."""
     deadline_ns: int
     """Until when it may stay undecided."""
     namespace: str | None = None
@@ -101,7 +105,7 @@ class ProcessTable:
         if kind == "exit":
             yield from self._exit(pid)
         elif kind == "fork" and self._rules.is_inherited and parent in self._entries:
-            yield from self._inherit(pid, self._entries[parent])
+            yield from self._inherit(pid, self._entries[parent], event[3])
         else:
             yield from self._enter(self._look(event), event[3])
 
@@ -124,7 +128,7 @@ class ProcessTable:
             del self._entries[pid]
         return [pid for pid in living if pid not in self._entries]
 
-    def _inherit(self, pid: int, parent: _Entry) -> Iterator[Decision]:
+    def _inherit(self, pid: int, parent: _Entry, time_ns: int) -> Iterator[Decision]:
         process = Process(
             pid=pid,
             parent=parent.process.pid,
@@ -134,9 +138,10 @@ class ProcessTable:
             executable=parent.process.executable,
             source=self._proc,
         )
-        self._entries[pid] = replace(parent, process=process)
-        if parent.verdict is not None:
-            yield Decision(pid, parent.verdict, parent.identity.as_json(pid) if parent.verdict else None)
+        entry = replace(parent, process=process, since_ns=time_ns)
+        self._entries[pid] = entry
+        if entry.verdict is not None:
+            yield self._decision(entry, entry.verdict)
 
     def _look(self, event: Event) -> Process:
         """The process of an event: from /proc, or from the event's own words if it is gone."""
@@ -155,7 +160,7 @@ class ProcessTable:
 
     def _enter(self, process: Process, time_ns: int) -> Iterator[Decision]:
         identity = identify(process, self._instance)
-        entry = _Entry(process, None, identity, time_ns + self._port_wait_ns)
+        entry = _Entry(process, None, identity, time_ns, time_ns + self._port_wait_ns)
         self._entries[process.pid] = entry
         if self._rules.ports and process.source and not process.is_kernel_thread:
             entry.namespace = self._listening.maybe_namespace(process.pid)
@@ -170,7 +175,12 @@ class ProcessTable:
         verdict = self._rules.maybe_verdict(entry.process, Ports(entry.ports, is_final))
         if verdict is not None and verdict is not entry.verdict:
             entry.verdict = verdict
-            yield Decision(entry.process.pid, verdict, entry.identity.as_json(entry.process.pid) if verdict else None)
+            yield self._decision(entry, verdict)
+
+    @staticmethod
+    def _decision(entry: _Entry, verdict: bool) -> Decision:
+        pid = entry.process.pid
+        return Decision(pid, verdict, entry.identity.as_json(pid) if verdict else None, entry.since_ns)
 
     def _exit(self, pid: int) -> Iterator[Decision]:
         entry = self._entries.pop(pid, None)

@@ -23,6 +23,7 @@ mod engine_module {
     use rover_engine::engine::{self, ReplayError};
     use rover_engine::options::Options;
     use rover_engine::probe as finding;
+    use rover_engine::processes::Decision;
     use rover_engine::recording::RecordingError;
     use rover_reporters::record::Identity;
     use rover_reporters::row::Row;
@@ -123,13 +124,13 @@ mod engine_module {
                 .collect()
         }
 
-        #[pyo3(signature = (pid, is_watched, identity))]
-        fn confirm(&self, pid: u32, is_watched: bool, identity: Option<&str>) -> PyResult<()> {
+        #[pyo3(signature = (pid, is_watched, identity, since_ns))]
+        fn confirm(&self, pid: u32, is_watched: bool, identity: Option<&str>, since_ns: u64) -> PyResult<()> {
             let identity: Option<Identity> = identity
                 .map(serde_json::from_str)
                 .transpose()
                 .map_err(|error| PyValueError::new_err(format!("identity: {error}")))?;
-            self.inner.confirm(pid, is_watched, identity);
+            self.inner.confirm(Decision { pid, is_watched, identity, since_ns });
             Ok(())
         }
 
