@@ -1,0 +1,1 @@
+"""Tests of the bench itself: what it counts with must count right."""
