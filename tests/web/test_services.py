@@ -118,3 +118,16 @@ def test_a_service_of_any_name_has_its_page(site: Site, tab: OpenTab) -> None:
     expect(page.locator(".figures tbody [data-row]")).to_have_count(1)
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def test_of_many_endpoints_the_worst_are_shown_first(site: Site, tab: OpenTab) -> None:
+    """Paths with ids make hundreds of them; all are one click away, and in the address."""
+    site.put(*(site.made(10, path=f"/orders/{at}", status=500 if at == 33 else 200) for at in range(40)))
+    page = tab("/services/cart")
+    endpoints = page.locator(".figures tbody [data-row]")
+    expect(endpoints).to_have_count(15)
+    expect(endpoints.first).to_contain_text("/orders/33")
+    page.get_by_role("link", name="Show all 40").click()
+    expect(endpoints).to_have_count(40)
+    page.reload()
+    expect(endpoints).to_have_count(40)

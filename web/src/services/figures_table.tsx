@@ -117,8 +117,19 @@ function FiguresRow({ row }: { row: Row }) {
   );
 }
 
-export function FiguresTable({ rows, nameColumn, caption }: { rows: readonly Row[] | null; nameColumn: string; caption: string }) {
+export interface FiguresTableProps {
+  /** Null while they load. */
+  rows: readonly Row[] | null;
+  nameColumn: string;
+  caption: string;
+  /** So many are shown until the reader asks for all of them. */
+  most?: number;
+}
+
+export function FiguresTable({ rows, nameColumn, caption, most = Number.POSITIVE_INFINITY }: FiguresTableProps) {
   const sort = parseSort(parameters.value.get("sort"));
+  const isCut = parameters.value.get("show") !== "all";
+  const inOrder = sorted(rows ?? [], sort, (row) => row.name);
   return (
     <div class="table-card">
       <table class="table figures">
@@ -138,12 +149,17 @@ export function FiguresTable({ rows, nameColumn, caption }: { rows: readonly Row
           <SkeletonRows columns={COLUMNS.length + 2} />
         ) : (
           <tbody>
-            {sorted(rows, sort, (row) => row.name).map((row) => (
+            {inOrder.slice(0, isCut ? most : undefined).map((row) => (
               <FiguresRow key={row.key} row={row} />
             ))}
           </tbody>
         )}
       </table>
+      {inOrder.length > most && (
+        <p class="table-more">
+          <a href={changed({ show: isCut ? "all" : null })}>{isCut ? `Show all ${count(inOrder.length)}` : `Show the first ${most} only`}</a>
+        </p>
+      )}
     </div>
   );
 }

@@ -20,6 +20,8 @@ import { NothingYet } from "./nothing_yet";
 
 /** Latest exchanges shown below the endpoints. */
 const LATEST = 8;
+/** Endpoints shown at first: paths with ids in them make hundreds. */
+const MOST_ENDPOINTS = 15;
 const NO_CALLS = "no call in this time range";
 
 function row(service: string, endpoint: Endpoint, span: Endpoints["span"]): Row {
@@ -137,7 +139,7 @@ export function ServicePage({ name }: { name: string }) {
         ) : list.data?.endpoints.length === 0 ? (
           <NothingYet title={`No call to ${name} ${rangePhrase(range.value)}`} />
         ) : (
-          <FiguresTable rows={list.data === null ? null : rows(name, list.data)} nameColumn="Endpoint" caption={`Endpoints of ${name}`} />
+          <FiguresTable rows={list.data === null ? null : rows(name, list.data)} nameColumn="Endpoint" caption={`Endpoints of ${name}`} most={MOST_ENDPOINTS} />
         )}
       </section>
       <Latest name={name} />
