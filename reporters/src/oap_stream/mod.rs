@@ -54,7 +54,8 @@ pub struct OapOptions {
     /// A stream is closed, and so acknowledged, after this time or this many bytes.
     pub stream_seconds: f32,
     pub stream_bytes: usize,
-    /// How long the backend may owe an answer, or not read, before the stream counts as failed.
+    /// How long the backend may owe an answer, or not read, before the stream counts as failed. A busy OAP takes some 500
+    /// exchanges a second and may have 6000 of them before it when the stream ends; what fails too early is counted twice.
     pub answer_seconds: f32,
 }
 
@@ -69,7 +70,7 @@ impl Default for OapOptions {
             queue_bytes: 32 << 20,
             stream_seconds: 5.0,
             stream_bytes: 4 << 20,
-            answer_seconds: 30.0,
+            answer_seconds: 60.0,
         }
     }
 }
