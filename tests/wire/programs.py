@@ -46,8 +46,9 @@ def _folder() -> Path:
 
     The same selection of packages and profile as `make test` has for `cargo test`, so that mostly there is nothing to
     do: another selection would have other features and compile gRPC anew."""
-    selection = ("--workspace", "--exclude", "rover-engine-python", "--examples")
-    command = ("cargo", "build", "--release", "--quiet", "--locked", *selection)
+    selection = ("--workspace", "--exclude", "rover-engine-python")
+    programs = ("--example", "send_records", "--example", "receive_rows")
+    command = ("cargo", "build", "--release", "--quiet", "--locked", *selection, *programs)
     subprocess.run(command, cwd=ROOT, check=True, timeout=BUILD_SECONDS)
     return ROOT / "target/release/examples"
 
