@@ -11,16 +11,19 @@ const volatile u32 rv_payload_bytes = RV_PAYLOAD_MAX; /* most that is copied of 
 const volatile u32 rv_look_bytes =
 	256 * 1024;			      /* most that is copied before the protocol is known */
 const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
-const volatile u32 rv_head_bytes = 64 * 1024; /* the same where long bodies are known to come */
-const volatile u32 rv_message_bytes = 256 * 1024; /* copied whole from the begin of a message on */
+const volatile u32 rv_head_bytes = 64 * 1024; /* copied whole from the begin of a message on */
 
 /* An operation is copied whole up to this size; of a longer one this much is always looked at. */
 #define RV_SMALL_BYTES 4096
 /* The end of an operation that is not copied whole: the framing between two chunks, or the next
  * message's head. */
 #define RV_TAIL_BYTES 1024
-/* Unread data in the ring above which the engine is woken: bodies come faster than its timer. */
-#define RV_WAKE_BYTES (512 * 1024)
+/*
+ * A message that passes this size, or that much unread data in the ring, wakes the engine: it knows
+ * how long the body is, and its timer is slower than the bytes.
+ */
+#define RV_LONG_BYTES (64 * 1024)
+#define RV_WAKE_BYTES (1024 * 1024)
 
 /*
  * Is the process watched? A yes is remembered with the connection, which costs a comparison instead
@@ -152,18 +155,25 @@ static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence
 	return after - length - position->base;
 }
 
-static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured)
+static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured, bool wakes)
 {
-	u64 flags = BPF_RB_NO_WAKEUP;
 	u32 size = captured;
 
 	asm volatile("" : "+r"(size));
 	size &= RV_PAYLOAD_MAX;
-	if (captured > RV_SMALL_BYTES &&
-	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RV_WAKE_BYTES)
-		flags = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&ring, &s->event, sizeof(s->event) + size, flags))
+	if (!wakes && captured > RV_SMALL_BYTES)
+		wakes = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RV_WAKE_BYTES;
+	if (bpf_ringbuf_output(&ring, &s->event, sizeof(s->event) + size,
+			       wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		rv_count(RV_COUNT_RING_FULL);
+}
+
+/* The operation takes its message over the size from which on the engine's word is wanted. */
+static __always_inline bool rv_becomes_long(const struct rv_connection *c, u64 start, u64 offset,
+					    u32 length)
+{
+	return c->mode < RV_POLICY_HEADS && offset - start < RV_LONG_BYTES &&
+	       offset + length - start >= RV_LONG_BYTES;
 }
 
 /*
@@ -188,8 +198,7 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection
 	want = length < rv_payload_bytes ? length : rv_payload_bytes;
 	is_brief = c->mode == RV_POLICY_HEADS ||
 		   (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes);
-	if (c->mode != RV_POLICY_ALL &&
-	    offset + skip - *start >= (is_brief ? rv_head_bytes : rv_message_bytes))
+	if (is_brief && offset + skip - *start >= rv_head_bytes)
 		want = first;
 	if (want > first)
 		captured = rv_copy_payload(s, buffers, cpu, skip + first, want - first, captured);
@@ -326,7 +335,10 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event->remote_port = c->remote_port;
 	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
 	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
-	rv_send_event(s, captured);
+	rv_send_event(s, captured,
+		      captured > RV_SMALL_BYTES &&
+			      rv_becomes_long(c, direction == RV_RX ? c->rx_start : c->tx_start,
+					      offset, result));
 	*(volatile u64 *)&s->busy = 0;
 	return 0;
 }

@@ -8,7 +8,7 @@
 #ifndef ROVER_MAP_SCRATCH_H
 #define ROVER_MAP_SCRATCH_H
 
-#define RV_PAYLOAD_MAX 0xffff
+#define RV_PAYLOAD_MAX 0x1ffff
 
 struct rv_scratch {
 	u64 busy;

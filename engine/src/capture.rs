@@ -320,7 +320,7 @@ fn open(options: &Options) -> Result<OpenObject, CaptureError> {
 /// Offset of `rv_payload_bytes` in the constants is 0: it is the first one declared.
 fn set_payload_bytes(map: &mut libbpf_rs::OpenMapMut<'_>, bytes: u32) {
     if let Some(slot) = map.initial_value_mut().and_then(|constants| constants.get_mut(..4)) {
-        slot.copy_from_slice(&bytes.clamp(256, 65535).to_ne_bytes());
+        slot.copy_from_slice(&bytes.clamp(256, 131_071).to_ne_bytes());
     }
 }
 

@@ -66,6 +66,10 @@ pub struct Connection {
     pub handshake_ns: Option<u64>,
     pub rtt_ns: Option<u64>,
     pub last_active_ns: u64,
+    /// Process of the last operation.
+    pub owner: u32,
+    /// It is in the list of those that wait for time to pass.
+    pub is_attended: bool,
     /// Rover's own: known by the engine, never looked at.
     pub is_own: bool,
     protocol: Protocol,
@@ -114,6 +118,8 @@ impl Connection {
             handshake_ns: known(u64::from(event.handshake_us) * 1000),
             rtt_ns: None,
             last_active_ns: event.end_ns,
+            owner: event.tgid,
+            is_attended: false,
             is_own: false,
             protocol: Protocol::Unknown,
             streams: [Stream::default(), Stream::default()],
@@ -164,6 +170,7 @@ impl Connection {
     /// A socket operation.
     pub fn data(&mut self, event: &DataEvent, payload: &[u8], number: u64, s: &mut Surroundings<'_>) {
         self.last_active_ns = event.end_ns;
+        self.owner = event.tgid;
         self.rtt_ns = known(u64::from(event.rtt_us) * 1000);
         if self.is_own {
             s.ledger.lose(Cause::OwnReporting, 1);

@@ -39,8 +39,6 @@ pub struct Core {
     connections: FxHashMap<u64, Connection>,
     /// Cookie by tuple: the other end of a connection within this node is the reversed tuple.
     tuples: FxHashMap<Tuple, u64>,
-    /// Last process of each connection.
-    owners: FxHashMap<u64, u32>,
     attention: FxHashSet<u64>,
     copies: Copies,
     finished: Vec<Exchange>,
@@ -66,7 +64,6 @@ impl Core {
             steering,
             connections: FxHashMap::default(),
             tuples: FxHashMap::default(),
-            owners: FxHashMap::default(),
             attention: FxHashSet::default(),
             copies: Copies::default(),
             finished: Vec::new(),
@@ -176,13 +173,13 @@ impl Core {
     fn data(&mut self, event: &DataEvent, payload: &[u8]) {
         self.number += 1;
         self.now_ns = self.now_ns.max(event.end_ns);
-        if !self.processes.is_known(event.tgid) {
+        let owner = self.connections.get(&event.cookie).map(|connection| connection.owner);
+        if owner != Some(event.tgid) && !self.processes.is_known(event.tgid) {
             self.introduce(event.tgid);
         }
-        if !self.connections.contains_key(&event.cookie) {
+        if owner.is_none() {
             self.open(event);
         }
-        self.owners.insert(event.cookie, event.tgid);
         let number = self.number;
         self.with_connection(event.cookie, |connection, s| connection.data(event, payload, number, s));
     }
@@ -251,16 +248,22 @@ impl Core {
             finished: &mut self.finished,
         };
         act(connection, &mut surroundings);
-        if connection.needs_attention() {
-            self.attention.insert(id);
-        } else if !self.attention.is_empty() {
-            self.attention.remove(&id);
+        if connection.needs_attention() != connection.is_attended {
+            connection.is_attended = !connection.is_attended;
+            if connection.is_attended {
+                self.attention.insert(id);
+            } else {
+                self.attention.remove(&id);
+            }
         }
         let is_over = connection.is_over();
         if !self.finished.is_empty() {
-            for exchange in std::mem::take(&mut self.finished) {
+            // Back afterwards with its room.
+            let mut finished = std::mem::take(&mut self.finished);
+            for exchange in finished.drain(..) {
                 self.report(id, exchange);
             }
+            self.finished = finished;
         }
         if is_over {
             self.forget(id);
@@ -274,7 +277,6 @@ impl Core {
                 self.tuples.remove(&tuple);
             }
         }
-        self.owners.remove(&id);
         self.attention.remove(&id);
     }
 
@@ -345,7 +347,7 @@ impl Core {
         };
         let mut tgid = exchange.tgid();
         if tgid == 0 {
-            tgid = self.owners.get(&id).copied().unwrap_or(0);
+            tgid = connection.owner;
         }
         let heads = Heads::take(&mut exchange);
         let record = build::record(record_id, &exchange, heads, connection, &self.options, false);
@@ -381,7 +383,7 @@ impl Core {
         let connection = self.connections.get(&id)?;
         let (local, local_port, remote, remote_port) = tuple_of(connection);
         let peer = self.tuples.get(&(remote, remote_port, local, local_port))?;
-        self.processes.maybe_identity(*self.owners.get(peer)?)
+        self.processes.maybe_identity(self.connections.get(peer)?.owner)
     }
 }
 

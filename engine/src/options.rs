@@ -20,7 +20,7 @@ pub enum Query {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Capture {
-    /// Most payload bytes copied of one operation, at most 65535.
+    /// Most payload bytes copied of one operation, at most 131071: what common clients read at once.
     pub payload_bytes: u32,
     /// Most bytes of a head that are kept.
     pub head_bytes: usize,
@@ -34,7 +34,7 @@ pub struct Capture {
 impl Default for Capture {
     fn default() -> Self {
         Capture {
-            payload_bytes: 65535,
+            payload_bytes: 131_071,
             head_bytes: 65536,
             query: Query::Mask,
             headers: Vec::new(),

@@ -206,8 +206,8 @@ impl Sink for OapSink {
     }
 
     fn finish(&mut self, deadline: Instant) {
-        self.reporter.hand_over();
-        self.reporter.flush(deadline.saturating_duration_since(Instant::now()));
+        // Flushes first; what the backend has not taken by then is counted.
+        self.reporter.stop(deadline.saturating_duration_since(Instant::now()));
     }
 
     fn stats(&self) -> Option<serde_json::Value> {

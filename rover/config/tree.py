@@ -50,8 +50,8 @@ class Capture:
     """What is taken from the traffic."""
 
     payload_bytes: int = _key(
-        65535,
-        kinds.with_bounds(kinds.SIZE, 256, 65535),
+        131071,
+        kinds.with_bounds(kinds.SIZE, 256, 131071),
         "The most that is copied of one socket operation. What is beyond it shows as a gap, unless it is a body of "
         "known length.",
         unit="bytes",

@@ -39,7 +39,8 @@ def own_ports(config: Config) -> list[int]:
 def oap_options(config: Config, node_name: str) -> str:
     """The JSON object that makes a stream to OAP. Raises ConfigError for a token that cannot be read."""
     oap = config.reporters.oap
-    options: dict[str, object] = {"addresses": list(oap.addresses), "node_name": node_name}
+    # Without a Kubernetes API an OAP fails on every message with a bare address.
+    options: dict[str, object] = {"addresses": list(oap.addresses), "node_name": node_name, "unknown_end": "name"}
     if oap.token_file is not None:
         options["token"] = read_token(oap.token_file, "reporters.oap.token_file")
     return json.dumps(options)
