@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -37,6 +38,13 @@ def test_the_page_s_lock_names_no_addresses_and_has_hashes():
     text = (ROOT / "web/package-lock.json").read_text()
     assert '"resolved"' not in text
     assert '"integrity": "sha512-' in text
+
+
+def test_every_optional_package_of_the_page_s_tools_is_locked():
+    """`npm ci` refuses a lock without them, `npm install` writes one when a registry has not got them all."""
+    packages = json.loads((ROOT / "web/package-lock.json").read_text())["packages"]
+    wanted = {name for package in packages.values() for name in package.get("optionalDependencies", {})}
+    assert {name for name in wanted if f"node_modules/{name}" not in packages} == set()
 
 
 def test_tests_run_with_what_users_run():
