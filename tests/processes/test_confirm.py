@@ -40,7 +40,7 @@ class QueueEngine:
             taken.append(self.events.get_nowait())
         return taken
 
-    def confirm(self, pid: int, is_watched: bool, identity: str | None) -> None:
+    def confirm(self, pid: int, is_watched: bool, identity: str | None, since_ns: int) -> None:
         with self.changed:
             self.confirmed.append((pid, is_watched, identity))
             self.changed.notify_all()

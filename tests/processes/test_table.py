@@ -107,7 +107,9 @@ def test_an_exec_is_decided_with_the_identity_of_the_program(machine):
 
 def test_an_excluded_process_is_told_so_without_identity(machine):
     machine.add(10, "curl")
-    assert list(a_table(machine, exclude=[Rule(exe="curl")]).handle([execute(10)])) == [Decision(10, False, None)]
+    assert list(a_table(machine, exclude=[Rule(exe="curl")]).handle([execute(10)])) == [
+        Decision(10, False, None, SECOND)
+    ]
 
 
 def test_a_fork_has_its_parents_verdict_and_identity_but_its_own_pid_and_costs_no_look(machine):
@@ -158,6 +160,17 @@ def test_a_fork_that_an_exec_follows_at_once_is_decided_once_and_last(machine):
         (12, "bash"),
         (11, "curl"),
     ]
+
+
+def test_a_decision_tells_which_fork_or_exec_it_is_about(machine):
+    """The engine ignores what comes after the process has become another program."""
+    machine.add(10, "bash")
+    machine.add(11, "curl", parent=10)
+    table = a_table(machine)
+    list(table.handle([execute(10, at=SECOND)]))
+    [forked] = table.handle([fork(11, 10, at=2 * SECOND)])
+    [executed] = table.handle([execute(11, at=3 * SECOND)])
+    assert (forked.since_ns, executed.since_ns) == (2 * SECOND, 3 * SECOND)
 
 
 def test_a_process_that_is_gone_is_named_by_its_exec_event(machine):
