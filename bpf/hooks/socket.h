@@ -137,6 +137,14 @@ static __always_inline bool rv_is_message_start(const u8 *b)
 	return true;
 }
 
+/* A read that takes the last bytes may take the FIN along, which counts in copied_seq. */
+static __always_inline u32 rv_read_until(const struct rv_connection *c, u32 copied_seq)
+{
+	u64 end = c->rx.base + c->rx_end;
+
+	return c->has_rx_end && rv_continue(c->rx.now, copied_seq) > end ? (u32)end : copied_seq;
+}
+
 /* Offset of the first byte moved, and the position brought up to date. */
 static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence, u32 length,
 				      u8 *flags)
@@ -274,7 +282,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event_flags = c->flags;
 	c->tgid = id >> 32;
 	if (direction == RV_RX)
-		offset = rv_advance(&c->rx, tp->copied_seq, result, &event_flags);
+		offset = rv_advance(&c->rx, rv_read_until(c, tp->copied_seq), result, &event_flags);
 	else
 		offset = rv_advance(&c->tx, op ? op->write_seq + result : tp->write_seq, result,
 				    &event_flags);

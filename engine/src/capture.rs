@@ -153,6 +153,12 @@ impl Capture {
         for facts in HOOKS {
             let program = self.object.progs_mut().find(|program| program.name() == facts.program);
             let Some(program) = program.filter(|program| program.autoload()) else {
+                if facts.is_needed {
+                    return Err(CaptureError::unsupported(
+                        &format!("the kernel has no tracepoint {}", facts.hook),
+                        "Linux 6.3 or newer",
+                    ));
+                }
                 self.hooks.push(status(facts, Some("this kernel has no such tracepoint".into())));
                 continue;
             };

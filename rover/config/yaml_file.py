@@ -31,7 +31,10 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
         raise ConfigError(f"cannot be read: {error.strerror}", origin=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", origin=str(path)) from error
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:  # a character that no YAML may hold
+        raise ConfigError("is not valid YAML", origin=str(path)) from error
     try:
         root = loader.get_single_node()
         found: dict[str, tuple[Any, str]] = {}
