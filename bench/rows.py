@@ -21,6 +21,24 @@ function delay() return 3 end
 """
 
 
+class Parts:
+    """Cost per exchange, round by round: the sum, and the medians of what it consists of."""
+
+    def __init__(self) -> None:
+        self.sums: list[float] = []
+        self._parts: dict[str, list[float]] = {}
+
+    def add(self, nanoseconds: dict[str, int], exchanges: int) -> None:
+        """One round."""
+        for name, spent in nanoseconds.items():
+            self._parts.setdefault(name, []).append(spent / exchanges / 1000)
+        self.sums.append(sum(nanoseconds.values()) / exchanges / 1000)
+
+    def __str__(self) -> str:
+        parts = sorted(((median(values), name) for name, values in self._parts.items()), reverse=True)
+        return ", ".join(f"{name} {value:.2f}" for value, name in parts if value >= 0.005)
+
+
 def server_cost(plan: Plan) -> list[Figure]:
     """Row 1: requests per second and CPU of the server per request, without and with rover by turns."""
     off: list[Load] = []
@@ -72,10 +90,9 @@ def native_cost(plan: Plan, engine_limit: float, bpf_limit: float) -> list[Figur
     """Rows 3 and 4: BPF and engine per server-side exchange, encoding and sending to the receiver included.
 
     Everything that rover's programs do on the machine is charged to the server's exchanges, what they do in wrk too."""
-    engine: list[float] = []
-    bpf: list[float] = []
+    engine = Parts()
+    bpf = Parts()
     runs: list[float] = []
-    by_thread: dict[str, list[float]] = {}
     with server(plan.folder / "nginx") as nginx:
         for _ in range(plan.rounds):
             with statistics(), observed(plan) as observation:
@@ -83,17 +100,15 @@ def native_cost(plan: Plan, engine_limit: float, bpf_limit: float) -> list[Figur
                 observation.mark()
                 load = run_load(nginx, plan)
                 ran, spent = observation.runs(), observation.cpu_ns()
-            bpf.append(ran.time_ns / load.requests / 1000)
-            runs.append(ran.runs / load.requests)
-            engine.append(sum(spent.values()) / load.requests / 1000)
-            for name, nanoseconds in spent.items():
-                by_thread.setdefault(name, []).append(nanoseconds / load.requests / 1000)
-    parts = sorted(((median(values), name) for name, values in by_thread.items()), reverse=True)
-    threads = ", ".join(f"{name} {value:.2f}" for value, name in parts if value >= 0.005)
+            bpf.add({name: each.time_ns for name, each in ran.items()}, load.requests)
+            engine.add(spent, load.requests)
+            runs.append(sum(each.runs for each in ran.values()) / load.requests)
     return [
-        median_figure(3, "BPF per exchange", bpf, plan.unit, limit=bpf_limit),
+        median_figure(3, "BPF per exchange", bpf.sums, plan.unit, limit=bpf_limit, detail=str(bpf)),
         median_figure(3, "BPF program runs per exchange", runs, ""),
-        median_figure(4, "rover CPU per exchange, all threads", engine, plan.unit, limit=engine_limit, detail=threads),
+        median_figure(
+            4, "rover CPU per exchange, all threads", engine.sums, plan.unit, limit=engine_limit, detail=str(engine)
+        ),
     ]
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stage.bpf import Runs, runs_of
+from tests.stage.bpf import Runs, runs_by_program
 from tests.stage.cpu import cpu_ns_by_thread, resident_bytes
 from tests.stage.deadline import wait_until
 from tests.stage.nginx import Nginx
@@ -92,7 +92,7 @@ class Observed:
 
     rover: Rover
     _cpu_before: dict[str, int]
-    _runs_before: Runs
+    _runs_before: dict[str, Runs]
     ledger: Ledger | None = None
     received: int | None = None
     """Exchanges that arrived at the receiver; known after the block, as are the others without a value yet."""
@@ -100,17 +100,20 @@ class Observed:
 
     def mark(self) -> None:
         """Count costs from here on."""
-        self._cpu_before, self._runs_before = cpu_ns_by_thread(self.rover.pid), runs_of(self.rover.pid)
+        self._cpu_before, self._runs_before = cpu_ns_by_thread(self.rover.pid), runs_by_program(self.rover.pid)
 
     def cpu_ns(self) -> dict[str, int]:
         """CPU time of each thread since the mark."""
         now = cpu_ns_by_thread(self.rover.pid)
         return {name: spent - self._cpu_before.get(name, 0) for name, spent in now.items()}
 
-    def runs(self) -> Runs:
-        """Runs of BPF programs since the mark; their time is counted only while statistics are on."""
-        now = runs_of(self.rover.pid)
-        return Runs(now.runs - self._runs_before.runs, now.time_ns - self._runs_before.time_ns)
+    def runs(self) -> dict[str, Runs]:
+        """Runs of each BPF program since the mark; their time is counted only while statistics are on."""
+        now, none = runs_by_program(self.rover.pid), Runs(0, 0)
+        before = {name: self._runs_before.get(name, none) for name in now}
+        return {
+            name: Runs(ran.runs - before[name].runs, ran.time_ns - before[name].time_ns) for name, ran in now.items()
+        }
 
 
 @contextmanager
@@ -123,7 +126,7 @@ def observed(plan: Plan) -> Iterator[Observed]:
     try:
         wait_listening(port, seconds=60)
         with Rover("-c", str(file), command=("daemon",)) as rover:
-            observation = Observed(rover, {}, Runs(0, 0))
+            observation = Observed(rover, {}, {})
             observation.mark()
             yield observation
             observation.peak_bytes = resident_bytes(rover.pid, is_peak=True)

@@ -15,7 +15,7 @@ STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 
 
 class Runs(NamedTuple):
-    """What BPF programs did since they were loaded, while statistics were on."""
+    """What a BPF program did since it was loaded; its time counts only while statistics are on."""
 
     runs: int
     time_ns: int
@@ -30,19 +30,19 @@ def entries_of(pid: int) -> dict[str, int]:
     """Number of entries in each map that can grow and that the process holds open, by the map's name."""
     counts = {}
     for number in {int(about["map_id"]) for about in _open_objects(pid) if "map_id" in about}:
-        about = json.loads(_bpftool("show", "id", str(number)))
+        about = json.loads(_bpftool("map", "show", "id", str(number)))
         if about["type"] in KEYED:
-            counts[about["name"]] = len(json.loads(_bpftool("dump", "id", str(number))))
+            counts[about["name"]] = len(json.loads(_bpftool("map", "dump", "id", str(number))))
     return counts
 
 
-def runs_of(pid: int) -> Runs:
-    """Runs of all the programs that the process holds open, each counted once."""
-    programs = {about["prog_id"]: about for about in _open_objects(pid) if "run_cnt" in about}
-    return Runs(
-        sum(int(about["run_cnt"]) for about in programs.values()),
-        sum(int(about["run_time_ns"]) for about in programs.values()),
-    )
+def runs_by_program(pid: int) -> dict[str, Runs]:
+    """Runs of each program that the process holds open, by the program's name."""
+    runs = {}
+    for about in {about["prog_id"]: about for about in _open_objects(pid) if "run_cnt" in about}.values():
+        name = json.loads(_bpftool("prog", "show", "id", about["prog_id"]))["name"]
+        runs[name] = Runs(int(about["run_cnt"]), int(about["run_time_ns"]))
+    return runs
 
 
 @contextmanager
@@ -67,4 +67,4 @@ def _open_objects(pid: int) -> Iterator[dict[str, str]]:
 
 
 def _bpftool(*words: str) -> bytes:
-    return subprocess.run(["bpftool", "-j", "map", *words], check=True, capture_output=True, timeout=60).stdout
+    return subprocess.run(["bpftool", "-j", *words], check=True, capture_output=True, timeout=60).stdout
