@@ -211,3 +211,18 @@ def test_more_than_a_list_can_follow_is_told_not_hidden(site: Site, tab: OpenTab
     page.get_by_role("button", name="Load the newest").click()
     expect(page.locator(".banner-quiet")).to_have_count(0)
     expect(page.locator(ROWS)).to_have_count(100)
+
+
+def test_a_long_path_is_cut_in_its_middle(site: Site, tab: OpenTab) -> None:
+    """Beginning and end tell paths apart; the whole of it is in the title."""
+    path = "/docs/getting-started/" + "very/" * 30 + "index.html"
+    site.call(path=path)
+    for width in (360, 1280):
+        page = tab("/exchanges", width=width)
+        start, end = page.locator(".path-start"), page.locator(".path-end")
+        expect(start).to_be_visible()
+        for part in (start, end):
+            box = part.bounding_box()
+            assert box is not None
+            assert box["width"] > 40
+        expect(page.locator(f"{ROWS} .row-link")).to_have_attribute("title", f"cart.local:8080{path}")

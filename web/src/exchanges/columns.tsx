@@ -51,7 +51,7 @@ function Path({ path }: { path: string }) {
   return (
     <span class="path">
       <span class="path-start">{path.slice(0, cut)}</span>
-      <span class="path-end">{path.slice(cut)}</span>
+      {cut < path.length && <span class="path-end">{path.slice(cut)}</span>}
     </span>
   );
 }
