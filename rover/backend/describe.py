@@ -1,4 +1,4 @@
-"""Prints what the API is: `python -m rover.backend.describe openapi` (web/openapi.json) or `markdown` (docs/api.md)."""
+"""Prints what the API is: `python -m rover.backend.describe openapi`, or `markdown` for docs/api.md."""
 
 from __future__ import annotations
 

@@ -129,6 +129,7 @@ def test_a_store_at_its_size_keeps_up_with_what_comes_in(tmp_path: Path) -> None
     rows = list(traffic(60_000, time.time_ns()))
     largest = 0
     for start in range(0, len(rows), 2000):
+        wait_until(lambda: store.facts().queued < 8000, "there is room", 60)
         assert store.put(rows[start : start + 2000]) == 2000
         largest = max(largest, store.facts().used_bytes)
     assert store.flush()

@@ -245,6 +245,7 @@ def test_the_store_can_be_written_while_it_is_read(
     for reader in readers:
         reader.start()
     for start in range(0, len(rows), 1000):
+        wait_until(lambda: store.facts().queued < 8000, "there is room", 60)
         assert store.put(rows[start : start + 1000]) == 1000
     for reader in readers:
         reader.join()
