@@ -4,8 +4,8 @@
 #define ROVER_COMPAT_H
 
 /*
- * Values of iter_type moved twice (kernel commits 8cd54c1c8480, 4a6a5b4ab7e6): ask the running
- * kernel. A kernel before 6.0 has no ITER_UBUF; 255 then never matches.
+ * The values of iter_type were other ones before 5.14 and before 6.0: ask the running kernel. One
+ * before 6.0 has no ITER_UBUF; 255 then never matches.
  */
 static __always_inline u8 rv_iter_ubuf(void)
 {
@@ -27,6 +27,16 @@ static __always_inline u8 rv_iter_bvec(void)
 static __always_inline u8 rv_iter_kvec(void)
 {
 	return bpf_core_enum_value(enum iter_type, ITER_KVEC);
+}
+
+/* tcp_sendmsg_locked came with Linux 6.16: without it no send has an
+ * entry. */
+typedef void (*btf_trace_tcp_sendmsg_locked)(void *, const struct sock *, const struct msghdr *,
+					     const struct sk_buff *, int);
+
+static __always_inline bool rv_has_send_entries(void)
+{
+	return bpf_core_type_exists(btf_trace_tcp_sendmsg_locked);
 }
 
 /* A kernel built without io_uring has no such field. */

@@ -242,7 +242,7 @@ static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_opera
 
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp;
 	struct rv_operation *op = NULL;
 	struct rv_buffers buffers = {};
 	struct rv_connection *c;
@@ -254,21 +254,24 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	u32 skip = 0, tail = 0, captured = 0;
 	u8 event_flags, call;
 
-	if (!tp)
+	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	if (direction == RV_TX) {
+	if (direction == RV_TX && rv_has_send_entries()) {
 		op = bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL, 0);
 		if (op && op->sk != (u64)sk)
 			op = NULL;
 		if (op)
 			op->sk = 0;
-	} else if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)) {
-		return 0; /* not consumption */
 	}
+	if (direction == RV_RX && flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+		return 0; /* not consumption */
 	if (result <= 0)
 		return 0;
 	c = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	if (!rv_is_watched(c, id >> 32))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
 		return 0;
 	if (!c)
 		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -618,7 +618,7 @@ impl Connection {
         }
         // Responses were lost. Without pipelining the last request is the one that is answered now.
         self.has_response_gap = false;
-        let number = candidates.last().unwrap_or(first);
+        let number = candidates.next_back().unwrap_or(first);
         let (lost, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.open).into_iter().partition(|e| e.number < number && !e.is_answered());
         self.open = rest.into();

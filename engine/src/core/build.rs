@@ -2,8 +2,8 @@
 
 use rover_parsers::http1::{self, Head, Version};
 use rover_reporters::record::{
-    Connection as ConnectionFacts, Endpoint, Flag, Flags, KernelSums, Kind, Message, Protocol, Record, RecordId, Side,
-    Trace, TraceFormat,
+    Connection as ConnectionFacts, Endpoint, Flag, Flags, KernelSums, Kind, Message, Operation, Protocol, Record,
+    RecordId, Side, Trace, TraceFormat,
 };
 
 use super::{address, query};
@@ -99,7 +99,7 @@ pub fn record(
         timeline,
         trace: None,
         flags,
-        operations: all_operations(exchange).into_iter().flat_map(|part| part.list.iter().copied()).collect(),
+        operations: listed_operations(exchange),
     };
     if let Some(head) = request_head {
         record.request.headers = head.headers;
@@ -114,6 +114,15 @@ pub fn record(
         record.response.headers = head.headers;
     }
     Box::new(record)
+}
+
+fn listed_operations(exchange: &Exchange) -> Vec<Operation> {
+    let parts = all_operations(exchange);
+    let mut list = Vec::with_capacity(parts.iter().map(|part| part.list.len()).sum());
+    for part in parts {
+        list.extend_from_slice(&part.list);
+    }
+    list
 }
 
 /// Request, interim responses, response.
@@ -158,14 +167,12 @@ fn end_of(exchange: &Exchange) -> u64 {
 
 fn kernel_sums(exchange: &Exchange, side: Side) -> (Option<KernelSums>, Option<KernelSums>) {
     let sums = |parts: &[&Operations]| {
-        let parts: Vec<&&Operations> = parts.iter().filter(|part| part.count > 0).collect();
-        if parts.is_empty() {
-            return None;
-        }
+        let parts = || parts.iter().filter(|part| part.count > 0);
+        parts().next()?;
         Some(KernelSums {
-            operations: parts.iter().map(|part| part.count).sum(),
-            bytes: parts.iter().map(|part| part.bytes).sum(),
-            syscall_ns: parts.iter().map(|part| part.syscall_ns).sum(),
+            operations: parts().map(|part| part.count).sum(),
+            bytes: parts().map(|part| part.bytes).sum(),
+            syscall_ns: parts().map(|part| part.syscall_ns).sum(),
         })
     };
     let [request, interim, response] = all_operations(exchange);

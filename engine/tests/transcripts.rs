@@ -1,0 +1,362 @@
+//! The engine fed with events as the kernel side sends them: what comes out, whatever order they come in.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use rover_engine::core::Core;
+use rover_engine::events::{self, ConnectionEvent, DataEvent};
+use rover_engine::ledger::Cause;
+use rover_engine::options::Options;
+use rover_engine::policy::NoSteering;
+use rover_engine::processes::Decision;
+use rover_reporters::record::{Flag, Identity, Kind, Record, Side};
+
+const SERVER: u64 = 7;
+const PID: u32 = 42;
+const MS: u64 = 1_000_000;
+
+/// One connection of a server process, seen from its open on.
+struct Stage {
+    core: Core,
+    now: u64,
+    offsets: [u64; 2],
+    records: Vec<Box<Record>>,
+    /// Operations that were settled with records.
+    reported: u64,
+}
+
+fn bytes_of<T: Copy>(value: &T) -> Vec<u8> {
+    // SAFETY: the events are plain integers without padding.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }.to_vec()
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage::with(Options::default())
+    }
+
+    fn with(options: Options) -> Stage {
+        let mut core = Core::new(options, Box::new(NoSteering), 1, 1);
+        core.tick(MS, 0);
+        core.introduce(PID);
+        let stage = Stage { core, now: MS, offsets: [0, 0], records: Vec::new(), reported: 0 };
+        stage.confirmed(true)
+    }
+
+    fn confirmed(mut self, is_watched: bool) -> Stage {
+        self.decide(is_watched, u64::MAX);
+        self
+    }
+
+    fn decide(&mut self, is_watched: bool, since_ns: u64) -> bool {
+        let identity = Some(Identity { service: Some("shop".into()), ..Identity::default() });
+        let is_taken = self.core.confirm(Decision { pid: PID, is_watched, identity, since_ns });
+        self.collect();
+        is_taken
+    }
+
+    fn event(&self, direction: u32, offset: u64, length: usize) -> DataEvent {
+        DataEvent {
+            kind: events::EVENT_DATA,
+            tgid: PID,
+            cookie: SERVER,
+            start_ns: if direction == events::TX { self.now - 1000 } else { 0 },
+            end_ns: self.now,
+            offset,
+            opened_ns: 1,
+            length: length as u32,
+            captured: length as u32,
+            direction: direction as u8,
+            role: events::ROLE_SERVER as u8,
+            local_port: 80,
+            remote_port: 50_000,
+            ..DataEvent::default()
+        }
+    }
+
+    fn send(&mut self, event: &DataEvent, payload: &[u8]) {
+        let mut raw = bytes_of(event);
+        raw.extend_from_slice(payload);
+        self.core.event(&raw);
+        self.collect();
+    }
+
+    fn moved(&mut self, direction: u32, payload: &str) -> &mut Stage {
+        self.now += MS;
+        let at = direction as usize;
+        let event = self.event(direction, self.offsets[at], payload.len());
+        self.offsets[at] += payload.len() as u64;
+        self.send(&event, payload.as_bytes());
+        self
+    }
+
+    /// The server reads.
+    fn read(&mut self, payload: &str) -> &mut Stage {
+        self.moved(events::RX, payload)
+    }
+
+    /// The server writes.
+    fn write(&mut self, payload: &str) -> &mut Stage {
+        self.moved(events::TX, payload)
+    }
+
+    /// Bytes that no event tells of.
+    fn miss(&mut self, direction: u32, bytes: u64) -> &mut Stage {
+        self.offsets[direction as usize] += bytes;
+        self
+    }
+
+    fn wait(&mut self, ms: u64) -> &mut Stage {
+        self.now += ms * MS;
+        self.core.tick(self.now, 0);
+        self.collect();
+        self
+    }
+
+    fn changed(&mut self, change: u32) -> &mut Stage {
+        self.now += MS;
+        let event = ConnectionEvent {
+            kind: events::EVENT_CONNECTION,
+            cookie: SERVER,
+            time_ns: self.now,
+            rx_end: self.offsets[0],
+            tx_end: self.offsets[1],
+            change: change as u8,
+            ..ConnectionEvent::default()
+        };
+        self.core.event(&bytes_of(&event));
+        self.collect();
+        self
+    }
+
+    fn collect(&mut self) {
+        for (record, operations) in self.core.take_records() {
+            self.records.push(record);
+            self.reported += operations;
+        }
+    }
+
+    /// Method, path, status and flags of each record.
+    fn lines(&self) -> Vec<String> {
+        let text = |value: &Option<Box<str>>| value.as_deref().unwrap_or("-").to_owned();
+        let line = |r: &Box<Record>| {
+            let status = r.status.map_or("-".into(), |status| status.to_string());
+            let flags: Vec<&str> = r.flags.names().collect();
+            format!("{} {} {status} {}", text(&r.method), text(&r.path), flags.join(",")).trim_end().to_owned()
+        };
+        self.records.iter().map(line).collect()
+    }
+
+    /// Ends everything; no operation may be unaccounted for.
+    fn finish(&mut self, operations: u64) {
+        self.core.finish();
+        self.collect();
+        let lost: u64 = rover_engine::ledger::CAUSES.iter().map(|(cause, _)| self.core.ledger.lost(*cause)).sum();
+        assert_eq!(self.reported + lost, operations, "{:?}", self.core.ledger);
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: shop\r\n\r\n")
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// RFC 9112 §9.3.2: answers come in the order of the requests.
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let mut stage = Stage::new();
+    stage.read(&(get("/a") + &get("/b") + &get("/c"))).write(&ok("1")).write(&(ok("22") + &ok("333")));
+    assert_eq!(stage.lines(), ["GET /a 200", "GET /b 200", "GET /c 200"]);
+    assert_eq!(stage.records.iter().map(|r| r.response.body_bytes.unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    stage.finish(3);
+}
+
+#[test]
+fn times_run_from_the_first_read_to_the_last_write() {
+    let mut stage = Stage::new();
+    stage.read("GET / HTTP/1.1\r\nHost: ").read("shop\r\n\r\n").write(&ok("")[..20]);
+    let begin = 2 * MS;
+    stage.write(&ok("")[20..]);
+    let record = &stage.records[0];
+    assert_eq!((record.start_ns, record.end_ns), (begin, stage.now));
+    assert_eq!(record.duration_ns, Some(stage.now - begin));
+    assert_eq!(record.first_byte_ns, Some(2 * MS));
+    assert_eq!(record.side, Side::Server);
+    assert_eq!(record.local.identity.as_ref().unwrap().service.as_deref(), Some("shop"));
+    assert_eq!(
+        record.timeline.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        ["read", "read_end", "write", "write_end"]
+    );
+}
+
+/// The writer of a request may come back from its call after another thread has read the response.
+#[test]
+fn a_response_that_overtakes_its_request_waits_for_it() {
+    let mut stage = Stage::new();
+    let mut request = stage.event(events::RX, 0, get("/a").len());
+    request.end_ns = stage.now;
+    stage.write(&ok("x"));
+    assert_eq!(stage.lines(), Vec::<String>::new());
+    stage.offsets[0] = get("/a").len() as u64;
+    stage.send(&request, get("/a").as_bytes());
+    assert_eq!(stage.lines(), ["GET /a 200"]);
+    stage.finish(2);
+}
+
+#[test]
+fn a_response_without_request_is_told_after_a_while() {
+    let mut stage = Stage::new();
+    stage.write(&ok("x")).wait(100);
+    assert_eq!(stage.lines(), ["- - 200 no_request"]);
+    assert_eq!(stage.records[0].duration_ns, None);
+    stage.finish(1);
+}
+
+/// A lost read costs its exchange the request, and none of the others anything.
+#[test]
+fn after_a_gap_the_next_exchange_is_whole() {
+    let mut stage = Stage::new();
+    stage.read(&get("/a")).write(&ok("1"));
+    stage.miss(events::RX, 40).miss(events::TX, 50);
+    stage.read(&get("/c")).write(&ok("3")).wait(100);
+    stage.read(&get("/d")).write(&ok("4")).wait(100);
+    let lines = stage.lines();
+    assert_eq!(lines[0], "GET /a 200");
+    assert!(lines[1].starts_with("GET /c 200"), "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "GET /d 200");
+    stage.finish(6);
+}
+
+#[test]
+fn operations_in_the_wrong_order_are_put_right() {
+    let mut stage = Stage::new();
+    let request = get("/a");
+    let (first, second) = request.split_at(10);
+    let (late, early) = (stage.event(events::RX, 0, 10), stage.event(events::RX, 10, second.len()));
+    stage.send(&early, second.as_bytes());
+    stage.send(&late, first.as_bytes());
+    stage.offsets[0] = get("/a").len() as u64;
+    stage.write(&ok("x"));
+    assert_eq!(stage.lines(), ["GET /a 200"]);
+    stage.finish(3);
+}
+
+#[test]
+fn interim_responses_belong_to_the_exchange() {
+    let mut stage = Stage::new();
+    stage.read("POST /a HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    stage.write("HTTP/1.1 100 Continue\r\n\r\n").read("hi").write("HTTP/1.1 103 Early Hints\r\n\r\n").write(&ok("x"));
+    assert_eq!(stage.lines(), ["POST /a 200"]);
+    assert_eq!(stage.records[0].interim, [100, 103]);
+    stage.finish(5);
+}
+
+/// RFC 9110 §10.1.1: a client that is refused need not send the body that it announced.
+#[test]
+fn a_refused_body_is_not_waited_for() {
+    let mut stage = Stage::new();
+    stage.read("PUT /a HTTP/1.1\r\nContent-Length: 9000\r\nExpect: 100-continue\r\n\r\n");
+    stage.write("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n").read(&get("/b")).write(&ok("x"));
+    assert_eq!(stage.lines(), ["PUT /a 417", "GET /b 200"]);
+    assert_eq!(stage.records[0].request.body_bytes, Some(0));
+    stage.finish(4);
+}
+
+#[test]
+fn a_websocket_counts_bytes_until_it_closes() {
+    let mut stage = Stage::new();
+    stage.read("GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    stage.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    stage.read("12345").write("123").read("6");
+    assert!(stage.records.is_empty());
+    stage.changed(events::CONNECTION_CLOSED).wait(100);
+    assert_eq!(stage.lines(), ["GET /ws 101 upgraded"]);
+    assert_eq!(stage.records[0].kind, Kind::Websocket);
+    assert_eq!((stage.records[0].request.body_bytes, stage.records[0].response.body_bytes), (Some(6), Some(3)));
+    stage.finish(5);
+}
+
+#[test]
+fn a_body_without_length_ends_with_the_stream() {
+    let mut stage = Stage::new();
+    stage.read(&get("/a")).write("HTTP/1.0 200 OK\r\n\r\nall of").write(" it");
+    assert!(stage.records.is_empty());
+    stage.changed(events::CONNECTION_TX_END);
+    assert_eq!(stage.lines(), ["GET /a 200"]);
+    assert_eq!(stage.records[0].response.body_bytes, Some(9));
+    stage.finish(3);
+}
+
+#[test]
+fn a_reset_in_a_response_is_told_with_what_came() {
+    let mut stage = Stage::new();
+    stage.read(&get("/a")).write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart");
+    stage.changed(events::CONNECTION_RESET).wait(300);
+    assert_eq!(stage.lines(), ["GET /a 200 reset"]);
+    assert_eq!(stage.records[0].response.body_bytes, Some(4));
+    stage.finish(2);
+}
+
+#[test]
+fn what_lasts_long_is_told_twice_under_one_id() {
+    let mut options = Options::default();
+    options.capture.unfinished_seconds = 2.0;
+    let mut stage = Stage::with(options);
+    stage.read(&get("/slow")).wait(2500).write(&ok("x"));
+    assert_eq!(stage.lines(), ["GET /slow - unfinished", "GET /slow 200"]);
+    assert_eq!(stage.records[0].id, stage.records[1].id);
+    stage.finish(2);
+}
+
+#[test]
+fn what_is_not_http_is_left_alone() {
+    let mut stage = Stage::new();
+    stage.write("220 mail ESMTP\r\n").read("EHLO x\r\n").write("250 ok\r\n");
+    assert!(stage.records.is_empty());
+    assert_eq!(stage.core.ledger.lost(Cause::NotHttp), 3);
+    stage.finish(3);
+}
+
+/// A decision on the program that forked says nothing of the one that it executed.
+#[test]
+fn a_decision_counts_for_the_program_it_was_made_for() {
+    let mut stage = Stage::new();
+    let exec = events::ProcessEvent {
+        kind: events::EVENT_PROCESS,
+        tgid: PID,
+        time_ns: 50 * MS,
+        change: events::PROCESS_EXEC as u8,
+        ..events::ProcessEvent::default()
+    };
+    stage.core.event(&bytes_of(&exec));
+    stage.read(&get("/a")).write(&ok("x"));
+    assert!(!stage.decide(true, 49 * MS));
+    assert!(stage.records.is_empty());
+    assert!(stage.decide(false, 50 * MS));
+    assert!(stage.records.is_empty());
+    assert_eq!(stage.core.ledger.lost(Cause::Excluded), 2);
+    stage.finish(2);
+}
+
+/// RFC 9110 §7.8 and §9.3.6 apart, nothing may be invented from bytes of any kind.
+#[test]
+fn random_bytes_give_no_record_and_no_panic() {
+    let mut seed = 12345u64;
+    for _ in 0..200 {
+        let mut stage = Stage::new();
+        for round in 0..20 {
+            let mut payload = Vec::new();
+            for _ in 0..(seed % 97) {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                payload.push((seed >> 33) as u8);
+            }
+            stage.now += MS;
+            let event = stage.event(round % 2, stage.offsets[(round % 2) as usize], payload.len());
+            stage.offsets[(round % 2) as usize] += payload.len() as u64;
+            stage.send(&event, &payload);
+        }
+        stage.finish(20);
+        assert!(stage.records.iter().all(|record| record.flags.has(Flag::NoRequest) || record.method.is_some()));
+    }
+}
