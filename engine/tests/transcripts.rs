@@ -18,7 +18,7 @@ struct Stage {
     core: Core,
     now: u64,
     offsets: [u64; 2],
-    records: Vec<Box<Record>>,
+    records: Vec<Record>,
     /// Operations that were settled with records.
     reported: u64,
 }
@@ -129,7 +129,7 @@ impl Stage {
 
     fn collect(&mut self) {
         for (record, operations) in self.core.take_records() {
-            self.records.push(record);
+            self.records.push(*record);
             self.reported += operations;
         }
     }
@@ -137,7 +137,7 @@ impl Stage {
     /// Method, path, status and flags of each record.
     fn lines(&self) -> Vec<String> {
         let text = |value: &Option<Box<str>>| value.as_deref().unwrap_or("-").to_owned();
-        let line = |r: &Box<Record>| {
+        let line = |r: &Record| {
             let status = r.status.map_or("-".into(), |status| status.to_string());
             let flags: Vec<&str> = r.flags.names().collect();
             format!("{} {} {status} {}", text(&r.method), text(&r.path), flags.join(",")).trim_end().to_owned()
