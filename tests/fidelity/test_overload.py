@@ -40,7 +40,8 @@ def test_what_does_not_fit_into_the_ring_is_counted_and_marked():
         os.kill(rover.pid, signal.SIGSTOP)
         truth += exchange(talk, range(100, 3100))
         os.kill(rover.pid, signal.SIGCONT)
-        # The ring is empty once the next exchange is told: its events came last.
+        assert rover.wait_for(lambda: len(rover.records) > 300), "the ring is not drained"
+        # There is room again, and the ring is empty once the next exchange is told: its events came last.
         later = exchange(talk, range(10_000, 10_001))
         assert rover.wait_for(lambda: all("/10000" in paths_of(rover, talk.port, side) for side in BOTH)), "not told"
         later += exchange(talk, range(20_000, 20_100))
