@@ -21,7 +21,7 @@ use crate::sinks::Sink;
 /// Pause after a cycle that brought nothing; also the longest latency that the drain adds.
 const IDLE_PAUSE: Duration = Duration::from_millis(10);
 /// Pause while events come.
-const BUSY_PAUSE: Duration = Duration::from_millis(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// How often the kernel's counters are read.
 const COUNTERS_EVERY: Duration = Duration::from_millis(500);
 
