@@ -88,6 +88,11 @@ impl Core {
         std::mem::take(&mut self.records)
     }
 
+    /// The same into a list whose room is used again: an empty one is given for the full one.
+    pub fn swap_records(&mut self, with: &mut Vec<(Box<Record>, u64)>) {
+        std::mem::swap(&mut self.records, with);
+    }
+
     pub fn take_changes(&mut self) -> Vec<ProcessChange> {
         std::mem::take(&mut self.changes)
     }

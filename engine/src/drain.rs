@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libbpf_rs::RingBufferBuilder;
+use rover_reporters::record::Record;
 
 use crate::alarm::Alarm;
 use crate::capture::Capture;
@@ -71,6 +72,9 @@ struct State {
     sinks: Vec<Box<dyn Sink>>,
     recorder: Option<Recorder>,
     events: u64,
+    /// Room for records on their way from the core to the sinks.
+    passing: Vec<(Box<Record>, u64)>,
+    is_flush_due: bool,
 }
 
 impl State {
@@ -82,13 +86,15 @@ impl State {
             }
         }
         self.core.event(raw);
+        // At once: memory that was just let go is the cheapest to get again.
+        self.pass_on();
     }
 
     /// Hands the records that have passed to the sinks.
-    fn report(&mut self) -> u64 {
-        let records = self.core.take_records();
-        let count = records.len() as u64;
-        for (record, operations) in records {
+    fn pass_on(&mut self) {
+        self.core.swap_records(&mut self.passing);
+        self.is_flush_due |= !self.passing.is_empty();
+        for (record, operations) in self.passing.drain(..) {
             let mut is_taken = self.sinks.is_empty();
             for sink in &mut self.sinks {
                 is_taken |= sink.accept(&record);
@@ -100,12 +106,16 @@ impl State {
                 self.core.ledger.lose(Cause::OutputFull, operations);
             }
         }
-        if count > 0 {
+    }
+
+    /// The same, and nothing stays in a buffer.
+    fn report(&mut self) {
+        self.pass_on();
+        if std::mem::take(&mut self.is_flush_due) {
             for sink in &mut self.sinks {
                 sink.flush();
             }
         }
-        count
     }
 }
 
@@ -113,7 +123,14 @@ impl Drain {
     /// Runs until it is told to stop.
     pub fn run(self) {
         let Drain { mut capture, core, commands, changes, gauges } = self;
-        let state = Mutex::new(State { core, sinks: Vec::new(), recorder: None, events: 0 });
+        let state = Mutex::new(State {
+            core,
+            sinks: Vec::new(),
+            recorder: None,
+            events: 0,
+            passing: Vec::new(),
+            is_flush_due: false,
+        });
         let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
         // The ring's callback cannot borrow what the loop uses as well; the lock is never contended.
         let stop = {
