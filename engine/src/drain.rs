@@ -78,13 +78,17 @@ struct State {
 }
 
 impl State {
+    /// Adds to the recording, if there is one; a disk that is full ends it, and says so.
+    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> std::io::Result<()>) {
+        if let Some(Err(error)) = self.recorder.as_mut().map(write) {
+            eprintln!("rover: the recording ends early: {error}");
+            self.recorder = None;
+        }
+    }
+
     fn event(&mut self, raw: &[u8]) {
         self.events += 1;
-        if let Some(recorder) = &mut self.recorder {
-            if recorder.event(raw).is_err() {
-                self.recorder = None;
-            }
-        }
+        self.record(|recorder| recorder.event(raw));
         self.core.event(raw);
         // At once: memory that was just let go is the cheapest to get again.
         self.pass_on();
@@ -182,9 +186,12 @@ impl Drain {
         }
         let ledger = state.core.ledger.clone();
         if let Some(recorder) = state.recorder.take() {
+            if recorder.is_full() {
+                eprintln!("rover: the recording reached its bound: what came later is not in it");
+            }
             let lost = ledger.lost(Cause::RingFull);
             if let Err(error) = recorder.finish(ledger.captured, lost, capture.counters().of(events::COUNT_NOT_HTTP)) {
-                eprintln!("the recording is incomplete: {error}");
+                eprintln!("rover: the recording is incomplete: {error}");
             }
         }
         gauges.is_running.store(false, Ordering::Relaxed);
@@ -197,11 +204,7 @@ impl Drain {
 
 fn tick(state: &mut State, now: u64) {
     let offset = clock::wall_offset_ns();
-    if let Some(recorder) = &mut state.recorder {
-        if recorder.tick(now, offset).is_err() {
-            state.recorder = None;
-        }
-    }
+    state.record(|recorder| recorder.tick(now, offset));
     state.core.tick(now, offset);
 }
 
@@ -287,11 +290,7 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
     loop {
         match commands.try_recv() {
             Ok(Command::Confirm(decision)) => {
-                if let Some(recorder) = &mut state.recorder {
-                    if recorder.confirm(&decision).is_err() {
-                        state.recorder = None;
-                    }
-                }
+                state.record(|recorder| recorder.confirm(&decision));
                 let (pid, is_watched) = (decision.pid, decision.is_watched);
                 if state.core.confirm(*decision) && !is_watched {
                     capture.watch(pid, false);
@@ -302,11 +301,7 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                     if !capture.watch(pid, true) {
                         gauges.watch_full.fetch_add(1, Ordering::Relaxed);
                     }
-                    if let Some(recorder) = &mut state.recorder {
-                        if recorder.introduce(pid).is_err() {
-                            state.recorder = None;
-                        }
-                    }
+                    state.record(|recorder| recorder.introduce(pid));
                     state.core.introduce(pid);
                 }
             }
