@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rover_parsers::http1::{Framing, Head, Limits, Output, Parser, RequestContext, Role};
+use rover_reporters::layers::Layers;
 use rover_reporters::record::Side;
 
 use crate::events::{self, ConnectionEvent, DataEvent};
@@ -195,6 +196,8 @@ impl Connection {
                 syscall: syscall_of(event.syscall),
                 is_write: direction == TX,
                 tgid: event.tgid,
+                layers: Layers::default(),
+                interface: 0,
             },
             is_accounted: false,
         };

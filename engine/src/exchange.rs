@@ -1,6 +1,7 @@
 //! One exchange while it is put together: its two messages and the operations that carried them.
 
 use rover_parsers::http1::{Complete, Head};
+use rover_reporters::layers::Layers;
 use rover_reporters::record::{Operation, RecordId, Syscall};
 
 use crate::events;
@@ -19,6 +20,8 @@ pub struct OperationFacts {
     pub syscall: Syscall,
     pub is_write: bool,
     pub tgid: u32,
+    pub layers: Layers,
+    pub interface: u32,
 }
 
 impl OperationFacts {
@@ -105,6 +108,8 @@ impl Operations {
                 start_ns: facts.start_ns,
                 end_ns: facts.end_ns,
                 bytes,
+                layers: facts.layers,
+                interface: facts.interface,
             });
         } else if let Some(last) = self.list.last_mut() {
             last.end_ns = facts.end_ns;

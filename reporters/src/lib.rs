@@ -5,6 +5,7 @@
 pub mod combined;
 pub mod encoder;
 pub mod json;
+pub mod layers;
 pub mod oap;
 pub mod oap_stream;
 pub mod proto;

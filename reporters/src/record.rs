@@ -248,6 +248,9 @@ pub struct Operation {
     pub start_ns: Option<u64>,
     pub end_ns: u64,
     pub bytes: u64,
+    pub layers: Layers,
+    /// Of the first packet, as the network namespace of the socket numbers it; 0: unknown.
+    pub interface: u32,
 }
 
 /// Sums over the socket operations of one direction.
@@ -256,6 +259,78 @@ pub struct KernelSums {
     pub operations: u64,
     pub bytes: u64,
     pub syscall_ns: Option<u64>,
+    pub layers: Layers,
+    pub drops: Vec<Dropped>,
+    /// Name of the interface of the first packet.
+    pub interface: Option<Arc<str>>,
+}
+
+/// Packets of the exchange that the kernel threw away, with its own names for why and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub reason: Arc<str>,
+    /// Function of the kernel.
+    pub location: Arc<str>,
+    pub count: u64,
+}
+
+/// What the layers below the socket took, for one operation or the sum of several; see [`crate::layers`].
+pub use crate::layers::Layers;
+
+/// How a connection came to be, or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// `connect`, else `accept`.
+    pub is_connect: bool,
+    pub start_ns: u64,
+    pub end_ns: u64,
+    pub is_success: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    pub start_ns: u64,
+    pub end_ns: u64,
+    /// Ended in order; a reset is none.
+    pub is_success: bool,
+}
+
+/// TCP's own figures of a connection since it was opened (or since rover saw it).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpTotals {
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub sent_segments: u64,
+    pub received_segments: u64,
+    pub retransmits: u64,
+    pub out_of_order: u64,
+    /// Segments of the peer that closed its window.
+    pub zero_windows: u64,
+}
+
+/// What a connection did besides HTTP exchanges: opened, closed, and, where it carries no HTTP, its operations summed up
+/// since the report before. Comes in the order of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    pub local: Endpoint,
+    pub remote: Endpoint,
+    pub connection: Connection,
+    /// `None`: plain TCP.
+    pub protocol: Option<Protocol>,
+    pub is_tls: bool,
+    pub opening: Option<Opening>,
+    pub closing: Option<Closing>,
+    /// One for each direction that moved bytes.
+    pub operations: Vec<OperationSum>,
+    pub totals: Option<TcpTotals>,
+}
+
+/// Several operations of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationSum {
+    /// The last of them, with the bytes and layers of all.
+    pub last: Operation,
+    pub count: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use crate::layers::Layers;
 use crate::record::{
     Connection, Endpoint, Flag, Flags, Identity, KernelSums, Kind, Message, Operation, Protocol, Record, RecordId,
     Side, Syscall, Trace, TraceFormat,
@@ -57,8 +58,8 @@ pub fn exchange() -> Record {
             handshake_ns: Some(25_000),
             rtt_ns: None,
         },
-        kernel_write: Some(KernelSums { operations: 1, bytes: 210, syscall_ns: Some(40_000) }),
-        kernel_read: Some(KernelSums { operations: 1, bytes: 90, syscall_ns: None }),
+        kernel_write: Some(KernelSums { operations: 1, bytes: 210, syscall_ns: Some(40_000), ..KernelSums::default() }),
+        kernel_read: Some(KernelSums { operations: 1, bytes: 90, syscall_ns: None, ..KernelSums::default() }),
         timeline: vec![("read", 0), ("write", 1_400_000)],
         trace: Some(Trace {
             format: TraceFormat::Sw8,
@@ -75,6 +76,8 @@ pub fn exchange() -> Record {
                 start_ns: Some(990_000),
                 end_ns: 1_000_000,
                 bytes: 90,
+                layers: Layers::default(),
+                interface: 0,
             },
             Operation {
                 is_write: true,
@@ -82,6 +85,8 @@ pub fn exchange() -> Record {
                 start_ns: Some(2_460_000),
                 end_ns: 2_500_000,
                 bytes: 210,
+                layers: Layers::default(),
+                interface: 0,
             },
         ],
         ..unknown()

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message;
+use rover_reporters::layers::Layers;
 use rover_reporters::oap::{OapEncoder, UnknownEnd};
 use rover_reporters::proto::v3;
 use rover_reporters::proto::v3::access_log_kernel_log::Operation as Log;
@@ -77,6 +78,8 @@ fn captured_exchange() -> Record {
             start_ns: Some(232_547_493_172),
             end_ns: 232_547_716_393,
             bytes: 65,
+            layers: Layers::default(),
+            interface: 0,
         },
         Operation {
             is_write: true,
@@ -84,6 +87,8 @@ fn captured_exchange() -> Record {
             start_ns: Some(232_550_547_884),
             end_ns: 232_551_207_003,
             bytes: 210,
+            layers: Layers::default(),
+            interface: 0,
         },
     ];
     record

@@ -173,6 +173,7 @@ fn kernel_sums(exchange: &Exchange, side: Side) -> (Option<KernelSums>, Option<K
             operations: parts().map(|part| part.count).sum(),
             bytes: parts().map(|part| part.bytes).sum(),
             syscall_ns: parts().map(|part| part.syscall_ns).sum(),
+            ..KernelSums::default()
         })
     };
     let [request, interim, response] = all_operations(exchange);

@@ -13,6 +13,7 @@ pub use primitives::{push_address, push_string};
 use primitives::{push_hex, push_unsigned};
 
 use crate::encoder::Encoder;
+use crate::layers::{READ_NAMES, WRITE_NAMES};
 use crate::record::{
     Connection, Endpoint, Identity, KernelSums, Kind, Message, Protocol, Record, RecordId, Side, Trace, TraceFormat,
 };
@@ -286,21 +287,43 @@ fn push_connection(out: &mut Vec<u8>, connection: &Connection) {
 fn push_kernel(out: &mut Vec<u8>, record: &Record) {
     out.extend_from_slice(b",\"kernel\":{");
     if let Some(sums) = &record.kernel_write {
-        push_sums(out, b"\"write\":", sums);
+        push_sums(out, b"\"write\":", sums, &WRITE_NAMES);
     }
     if let Some(sums) = &record.kernel_read {
         let key: &[u8] = if record.kernel_write.is_some() { b",\"read\":" } else { b"\"read\":" };
-        push_sums(out, key, sums);
+        push_sums(out, key, sums, &READ_NAMES);
     }
     out.push(b'}');
 }
 
-fn push_sums(out: &mut Vec<u8>, key: &[u8], sums: &KernelSums) {
+fn push_sums(out: &mut Vec<u8>, key: &[u8], sums: &KernelSums, names: &[&str]) {
     out.extend_from_slice(key);
     member(out, b"{\"operations\":", sums.operations);
     member(out, b",\"bytes\":", sums.bytes);
     if let Some(syscall_ns) = sums.syscall_ns {
         member(out, b",\"syscall_ns\":", syscall_ns);
+    }
+    if !sums.layers.is_empty() {
+        for (index, name) in names.iter().enumerate() {
+            if let Some(value) = sums.layers.at(index) {
+                out.extend_from_slice(b",\"");
+                out.extend_from_slice(name.as_bytes());
+                member(out, b"\":", value);
+            }
+        }
+    }
+    if !sums.drops.is_empty() {
+        out.extend_from_slice(b",\"drops\":[");
+        list(out, &sums.drops, |out, drop| {
+            text_member(out, b"{\"reason\":", &drop.reason);
+            text_member(out, b",\"location\":", &drop.location);
+            member(out, b",\"count\":", drop.count);
+            out.push(b'}');
+        });
+        out.push(b']');
+    }
+    if let Some(interface) = &sums.interface {
+        text_member(out, b",\"interface\":", interface);
     }
     out.push(b'}');
 }

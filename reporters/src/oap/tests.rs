@@ -3,6 +3,7 @@
 use prost::Message;
 
 use super::*;
+use crate::layers::Layers;
 use crate::proto::v3;
 use crate::proto::v3::access_log_kernel_log::Operation as Log;
 use crate::proto::v3::connection_address::Address;
@@ -191,7 +192,15 @@ fn every_kernel_log_has_its_operation_and_both_times() {
     let mut record = samples::exchange();
     for (syscall, as_read, as_write) in syscalls {
         record.operations = [false, true]
-            .map(|is_write| Operation { is_write, syscall, start_ns: None, end_ns: 5_000, bytes: 0 })
+            .map(|is_write| Operation {
+                is_write,
+                syscall,
+                start_ns: None,
+                end_ns: 5_000,
+                bytes: 0,
+                layers: Layers::default(),
+                interface: 0,
+            })
             .to_vec();
         let logs = encode(&record).1.kernel_logs;
         match (&logs[0].operation, &logs[1].operation) {

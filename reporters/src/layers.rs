@@ -1,0 +1,143 @@
+//! Figures of the kernel's layers: one table each for writes and reads, from which everything else is derived. A figure
+//! that no hook measured is unknown, and so is a sum with an unknown part.
+
+/// Durations are nanoseconds, sizes bytes on the wire with their link-layer heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Write {
+    Packets,
+    PacketBytes,
+    Retransmits,
+    L4Ns,
+    L3Ns,
+    L3LocalNs,
+    L3OutputNs,
+    L2Ns,
+    L2ReadyNs,
+    L2SendNs,
+    QueueEntries,
+    NetfilterCount,
+    NetfilterNs,
+    ResolveCount,
+    ResolveNs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Read {
+    Packets,
+    PacketBytes,
+    L2ToQueueNs,
+    QueueWaitNs,
+    L3Ns,
+    L3ReceiveNs,
+    L3LocalNs,
+    L4Ns,
+    NetfilterCount,
+    NetfilterNs,
+}
+
+/// Names of [`Write`] as records have them.
+pub const WRITE_NAMES: [&str; 15] = [
+    "packets",
+    "packet_bytes",
+    "retransmits",
+    "l4_ns",
+    "l3_ns",
+    "l3_local_ns",
+    "l3_output_ns",
+    "l2_ns",
+    "l2_ready_ns",
+    "l2_send_ns",
+    "queue_entries",
+    "netfilter_count",
+    "netfilter_ns",
+    "resolve_count",
+    "resolve_ns",
+];
+
+/// Names of [`Read`] as records have them.
+pub const READ_NAMES: [&str; 10] = [
+    "packets",
+    "packet_bytes",
+    "l2_to_queue_ns",
+    "queue_wait_ns",
+    "l3_ns",
+    "l3_receive_ns",
+    "l3_local_ns",
+    "l4_ns",
+    "netfilter_count",
+    "netfilter_ns",
+];
+
+const SLOTS: usize = WRITE_NAMES.len();
+
+/// A set of figures, of writes or of reads: the owner knows which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layers {
+    /// Bit by index.
+    known: u32,
+    values: [u64; SLOTS],
+}
+
+impl Layers {
+    pub fn write(&self, figure: Write) -> Option<u64> {
+        self.at(figure as usize)
+    }
+
+    pub fn read(&self, figure: Read) -> Option<u64> {
+        self.at(figure as usize)
+    }
+
+    pub fn set_write(&mut self, figure: Write, value: u64) {
+        self.set(figure as usize, value);
+    }
+
+    pub fn set_read(&mut self, figure: Read, value: u64) {
+        self.set(figure as usize, value);
+    }
+
+    /// By position in [`WRITE_NAMES`] or [`READ_NAMES`].
+    pub fn at(&self, index: usize) -> Option<u64> {
+        (self.known & (1 << index) != 0).then(|| self.values[index])
+    }
+
+    fn set(&mut self, index: usize, value: u64) {
+        self.known |= 1 << index;
+        self.values[index] = value;
+    }
+
+    /// Nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.known == 0
+    }
+
+    /// Adds those of a further operation; what is unknown of either is unknown of both.
+    pub fn add(&mut self, other: &Layers) {
+        self.known &= other.known;
+        for (value, more) in self.values.iter_mut().zip(other.values) {
+            *value = value.saturating_add(more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_with_an_unknown_part_is_unknown() {
+        let (mut one, mut other) = (Layers::default(), Layers::default());
+        one.set_write(Write::L4Ns, 5);
+        one.set_write(Write::Packets, 1);
+        other.set_write(Write::Packets, 2);
+        one.add(&other);
+        assert_eq!((one.write(Write::Packets), one.write(Write::L4Ns)), (Some(3), None));
+    }
+
+    #[test]
+    fn the_tables_name_every_figure() {
+        assert_eq!(WRITE_NAMES[Write::ResolveNs as usize], "resolve_ns");
+        assert_eq!(READ_NAMES[Read::NetfilterNs as usize], "netfilter_ns");
+    }
+}
