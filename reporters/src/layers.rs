@@ -112,6 +112,17 @@ impl Layers {
         self.known == 0
     }
 
+    /// Each known figure, given with its position, replaced by another.
+    pub fn map(&self, mut new_value: impl FnMut(usize, u64) -> u64) -> Layers {
+        let mut layers = *self;
+        for (index, value) in layers.values.iter_mut().enumerate() {
+            if self.known & (1 << index) != 0 {
+                *value = new_value(index, *value);
+            }
+        }
+        layers
+    }
+
     /// Adds those of a further operation; what is unknown of either is unknown of both.
     pub fn add(&mut self, other: &Layers) {
         self.known &= other.known;

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::layers::Layers;
+use crate::layers::{Layers, Read, Write};
 use crate::record::{
-    Connection, Endpoint, Flag, Flags, Identity, KernelSums, Kind, Message, Operation, Protocol, Record, RecordId,
-    Side, Syscall, Trace, TraceFormat,
+    Activity, Closing, Connection, Dropped, Endpoint, Flag, Flags, Identity, KernelSums, Kind, Message, Opening,
+    Operation, OperationSum, Protocol, Record, RecordId, Side, Syscall, Trace, TraceFormat,
 };
 
 /// 2026-11-21T11:46:15.678901234Z
@@ -90,6 +90,83 @@ pub fn exchange() -> Record {
             },
         ],
         ..unknown()
+    }
+}
+
+/// Every figure of a write, each a number of its own.
+pub fn write_layers() -> Layers {
+    let mut layers = Layers::default();
+    for (figure, value) in [
+        (Write::Packets, 101),
+        (Write::PacketBytes, 102),
+        (Write::Retransmits, 103),
+        (Write::L4Ns, 104),
+        (Write::L3Ns, 105),
+        (Write::L3LocalNs, 106),
+        (Write::L3OutputNs, 107),
+        (Write::L2Ns, 108),
+        (Write::L2ReadyNs, 109),
+        (Write::L2SendNs, 110),
+        (Write::QueueEntries, 111),
+        (Write::NetfilterCount, 112),
+        (Write::NetfilterNs, 113),
+        (Write::ResolveCount, 114),
+        (Write::ResolveNs, 115),
+    ] {
+        layers.set_write(figure, value);
+    }
+    layers
+}
+
+/// Every figure of a read, each a number of its own.
+pub fn read_layers() -> Layers {
+    let mut layers = Layers::default();
+    for (figure, value) in [
+        (Read::Packets, 201),
+        (Read::PacketBytes, 202),
+        (Read::L2ToQueueNs, 203),
+        (Read::QueueWaitNs, 204),
+        (Read::L3Ns, 205),
+        (Read::L3ReceiveNs, 206),
+        (Read::L3LocalNs, 207),
+        (Read::L4Ns, 208),
+        (Read::NetfilterCount, 209),
+        (Read::NetfilterNs, 210),
+    ] {
+        layers.set_read(figure, value);
+    }
+    layers
+}
+
+/// [`exchange`] on a machine whose kernel lets every layer be measured, with packets lost on the way out.
+pub fn layered() -> Record {
+    let mut record = exchange();
+    for (operation, interface) in record.operations.iter_mut().zip([3, 2]) {
+        operation.layers = if operation.is_write { write_layers() } else { read_layers() };
+        operation.interface = interface;
+    }
+    let dropped =
+        |location: &str, reason: &str, count| Dropped { reason: reason.into(), location: location.into(), count };
+    if let Some(sums) = &mut record.kernel_write {
+        sums.drops = vec![dropped("nf_hook_slow", "NETFILTER_DROP", 2), dropped("__dev_queue_xmit", "QDISC_DROP", 1)];
+    }
+    record
+}
+
+/// A connection that a client opened and closed, with three writes and two reads between, none of them HTTP.
+pub fn activity() -> Activity {
+    let sample = layered();
+    let operations = sample.operations.iter().zip([2, 3]);
+    Activity {
+        local: sample.local.clone(),
+        remote: sample.remote.clone(),
+        connection: Connection { exchange: 0, role: Side::Client, ..sample.connection.clone() },
+        protocol: None,
+        is_tls: false,
+        opening: Some(Opening { is_connect: true, start_ns: 400_000, end_ns: 450_000, is_success: true }),
+        closing: Some(Closing { start_ns: 3_000_000, end_ns: 3_020_000, is_success: true }),
+        operations: operations.map(|(last, count)| OperationSum { last: *last, count }).collect(),
+        totals: None,
     }
 }
 

@@ -3,16 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod engine;
+
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use prost::Message;
-use rover_reporters::layers::Layers;
+use rover_reporters::layers::{Layers, Read, Write};
 use rover_reporters::oap::{OapEncoder, UnknownEnd};
 use rover_reporters::proto::v3;
-use rover_reporters::proto::v3::access_log_kernel_log::Operation as Log;
-use rover_reporters::record::{Identity, Operation, Record, Syscall};
+use rover_reporters::record::{Operation, Record, Syscall};
 use rover_reporters::samples;
 
 fn vector(name: &str) -> Vec<u8> {
@@ -61,8 +61,37 @@ fn every_captured_message_is_read_and_written_back_byte_for_byte() {
     assert_eq!(seen, 23);
 }
 
-/// The exchange of 02, as our engine would have seen it.
+/// The exchange of 02, as our engine would have seen it on a kernel that lets every layer be measured.
 fn captured_exchange() -> Record {
+    let mut read = Layers::default();
+    for (figure, value) in [
+        (Read::Packets, 1),
+        (Read::L2ToQueueNs, 33_870),
+        (Read::QueueWaitNs, 5_817_012),
+        (Read::L3Ns, 243_442),
+        (Read::L3LocalNs, 2_955),
+        (Read::L4Ns, 212_555),
+    ] {
+        read.set_read(figure, value);
+    }
+    let mut write = Layers::default();
+    for (figure, value) in [
+        (Write::Packets, 1),
+        (Write::L4Ns, 593_761),
+        (Write::L3Ns, 497_008),
+        (Write::L3LocalNs, 4_717),
+        (Write::L3OutputNs, 29_353),
+        (Write::ResolveCount, 1),
+        (Write::ResolveNs, 438_240),
+        (Write::NetfilterCount, 1),
+        (Write::NetfilterNs, 14_562),
+        (Write::L2Ns, 424_620),
+        (Write::QueueEntries, 1),
+        (Write::L2ReadyNs, 18_448),
+        (Write::L2SendNs, 16_364),
+    ] {
+        write.set_write(figure, value);
+    }
     let mut record = samples::exchange();
     record.start_ns = 232_547_493_172;
     record.end_ns = 232_551_207_003;
@@ -78,8 +107,8 @@ fn captured_exchange() -> Record {
             start_ns: Some(232_547_493_172),
             end_ns: 232_547_716_393,
             bytes: 65,
-            layers: Layers::default(),
-            interface: 0,
+            layers: read,
+            interface: 3,
         },
         Operation {
             is_write: true,
@@ -87,36 +116,16 @@ fn captured_exchange() -> Record {
             start_ns: Some(232_550_547_884),
             end_ns: 232_551_207_003,
             bytes: 210,
-            layers: Layers::default(),
-            interface: 0,
+            layers: write,
+            interface: 3,
         },
     ];
     record
 }
 
-/// Removes what only packet hooks can measure; sizes and times of the operations stay.
-fn without_packet_figures(message: &mut v3::EbpfAccessLogMessage) {
-    for log in &mut message.kernel_logs {
-        match log.operation.as_mut().unwrap() {
-            Log::Read(read) => {
-                let total_package_size = read.l2_metrics.unwrap().total_package_size;
-                read.l2_metrics = Some(v3::AccessLogKernelReadL2Metrics { total_package_size, ..Default::default() });
-                (read.l3_metrics, read.l4_metrics) = (None, None);
-            }
-            Log::Write(write) => {
-                let total_package_size = write.l4_metrics.as_ref().unwrap().total_package_size;
-                write.l4_metrics = Some(v3::AccessLogKernelWriteL4Metrics { total_package_size, ..Default::default() });
-                (write.l3_metrics, write.l2_metrics) = (None, None);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
 #[test]
 fn our_encoder_gives_the_captured_exchange_its_message() {
-    let mut captured: v3::EbpfAccessLogMessage = round_trip("02", &vector("02-http1-get-200.bin"));
-    without_packet_figures(&mut captured);
+    let captured: v3::EbpfAccessLogMessage = round_trip("02", &vector("02-http1-get-200.bin"));
     let mut out = Vec::new();
     OapEncoder::new(UnknownEnd::Ip).encode(&captured_exchange(), &mut out);
     let mut ours = v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap();
@@ -125,30 +134,45 @@ fn our_encoder_gives_the_captured_exchange_its_message() {
     assert_eq!(ours.encode_to_vec(), captured.encode_to_vec());
 }
 
+/// Every captured message that is one of the access log.
+fn captured_messages() -> Vec<(String, v3::EbpfAccessLogMessage)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/wire/vectors");
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut found: Vec<_> = names
+        .filter(|name| name.ends_with(".bin") && !name.starts_with('3'))
+        .map(|name| (name.clone(), vector(&name)))
+        .collect();
+    found.extend(
+        stream("20-whole-stream.lp").into_iter().enumerate().map(|(index, bytes)| (format!("20[{index}]"), bytes)),
+    );
+    found.sort();
+    found.into_iter().map(|(name, bytes)| (name.clone(), round_trip(&name, &bytes))).collect()
+}
+
+/// The same figures in our record, encoded by us, are the same message, byte for byte: exchanges, and what connections
+/// do besides.
 #[test]
-fn our_encoder_gives_the_captured_connection_its_addresses() {
-    let captured: v3::EbpfAccessLogMessage = round_trip("18", &vector("18-client-role-connect.bin"));
-    let mut record = captured_exchange();
-    let identity = |service: &str, pod: &str, container: &str, process: &str| {
-        Some(Arc::new(Identity {
-            service: Some(service.to_owned()),
-            instance: Some(pod.to_owned()),
-            process: Some(process.to_owned()),
-            container: Some(rover_reporters::record::Container {
-                name: Some(container.to_owned()),
-                ..Default::default()
-            }),
-            ..Identity::default()
-        }))
-    };
-    record.side = rover_reporters::record::Side::Client;
-    (record.local.identity, record.local.port) = (identity("client.demo", "client-0", "client", "python"), 39904);
-    (record.remote.identity, record.remote.port) = (identity("web.demo", "web-0", "web", "nginx"), 80);
-    let mut out = Vec::new();
-    OapEncoder::new(UnknownEnd::Ip).encode(&record, &mut out);
-    let ours = v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap().connection.unwrap();
-    // The captured log is a connect: the protocol was not known yet.
-    let expected =
-        v3::AccessLogConnection { protocol: v3::AccessLogProtocolType::Http1 as i32, ..captured.connection.unwrap() };
-    assert_eq!(ours, expected);
+fn our_encoder_gives_every_captured_message_its_bytes() {
+    let (mut exchanges, mut activities) = (0, 0);
+    for (name, mut captured) in captured_messages() {
+        // Put before the first message by the stream, not by the encoder.
+        captured.node = None;
+        let mut encoder = OapEncoder::new(UnknownEnd::Ip);
+        let mut out = Vec::new();
+        if captured.protocol_log.is_some() {
+            encoder.encode(&engine::record(&captured), &mut out);
+            exchanges += 1;
+        } else {
+            let encoded = encoder.encode_activity(&engine::activity(&captured), &mut out);
+            assert_eq!((encoded.logs, encoded.merged_calls), (captured.kernel_logs.len() as u64, 0), "{name}");
+            activities += 1;
+        }
+        let mut ours = v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap();
+        if captured.connection.is_none() {
+            assert!(ours.connection.take().is_some(), "{name} inherits it");
+        }
+        assert_eq!(ours, captured, "{name}");
+        assert_eq!(ours.encode_to_vec(), captured.encode_to_vec(), "{name}");
+    }
+    assert_eq!((exchanges, activities), (35, 5));
 }

@@ -9,21 +9,25 @@
 //!   time since boot. Its count and bytes are right, its duration counts as nothing.
 //! - `unfinished` records are not sent, they come again when they are finished and OAP adds up what it gets.
 //! - A W3C trace context is left out: the protocol knows Zipkin and SkyWalking.
+//! - What a connection does besides exchanges goes as a message of kernel logs alone ([`OapEncoder::encode_activity`]).
 //! - OAP drops every message whose two ends have one service name. That is told, not worked around: an invented name
 //!   would be worse.
 
+mod activity;
 mod address;
 mod kernel;
 mod wire;
 
 use std::sync::Arc;
 
+pub use activity::EncodedActivity;
+use activity::{has_logs, push_logs, Allowance};
 pub use address::UnknownEnd;
 use address::{has_name, push_address};
 use kernel::{push_kernel_log, push_timestamp};
 use wire::{push_bytes, push_integer, push_message, push_text};
 
-use crate::record::{Flag, Identity, Protocol, Record, Side, Trace, TraceFormat};
+use crate::record::{Activity, Dropped, Endpoint, Flag, Identity, Protocol, Record, Side, Trace, TraceFormat};
 
 /// A number that no version of the protocol gives to a method or system call; one byte on the wire.
 pub const UNLISTED: u64 = 127;
@@ -37,6 +41,7 @@ pub struct OapEncoder {
     unknown_end: UnknownEnd,
     /// The connection that a message without one would be booked on.
     current: Option<Run>,
+    allowance: Allowance,
 }
 
 /// What makes two messages one run of a connection. Identities are part of it: they may become known late.
@@ -61,7 +66,7 @@ pub enum Encoded {
 
 impl OapEncoder {
     pub fn new(unknown_end: UnknownEnd) -> OapEncoder {
-        OapEncoder { unknown_end, current: None }
+        OapEncoder { unknown_end, current: None, allowance: Allowance::new() }
     }
 
     /// The next message may become the first of a stream, so it carries its connection.
@@ -76,16 +81,44 @@ impl OapEncoder {
             return Encoded::Nothing;
         }
         if !self.continues_run(record) {
-            push_message(out, 2, |out| self.push_connection(out, record));
+            let connection = Connection {
+                ends: [&record.local, &record.remote],
+                role: record.side,
+                is_tls: record.tls.is_some(),
+                protocol: Some(record.protocol),
+            };
+            push_message(out, 2, |out| connection.push(out, self.unknown_end));
         }
-        for operation in &record.operations {
-            push_message(out, 3, |out| push_kernel_log(out, operation));
+        let last_write = record.operations.iter().rposition(|operation| operation.is_write);
+        let drops = record.kernel_write.as_ref().map_or(&[] as &[Dropped], |sums| &sums.drops);
+        for (index, operation) in record.operations.iter().enumerate() {
+            let drops = if Some(index) == last_write { drops } else { &[] };
+            push_message(out, 3, |out| push_kernel_log(out, operation, drops));
         }
         if !has_http {
             return Encoded::KernelOnly;
         }
         push_message(out, 4, |out| push_message(out, 1, |out| push_http(out, record)));
         Encoded::Whole
+    }
+
+    /// Appends one message of kernel logs, without any framing.
+    ///
+    /// It always tells its connection and nothing inherits it: an exchange behind it is mostly of another protocol, and a
+    /// backend of rover's own gets exchanges in another form, so it would not know the connection told with one.
+    pub fn encode_activity(&mut self, activity: &Activity, out: &mut Vec<u8>) -> EncodedActivity {
+        if !has_logs(activity) {
+            return EncodedActivity::default();
+        }
+        self.start_run();
+        let connection = Connection {
+            ends: [&activity.local, &activity.remote],
+            role: activity.connection.role,
+            is_tls: activity.is_tls,
+            protocol: activity.protocol,
+        };
+        push_message(out, 2, |out| connection.push(out, self.unknown_end));
+        push_logs(out, activity, &mut self.allowance)
     }
 
     /// Whether the message may inherit the connection of the one before.
@@ -112,13 +145,31 @@ impl OapEncoder {
         });
         false
     }
+}
 
-    fn push_connection(&self, out: &mut Vec<u8>, record: &Record) {
-        push_message(out, 1, |out| push_address(out, &record.local, self.unknown_end));
-        push_message(out, 2, |out| push_address(out, &record.remote, self.unknown_end));
-        push_integer(out, 3, u64::from(record.side == Side::Server));
-        push_integer(out, 4, u64::from(record.tls.is_some()));
-        push_integer(out, 5, if record.protocol == Protocol::Http2 { 2 } else { 1 });
+/// What a message tells of its connection.
+struct Connection<'a> {
+    /// Local, remote.
+    ends: [&'a Endpoint; 2],
+    role: Side,
+    is_tls: bool,
+    protocol: Option<Protocol>,
+}
+
+impl Connection<'_> {
+    /// Appends the fields of an `AccessLogConnection`.
+    fn push(&self, out: &mut Vec<u8>, unknown_end: UnknownEnd) {
+        let [local, remote] = self.ends;
+        push_message(out, 1, |out| push_address(out, local, unknown_end));
+        push_message(out, 2, |out| push_address(out, remote, unknown_end));
+        push_integer(out, 3, u64::from(self.role == Side::Server));
+        push_integer(out, 4, u64::from(self.is_tls));
+        let protocol = match self.protocol {
+            None => 0,
+            Some(Protocol::Http10 | Protocol::Http11) => 1,
+            Some(Protocol::Http2) => 2,
+        };
+        push_integer(out, 5, protocol);
     }
 }
 

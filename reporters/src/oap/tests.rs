@@ -3,7 +3,7 @@
 use prost::Message;
 
 use super::*;
-use crate::layers::Layers;
+use crate::layers::{Layers, Read, Write};
 use crate::proto::v3;
 use crate::proto::v3::access_log_kernel_log::Operation as Log;
 use crate::proto::v3::connection_address::Address;
@@ -130,6 +130,128 @@ fn only_runs_between_named_ends_inherit_their_connection() {
     assert!(!has_connection(&mut encoder, &record));
     record.remote.identity = None;
     assert!(has_connection(&mut encoder, &record) && has_connection(&mut encoder, &record));
+}
+
+/// Order and numbers of the layers differ between writes and reads.
+#[test]
+fn every_figure_of_the_layers_has_its_field() {
+    let logs = encode(&samples::layered()).1.kernel_logs;
+    let (Some(Log::Read(read)), Some(Log::Write(write))) = (&logs[0].operation, &logs[1].operation) else {
+        panic!("{logs:?}")
+    };
+    assert_eq!(
+        read.l2_metrics,
+        Some(v3::AccessLogKernelReadL2Metrics {
+            ifindex: 3,
+            total_package_count: 201,
+            total_package_size: 90,
+            total_package_to_queue_duration: 203,
+            total_rcv_package_from_queue_duration: 204,
+        })
+    );
+    assert_eq!(
+        read.l3_metrics,
+        Some(v3::AccessLogKernelReadL3Metrics {
+            total_duration: 205,
+            total_recv_duration: 206,
+            total_local_duration: 207,
+            total_net_filter_count: 209,
+            total_net_filter_duration: 210,
+        })
+    );
+    assert_eq!(read.l4_metrics, Some(v3::AccessLogKernelReadL4Metrics { total_duration: 208 }));
+    let loss = |location: &str, count| v3::AccessLogLossPackageMetrics { location: location.to_owned(), count };
+    assert_eq!(
+        write.l4_metrics,
+        Some(v3::AccessLogKernelWriteL4Metrics {
+            total_duration: 104,
+            total_transmit_package_count: 101,
+            total_retransmit_package_count: 103,
+            loss_package_metrics: vec![loss("nf_hook_slow:NETFILTER_DROP", 2), loss("__dev_queue_xmit:QDISC_DROP", 1)],
+            total_package_size: 210,
+        })
+    );
+    assert_eq!(
+        write.l3_metrics,
+        Some(v3::AccessLogKernelWriteL3Metrics {
+            total_duration: 105,
+            total_local_duration: 106,
+            total_output_duration: 107,
+            total_resolve_mac_count: 114,
+            total_resolve_mac_duration: 115,
+            total_net_filter_count: 112,
+            total_net_filter_duration: 113,
+        })
+    );
+    assert_eq!(
+        write.l2_metrics,
+        Some(v3::AccessLogKernelWriteL2Metrics {
+            total_duration: 108,
+            ifindex: 2,
+            total_enter_queue_buffer_count: 111,
+            total_ready_send_duration: 109,
+            total_net_device_send_duration: 110,
+        })
+    );
+}
+
+/// A layer that was measured has its message even where all of it is zero; one that was not has none.
+#[test]
+fn a_measured_zero_is_told_from_an_unknown_figure() {
+    let mut record = samples::exchange();
+    for operation in &mut record.operations {
+        if operation.is_write {
+            operation.layers.set_write(Write::L3Ns, 0);
+        } else {
+            operation.layers.set_read(Read::L4Ns, 0);
+        }
+    }
+    let logs = encode(&record).1.kernel_logs;
+    let (Some(Log::Read(read)), Some(Log::Write(write))) = (&logs[0].operation, &logs[1].operation) else {
+        panic!("{logs:?}")
+    };
+    assert_eq!((read.l3_metrics, read.l4_metrics), (None, Some(Default::default())));
+    assert_eq!((write.l3_metrics, write.l2_metrics), (Some(Default::default()), None));
+}
+
+/// Signed and 32-bit fields: what does not fit must not come out negative or as a small number.
+#[test]
+fn figures_beyond_their_type_stay_at_its_end() {
+    let mut record = samples::layered();
+    record.kernel_write.as_mut().unwrap().drops.iter_mut().for_each(|drop| drop.count = u64::MAX);
+    for operation in &mut record.operations {
+        operation.bytes = u64::MAX;
+        operation.layers = operation.layers.map(|_, _| u64::MAX);
+    }
+    let logs = encode(&record).1.kernel_logs;
+    let (Some(Log::Read(read)), Some(Log::Write(write))) = (&logs[0].operation, &logs[1].operation) else {
+        panic!("{logs:?}")
+    };
+    assert_eq!(read.l2_metrics.unwrap().total_package_count, u32::MAX);
+    let l4 = write.l4_metrics.clone().unwrap();
+    assert_eq!(
+        (l4.total_duration, l4.total_transmit_package_count, l4.total_retransmit_package_count, l4.total_package_size),
+        (u64::MAX, i64::MAX, i64::MAX, i64::MAX)
+    );
+    assert!(l4.loss_package_metrics.iter().all(|loss| loss.count == i32::MAX));
+}
+
+/// They are known for the exchange: OAP would add up what several logs tell.
+#[test]
+fn losses_are_told_once_by_the_last_write() {
+    let mut record = samples::layered();
+    let write = record.operations[1];
+    record.operations.extend([write, record.operations[0]]);
+    let losses = |record: &Record| -> Vec<usize> {
+        let count = |log: &v3::AccessLogKernelLog| match &log.operation {
+            Some(Log::Write(write)) => write.l4_metrics.as_ref().unwrap().loss_package_metrics.len(),
+            _ => 0,
+        };
+        encode(record).1.kernel_logs.iter().map(count).collect()
+    };
+    assert_eq!(losses(&record), [0, 0, 2, 0]);
+    record.operations.retain(|operation| !operation.is_write);
+    assert_eq!(losses(&record), [0, 0], "no write is invented to carry them");
 }
 
 #[test]

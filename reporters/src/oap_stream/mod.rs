@@ -1,8 +1,8 @@
 //! The stream to OAP: encodes on the engine's thread, sends on its own, and never lets the one wait for the other.
 //!
-//! [`OapReporter::push`] encodes a record into the batch at hand, [`OapReporter::hand_over`] gives the batch to the
-//! sender. What cannot be held is refused and counted; what is sent counts as delivered when its stream was closed
-//! with OK, so delivery is at least once.
+//! [`OapReporter::push`] encodes a record into the batch at hand, [`OapReporter::push_activity`] what a connection does
+//! besides exchanges, [`OapReporter::hand_over`] gives the batch to the sender. What cannot be held is refused and counted;
+//! what is sent counts as delivered when its stream was closed with OK, so delivery is at least once.
 
 mod backoff;
 mod batch;
@@ -31,7 +31,7 @@ use stats::{Counters, Drop as DropCause, PushCounters};
 
 use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
-use crate::record::Record;
+use crate::record::{Activity, Record};
 
 /// A batch is handed over when it has reached this size, whether the engine asks for it or not.
 const BATCH_BYTES: usize = 64 << 10;
@@ -106,7 +106,7 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// What became of a pushed record.
+/// What became of a pushed record or activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     Queued,
@@ -205,6 +205,34 @@ impl OapReporter {
             self.json.encode_object(record, &mut self.json_text);
             push_rover_record(&mut self.open.bytes, &self.json_text);
         }
+        let pushed = self.close(start, oap_end, record.id.wall_ns.saturating_sub(record.start_ns));
+        if pushed == Pushed::Queued {
+            self.counters.kernel_only += u64::from(encoded == Encoded::KernelOnly);
+        }
+        pushed
+    }
+
+    /// Encodes what a connection did besides exchanges; either kind of backend gets it in OAP's form. Never waits.
+    ///
+    /// `boot_wall_ns`: wall clock of the node's boot, what has to be added to the activity's times.
+    pub fn push_activity(&mut self, activity: &Activity, boot_wall_ns: u64) -> Pushed {
+        self.counters.pushed += 1;
+        self.counters.activities += 1;
+        if self.is_full() {
+            self.counters.refused += 1;
+            return Pushed::Full;
+        }
+        let start = self.open.bytes.len();
+        let encoded = self.encoder.encode_activity(activity, &mut self.open.bytes);
+        let pushed = self.close(start, self.open.bytes.len(), boot_wall_ns);
+        if pushed == Pushed::Queued {
+            self.counters.merged_calls += encoded.merged_calls;
+        }
+        pushed
+    }
+
+    /// Closes the message that began at `start` of the batch, or takes it away again where there is no room for it.
+    fn close(&mut self, start: usize, oap_end: usize, boot_wall_ns: u64) -> Pushed {
         let end = self.open.bytes.len();
         if start == end {
             self.counters.withheld += 1;
@@ -217,8 +245,7 @@ impl OapReporter {
             self.counters.refused += 1;
             return Pushed::Full;
         }
-        self.counters.kernel_only += u64::from(encoded == Encoded::KernelOnly);
-        self.open.close_record(oap_end, record.id.wall_ns.saturating_sub(record.start_ns));
+        self.open.close_record(oap_end, boot_wall_ns);
         if end >= BATCH_BYTES {
             self.hand_over();
         }

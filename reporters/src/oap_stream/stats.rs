@@ -35,6 +35,8 @@ pub struct PushCounters {
     pub pushed: u64,
     pub withheld: u64,
     pub kernel_only: u64,
+    pub activities: u64,
+    pub merged_calls: u64,
     pub refused: u64,
 }
 
@@ -88,6 +90,8 @@ impl Counters {
             acked: read(&self.acked),
             withheld: pushes.withheld + read(&self.withheld),
             kernel_only: pushes.kernel_only,
+            activities: pushes.activities,
+            merged_calls: pushes.merged_calls,
             dropped: dropped.filter(|(_, count)| *count > 0).collect(),
             held_records: held.1,
             held_bytes: held.0 as u64,
@@ -100,7 +104,7 @@ impl Counters {
     }
 }
 
-/// State of one reporter, counted in records where nothing else is said.
+/// State of one reporter, counted in records and activities alike where nothing else is said.
 /// `pushed = acked + withheld + Σ dropped + held_records`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OapStats {
@@ -115,6 +119,10 @@ pub struct OapStats {
     pub withheld: u64,
     /// Of `pushed`: sent without a protocol log, because request or response is missing.
     pub kernel_only: u64,
+    /// Of `pushed`: what connections do besides exchanges.
+    pub activities: u64,
+    /// Operations that share a log with others, so that OAP counts fewer calls than there were.
+    pub merged_calls: u64,
     /// Lost, by cause.
     pub dropped: BTreeMap<&'static str, u64>,
     pub held_records: u64,

@@ -396,6 +396,83 @@ fn a_record_without_an_oap_form_is_withheld_from_oap() {
     assert_eq!((stats.acked, stats.withheld, server.messages().len()), (1, 2, 1));
 }
 
+/// An activity of the connection of [`numbered`].
+fn activity() -> Activity {
+    let record = numbered(0);
+    Activity { local: record.local, remote: record.remote, connection: record.connection, ..samples::activity() }
+}
+
+const BOOT_WALL_NS: u64 = samples::WALL_NS - 1_000_000;
+
+#[test]
+fn activities_go_between_records_with_their_own_connection() {
+    let server = Running::start(Manner::Polite, false);
+    let mut reporter = OapReporter::start(options(&[server.address])).unwrap();
+    push_all(&mut reporter, 2);
+    assert_eq!(reporter.push_activity(&activity(), BOOT_WALL_NS), Pushed::Queued);
+    push_all(&mut reporter, 2);
+    let stats = reporter.stop(LONG);
+    balance(&stats);
+    assert_eq!((stats.pushed, stats.acked, stats.activities, stats.merged_calls), (5, 5, 1, 0));
+    let messages = server.messages();
+    let protocols: Vec<_> = messages.iter().map(|m| m.connection.as_ref().map(|c| c.protocol)).collect();
+    assert_eq!(protocols, [Some(1), None, Some(0), Some(1), None]);
+    assert_eq!((messages[2].kernel_logs.len(), messages[2].protocol_log.is_none()), (7, true));
+}
+
+/// The node's boot is told by whatever comes first; without it OAP puts everything into 1970.
+#[test]
+fn an_activity_may_be_the_first_message_of_a_stream() {
+    let server = Running::start(Manner::Polite, false);
+    let mut reporter = OapReporter::start(options(&[server.address])).unwrap();
+    assert_eq!(reporter.push_activity(&activity(), BOOT_WALL_NS), Pushed::Queued);
+    assert_eq!(reporter.stop(LONG).acked, 1);
+    let boot = server.messages()[0].node.clone().unwrap().boot_time.unwrap();
+    assert_eq!(boot.seconds as u64 * 1_000_000_000 + boot.nanos as u64, BOOT_WALL_NS);
+}
+
+#[test]
+fn a_backend_of_our_own_gets_activities_in_the_form_of_oap() {
+    let server = Running::start(Manner::Polite, true);
+    let mut reporter = OapReporter::start(options(&[server.address])).unwrap();
+    push_all(&mut reporter, 1);
+    reporter.push_activity(&activity(), BOOT_WALL_NS);
+    push_all(&mut reporter, 1);
+    assert_eq!(reporter.stop(LONG).acked, 3);
+    let forms: Vec<_> = server.messages().iter().map(|m| (m.rover_record.is_empty(), m.connection.is_some())).collect();
+    assert_eq!(forms, [(false, false), (true, true), (false, false)]);
+}
+
+#[test]
+fn activities_are_bounded_and_counted_like_records() {
+    let mut server = Running::start(Manner::Polite, false);
+    server.stop();
+    let mut reporter = OapReporter::start(OapOptions { queue_bytes: 20_000, ..options(&[server.address]) }).unwrap();
+    let mut nothing = activity();
+    (nothing.opening, nothing.closing) = (None, None);
+    nothing.operations.clear();
+    assert_eq!(reporter.push_activity(&nothing, BOOT_WALL_NS), Pushed::Withheld);
+    let queued = (0..1000).filter(|_| reporter.push_activity(&activity(), BOOT_WALL_NS) == Pushed::Queued).count();
+    assert!(queued > 5 && queued < 100, "{queued}");
+    assert!(reporter.stats().held_bytes <= 20_000);
+    let stats = reporter.stop(Duration::ZERO);
+    balance(&stats);
+    assert_eq!((stats.pushed, stats.activities, stats.withheld), (1001, 1001, 1));
+    assert_eq!(stats.dropped["report_queue_full"], 1000 - queued as u64);
+}
+
+#[test]
+fn calls_that_share_a_log_are_counted() {
+    let server = Running::start(Manner::Polite, false);
+    let mut reporter = OapReporter::start(options(&[server.address])).unwrap();
+    let mut busy = activity();
+    busy.operations.iter_mut().for_each(|sum| sum.count = 1_000_000);
+    reporter.push_activity(&busy, BOOT_WALL_NS);
+    let stats = reporter.stop(LONG);
+    let logs: usize = server.messages().iter().map(|message| message.kernel_logs.len()).sum();
+    assert_eq!(stats.merged_calls, 2_000_000 - (logs as u64 - 2));
+}
+
 #[test]
 fn options_are_checked() {
     assert!(OapReporter::start(OapOptions { addresses: Vec::new(), ..OapOptions::default() }).is_err());

@@ -1,0 +1,162 @@
+//! What a connection does besides exchanges, as free kernel logs.
+//!
+//! OAP counts one log as one call, adds up its bytes, packets, netfilter and address-resolution figures, and averages its
+//! times and queue entries over the logs. A sum of many operations is therefore spread over as many logs, exactly: the
+//! parts of a figure differ by one at most and add up to it. So calls, bytes, packets and averages all come out as if each
+//! operation had been sent. The time of the call itself is that of the last operation, in each: there is no other.
+//!
+//! That costs about 100 bytes an operation, hence an [`Allowance`]: a node may spend [`LOGS_PER_SECOND`] logs on operations
+//! beyond the first of a sum. Where it is used up a sum has fewer logs than operations; bytes, packets and counts
+//! are still whole, averages still those of one operation, and the calls that OAP does not see are counted.
+//!
+//! A connection's [`TcpTotals`](crate::record::TcpTotals) do not go to OAP: they count from its start, so what the logs have
+//! told already would be counted again.
+
+use super::kernel::{push_kernel_log, push_times};
+use super::wire::{push_integer, push_message};
+use crate::layers::{Read, Write};
+use crate::record::{Activity, Closing, Opening, Operation, OperationSum};
+
+/// What became of an activity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodedActivity {
+    /// None: there was nothing to tell, nothing was appended.
+    pub logs: u64,
+    /// Operations that OAP will not count, because several share a log.
+    pub merged_calls: u64,
+}
+
+/// Logs a second and node, beyond one for each sum: what some 300 exchanges cost OAP.
+const LOGS_PER_SECOND: u64 = 1000;
+
+/// Seconds that can be saved up: activities come in waves, when connections are looked through.
+const SAVED_SECONDS: u64 = 10;
+
+/// Logs of one sum, so that a message stays near the size of a batch.
+const LOGS_PER_SUM: u64 = 500;
+
+/// How many logs may still be spent, refilled by the time that activities carry.
+#[derive(Debug)]
+pub struct Allowance {
+    left: u64,
+    refilled_ns: u64,
+}
+
+impl Allowance {
+    pub fn new() -> Allowance {
+        Allowance { left: LOGS_PER_SECOND * SAVED_SECONDS, refilled_ns: 0 }
+    }
+
+    fn refill(&mut self, now_ns: u64) {
+        let log_ns = 1_000_000_000 / LOGS_PER_SECOND;
+        let earned = now_ns.saturating_sub(self.refilled_ns) / log_ns;
+        self.left = self.left.saturating_add(earned).min(LOGS_PER_SECOND * SAVED_SECONDS);
+        // What is left of a log's time counts the next time.
+        self.refilled_ns += earned * log_ns;
+    }
+
+    /// Logs for a sum of `count` operations, at least one.
+    fn take(&mut self, count: u64) -> u64 {
+        let more = count.min(LOGS_PER_SUM).saturating_sub(1).min(self.left);
+        self.left -= more;
+        1 + more
+    }
+}
+
+/// When the activity was over.
+fn end_ns(activity: &Activity) -> u64 {
+    let operations = activity.operations.iter().map(|sum| sum.last.end_ns);
+    let opening = activity.opening.map(|opening| opening.end_ns);
+    operations.chain(opening).chain(activity.closing.map(|closing| closing.end_ns)).max().unwrap_or_default()
+}
+
+/// Whether there is a log to make: an accept that failed has no words, and made no connection.
+pub fn has_logs(activity: &Activity) -> bool {
+    activity.closing.is_some()
+        || activity.opening.is_some_and(|opening| has_log(&opening))
+        || activity.operations.iter().any(|sum| sum.count > 0)
+}
+
+fn has_log(opening: &Opening) -> bool {
+    opening.is_connect || opening.is_success
+}
+
+/// Appends the fields `kernelLogs` of an `EBPFAccessLogMessage`, opening first and closing last.
+pub fn push_logs(out: &mut Vec<u8>, activity: &Activity, allowance: &mut Allowance) -> EncodedActivity {
+    allowance.refill(end_ns(activity));
+    let mut encoded = EncodedActivity::default();
+    if let Some(opening) = activity.opening.filter(has_log) {
+        push_message(out, 3, |out| push_opening(out, &opening));
+        encoded.logs += 1;
+    }
+    for sum in activity.operations.iter().filter(|sum| sum.count > 0) {
+        let logs = allowance.take(sum.count);
+        push_sum(out, sum, logs);
+        encoded.logs += logs;
+        encoded.merged_calls += sum.count - logs;
+    }
+    if let Some(closing) = activity.closing {
+        push_message(out, 3, |out| push_closing(out, &closing));
+        encoded.logs += 1;
+    }
+    encoded
+}
+
+fn push_opening(out: &mut Vec<u8>, opening: &Opening) {
+    push_message(out, if opening.is_connect { 1 } else { 2 }, |out| {
+        push_times(out, opening.start_ns, opening.end_ns);
+        // An accept has no word for success.
+        push_integer(out, 3, u64::from(opening.is_connect && opening.is_success));
+    });
+}
+
+fn push_closing(out: &mut Vec<u8>, closing: &Closing) {
+    push_message(out, 3, |out| {
+        push_times(out, closing.start_ns, closing.end_ns);
+        push_integer(out, 3, u64::from(closing.is_success));
+    });
+}
+
+/// `logs`: at least one, at most as many as operations.
+fn push_sum(out: &mut Vec<u8>, sum: &OperationSum, logs: u64) {
+    // Fewer logs than operations: what is averaged shrinks with them, what is added up does not.
+    let layers = sum.last.layers.map(|index, value| match is_averaged(sum.last.is_write, index) {
+        true => part(value, logs, sum.count),
+        false => value,
+    });
+    for index in 0..logs {
+        let operation = Operation {
+            bytes: share(sum.last.bytes, index, logs),
+            layers: layers.map(|_, value| share(value, index, logs)),
+            ..sum.last
+        };
+        push_message(out, 3, |out| push_kernel_log(out, &operation, &[]));
+    }
+}
+
+/// Share `index` of `shares` that differ by one at most and add up to `total`.
+fn share(total: u64, index: u64, shares: u64) -> u64 {
+    total / shares + u64::from(index < total % shares)
+}
+
+/// `total × logs / count`, rounded down.
+fn part(total: u64, logs: u64, count: u64) -> u64 {
+    u64::try_from(u128::from(total) * u128::from(logs) / u128::from(count)).unwrap_or(u64::MAX)
+}
+
+/// Whether OAP averages the figure over logs; it adds up all others.
+fn is_averaged(is_write: bool, index: usize) -> bool {
+    if is_write {
+        ![Write::Packets, Write::PacketBytes, Write::Retransmits]
+            .into_iter()
+            .chain([Write::NetfilterCount, Write::NetfilterNs, Write::ResolveCount, Write::ResolveNs])
+            .any(|figure| figure as usize == index)
+    } else {
+        ![Read::Packets, Read::PacketBytes, Read::NetfilterCount, Read::NetfilterNs]
+            .into_iter()
+            .any(|figure| figure as usize == index)
+    }
+}
+
+#[cfg(test)]
+mod tests;
