@@ -28,7 +28,7 @@ from rover.backend.api.parameters import (
     span_of,
 )
 from rover.backend.api.record import Record
-from rover.backend.api.shapes import Endpoints, Exchanges, Ledger, Node, Services
+from rover.backend.api.shapes import Endpoints, Exchanges, Ledger, Node, Partner, Services
 from rover.backend.store import Store
 from rover.backend.store.short import NAME_LENGTH
 
@@ -101,6 +101,17 @@ class Operations:
                 self.exchange,
                 path_parameters={"id": "^[0-9a-f]{32}$"},
             ),
+            Operation(
+                "/api/exchanges/{id}/partner",
+                "partner",
+                "The other end's record of an exchange",
+                NoQuery,
+                Partner,
+                self.partner,
+                description="Of the same two addresses turned round, at the same time. Their order in time: a record "
+                "whose id has the\nsame digits 17 to 24 was timed by the same clock (`start_ns`).",
+                path_parameters={"id": "^[0-9a-f]{32}$"},
+            ),
             Operation("/api/node", "node", "Completeness, hooks and cost of this node", NoQuery, Node, self.node),
             Operation("/api/ledger", "ledger", "What became of every captured event", NoQuery, Ledger, self.ledger),
         ]
@@ -136,14 +147,19 @@ class Operations:
 
     async def exchange(self, request: Request) -> Response:
         """`GET /api/exchanges/{id}`."""
-        parse(request, NoQuery)
-        row_id = request.path_params["id"]
-        if len(row_id) != 32 or not set(row_id) <= set("0123456789abcdef"):
-            raise bad("id: not 32 hexadecimal digits")
+        row_id = _row_id(request)
         record = await self._ask(lambda: self._store.exchange(row_id))
         if record is None:
-            raise RequestError(404, "not_found", "no such exchange is stored: it may be too old, or not written yet")
+            raise _not_stored()
         return Response(record, media_type=JSON)
+
+    async def partner(self, request: Request) -> Response:
+        """`GET /api/exchanges/{id}/partner`."""
+        row_id = _row_id(request)
+        is_stored, found = await self._ask(lambda: self._store.partner(row_id))
+        if not is_stored:
+            raise _not_stored()
+        return Response(b'{"partner":' + (found or b"null") + b"}", media_type=JSON)
 
     async def stream(self, request: Request) -> Response:
         """`GET /api/exchanges/stream`."""
@@ -185,6 +201,19 @@ class EventStream(StreamingResponse):
             await super().__call__(*arguments)
         finally:
             self._tail.leave(self._follower)
+
+
+def _row_id(request: Request) -> str:
+    """The id in the path of a request that has no parameters. Raises RequestError 400."""
+    parse(request, NoQuery)
+    row_id: str = request.path_params["id"]
+    if len(row_id) != 32 or not set(row_id) <= set("0123456789abcdef"):
+        raise bad("id: not 32 hexadecimal digits")
+    return row_id
+
+
+def _not_stored() -> RequestError:
+    return RequestError(404, "not_found", "no such exchange is stored: it may be too old, or not written yet")
 
 
 def _json(answer: Any) -> Response:

@@ -73,6 +73,12 @@ class Exchanges(Struct, frozen=True):
     ]
 
 
+class Partner(Struct, frozen=True):
+    """The same exchange as the other end of its connection saw it."""
+
+    partner: Annotated[Record | None, Meta(description="null: the other end is not watched, or no longer stored")]
+
+
 class Hook(Struct, frozen=True):
     """One hook of the kernel."""
 

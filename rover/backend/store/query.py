@@ -124,7 +124,7 @@ def exchanges(
     With `before` those older than that id. With `after` the ones that follow that id directly; `next` then is the
     newest of them, to go on from in the same direction."""
     terms, values = wanted.sql()
-    first, end = _lowest_id(from_ns), _lowest_id(to_ns)
+    first, end = lowest_id(from_ns), lowest_id(to_ns)
     if before is not None:
         end = min(end, bytes.fromhex(before))
     if after is not None:
@@ -137,16 +137,16 @@ def exchanges(
     following = found[-1][0].hex() if is_more else None
     if after is not None:
         found.reverse()
-    return Page(list(_records(connection, [number for _, number in found])), following)
+    return Page(list(records_of(connection, [number for _, number in found])), following)
 
 
 def exchange(connection: sqlite3.Connection, row_id: str) -> bytes | None:
     """The record of this id as JSON; None if it is not, or no longer, stored."""
     found = connection.execute("SELECT number FROM exchange WHERE id = ?", (bytes.fromhex(row_id),)).fetchone()
-    return next(_records(connection, [found[0]]), None) if found else None
+    return next(records_of(connection, [found[0]]), None) if found else None
 
 
-def _records(connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator[bytes]:
+def records_of(connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator[bytes]:
     """The records of these numbers in this order; those of a damaged block are left out."""
     sql = "SELECT first, size, records FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1"
     held: dict[int, bytes] = {}
@@ -163,7 +163,7 @@ def _records(connection: sqlite3.Connection, numbers: Iterable[int]) -> Iterator
             yield held[number]
 
 
-def _lowest_id(time_ns: int) -> bytes:
+def lowest_id(time_ns: int) -> bytes:
     """No id of a record that began at `time_ns` or later is smaller."""
     return min(max(time_ns, 0), (1 << 63) - 1).to_bytes(8, "big")
 

@@ -12,6 +12,7 @@ from rover.backend.options import BackendOptions, Row
 from rover.backend.store import query
 from rover.backend.store.file import StoreFile, is_corrupt
 from rover.backend.store.filter import Filter
+from rover.backend.store.partner import partner
 from rover.backend.store.query import Page, Span, Summary
 from rover.backend.store.readers import Readers
 from rover.backend.store.short import Stored
@@ -109,6 +110,15 @@ class Store:
     def exchange(self, row_id: str) -> bytes | None:
         """The record of this id as JSON, or None."""
         return self._read(lambda connection: query.exchange(connection, row_id))
+
+    def partner(self, row_id: str) -> tuple[bool, bytes | None]:
+        """Whether the record of this id is stored, and the other end's record of the same exchange as JSON, or None."""
+
+        def ask(connection: sqlite3.Connection) -> tuple[bool, bytes | None]:
+            record = query.exchange(connection, row_id)
+            return (False, None) if record is None else (True, partner(connection, record))
+
+        return self._read(ask)
 
     def _read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
         """Raises TimeoutError if the query takes too long, OSError if the file cannot be read."""
