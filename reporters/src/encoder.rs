@@ -25,6 +25,8 @@ pub struct EncoderOptions {
     pub color: bool,
     /// `text`: columns of the terminal; absent (a pipe): nothing is cut.
     pub width: Option<u16>,
+    /// `text`: under each line a bar of where its time went; the legend before the first.
+    pub layers: bool,
     /// `combined`: append the duration in microseconds, as Apache's `%D`.
     pub micros: bool,
     /// `text`, `combined`: IANA time zone name; absent: the zone of the machine.

@@ -13,4 +13,5 @@ pub mod record;
 pub mod row;
 pub mod samples;
 pub mod text;
+pub mod timeline;
 mod wall_time;

@@ -76,10 +76,11 @@ def _target(record: dict[str, Any]) -> str:
 
 def _peers(record: dict[str, Any]) -> str:
     arrow = "←" if record["side"] == "server" else "→"
-    return f"{_end(record['local'])} {arrow} {_end(record['remote'])}"
+    return f"{end_text(record['local'])} {arrow} {end_text(record['remote'])}"
 
 
-def _end(endpoint: dict[str, Any]) -> str:
+def end_text(endpoint: dict[str, Any]) -> str:
+    """Service, or else address, and port."""
     identity = endpoint.get("identity") or {}
     address = str(endpoint.get("address") or UNKNOWN)
     shown = identity.get("service") or (f"[{address}]" if ":" in address else address)

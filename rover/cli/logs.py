@@ -1,9 +1,11 @@
-"""`rover logs`: the exchanges that a backend has, and those that come."""
+"""`rover logs`: the exchanges that a backend has, those that come, and one of them in full."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import click
 
 from rover.cli.client import Client
 from rover.cli.lines import line
+from rover.cli.output import color_option, has_color, layers_option, width_of
 from rover.cli.settings import config_option, load_config
+from rover.cli.waterfall import Screen, bar, legend, show
 
 _PAGE = 500
 """The most records in one answer of the API."""
@@ -21,12 +25,22 @@ Examples:
   rover logs                                    the last 50 of the last 15 minutes
   rover logs --status 5xx --follow              errors as they happen
   rover logs --service nginx --path '/api/*' --slower 200ms
+  rover logs --slower 1s --ids --layers         where the time of the slow ones went, and their ids
+  rover logs show 18bc1d7a…                     one in full: its waterfall and the kernel's figures
   rover logs --from 2026-01-31T12:00:00Z --to 2026-01-31T12:05:00Z --limit 10000 --format json"""
 
 
-@click.command(epilog=_EXAMPLES)
+_backend_option = click.option(
+    "--backend", metavar="URL", help="The backend to ask.  [default: http://, then backend.http.address]"
+)
+_format_option = click.option(
+    "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+
+
+@click.group(epilog=_EXAMPLES, invoke_without_command=True, subcommand_metavar="[show ID]")
 @config_option
-@click.option("--backend", metavar="URL", help="The backend to ask.  [default: http://, then backend.http.address]")
+@_backend_option
 @click.option("--service", metavar="NAME", help="Service of the observed process.")
 @click.option("--method", metavar="METHOD", help="As sent.")
 @click.option("--path", metavar="GLOB", help="Path without query; * and ? as in a shell.")
@@ -39,24 +53,83 @@ Examples:
     "--limit", type=click.IntRange(min=0), default=50, show_default=True, help="The most records to begin with."
 )
 @click.option("-f", "--follow", is_flag=True, help="Then go on with records as they come.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_format_option
+@click.option("--ids", is_flag=True, help="Format text: begin each line with the id that `rover logs show` takes.")
+@layers_option
+@color_option
 def command(
-    file: Path | None, backend: str | None, limit: int, follow: bool, format_: str, from_: str | None, **filters: Any
+    file: Path | None,
+    backend: str | None,
+    limit: int,
+    follow: bool,
+    format_: str,
+    ids: bool,
+    layers: bool,
+    color: str,
+    from_: str | None,
+    **filters: Any,
 ) -> None:
-    """Query the exchanges of a backend, oldest first."""
-    loaded, _ = load_config(file)
+    """Query the exchanges of a backend, oldest first; `show ID` draws one."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    client, screen = _open(file, backend, color)
+    span = {"from": from_, "to": filters.pop("to")}
+    if follow and span["to"]:
+        raise click.UsageError("--follow goes on from now: --to has no place beside it")
+    records = _follow(client, filters, span, limit) if follow else _query(client, filters, span, limit)
+    is_legend_due = layers and format_ == "text"
+    for record in records:
+        if format_ == "json":
+            click.echo(json.dumps(record, ensure_ascii=False))
+            continue
+        if is_legend_due:
+            _print(legend(screen))
+            is_legend_due = False
+        _print([f"{record['id']} {line(record)}" if ids else line(record), *([bar(record, screen)] if layers else [])])
+
+
+@command.command("show", short_help="Draw one exchange in full.")
+@click.argument("record_id", metavar="ID")
+@config_option
+@_backend_option
+@_format_option
+@color_option
+def show_one(record_id: str, file: Path | None, backend: str | None, format_: str, color: str) -> None:
+    """Draw one exchange: where its time went, layer by layer, at both ends if both were seen.
+
+    ID is the `id` of a record: 32 hexadecimal digits, as `rover logs --ids` and the page's address have it.
+    With --format json: the record and, below it, that of the other end."""
+    if not re.fullmatch("[0-9a-f]{32}", record_id):
+        raise click.UsageError(
+            f"{record_id[:40]!r} is no id: it has 32 hexadecimal digits; rover logs --ids shows them"
+        )
+    parent = click.get_current_context().parent
+    given = parent.params if parent else {}
+    client, screen = _open(file or given.get("file"), backend or given.get("backend"), color)
+    record = client.get(f"/api/exchanges/{record_id}", {})
+    partner = client.get(f"/api/exchanges/{record_id}/partner", {})["partner"]
+    if format_ == "json":
+        _print(json.dumps(each, ensure_ascii=False) for each in (record, partner) if each is not None)
+    else:
+        _print(show(record, partner, screen))
+
+
+def _open(file: Path | None, backend: str | None, color: str) -> tuple[Client, Screen]:
+    """The backend to ask, and where its answers are drawn."""
+    loaded, environment = load_config(file)
 
     from rover.daemon.options import read_token
 
     settings = loaded.config.backend.http
     token = read_token(settings.token_file, "backend.http.token_file") if settings.token_file else None
-    client = Client(backend or f"http://{settings.address}", token)
-    span = {"from": from_, "to": filters.pop("to")}
-    if follow and span["to"]:
-        raise click.UsageError("--follow goes on from now: --to has no place beside it")
-    records = _follow(client, filters, span, limit) if follow else _query(client, filters, span, limit)
-    for record in records:
-        click.echo(line(record) if format_ == "text" else json.dumps(record, ensure_ascii=False))
+    # 80: what does not fit a pipe's reader cannot be known
+    screen = Screen(width_of(sys.stdout) or 80, has_color(sys.stdout, color, environment))
+    return Client(backend or f"http://{settings.address}", token), screen
+
+
+def _print(lines: Iterable[str]) -> None:
+    for each in lines:
+        click.echo(each, color=True)
 
 
 def _query(client: Client, filters: dict[str, Any], span: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:

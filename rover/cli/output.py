@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Callable[..., Any])
 FORMATS = ("text", "json", "combined")
+
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colours in text.",
+)
+layers_option = click.option(
+    "--layers", is_flag=True, help="Format text: under each line a bar of where its time went, layer by layer."
+)
 
 _OPTIONS = (
     click.option(
@@ -33,13 +44,8 @@ _OPTIONS = (
     click.option(
         "--micros", is_flag=True, help="Format combined: append the duration in microseconds, as Apache's %D."
     ),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        default="auto",
-        show_default=True,
-        help="Colours in text.",
-    ),
+    layers_option,
+    color_option,
 )
 
 
@@ -61,16 +67,32 @@ def open_output(path: Path | None) -> int:
         raise click.UsageError(f"--output {path}: {error.strerror}") from error
 
 
-def encoder_options(descriptor: int, color: str, micros: bool, environment: Environment) -> str:
+def encoder_options(descriptor: int, color: str, micros: bool, layers: bool, environment: Environment) -> str:
     """The JSON object that sets up an encoder for this descriptor."""
-    is_terminal = os.isatty(descriptor)
-    options: dict[str, Any] = {
-        "color": color == "always" or (color == "auto" and is_terminal and not environment.is_plain),
-        "micros": micros,
-    }
-    if is_terminal:
-        options["width"] = os.get_terminal_size(descriptor).columns or 80  # 0: a terminal that does not tell
+    options: dict[str, Any] = {"color": has_color(descriptor, color, environment), "micros": micros}
+    if layers:
+        options["layers"] = True
+    width = width_of(descriptor)
+    if width is not None:
+        options["width"] = width
     return json.dumps(options)
+
+
+def has_color(output: int | IO[str], color: str, environment: Environment) -> bool:
+    """Whether text for this descriptor or stream gets colours, as --color says."""
+    return color == "always" or (color == "auto" and _is_terminal(output) and not environment.is_plain)
+
+
+def width_of(output: int | IO[str]) -> int | None:
+    """Columns of the terminal behind this descriptor or stream; None if there is none."""
+    if not _is_terminal(output):
+        return None
+    descriptor = output if isinstance(output, int) else output.fileno()
+    return os.get_terminal_size(descriptor).columns or 80  # 0: a terminal that does not tell
+
+
+def _is_terminal(output: int | IO[str]) -> bool:
+    return os.isatty(output) if isinstance(output, int) else output.isatty()
 
 
 def is_for_people(descriptor: int, format_: str) -> bool:

@@ -20,7 +20,9 @@ Examples:
 @click.argument("recording", type=click.Path(path_type=Path), metavar="FILE")
 @config_option
 @output_options
-def command(recording: Path, file: Path | None, format_: str, output: Path | None, micros: bool, color: str) -> None:
+def command(
+    recording: Path, file: Path | None, format_: str, output: Path | None, micros: bool, layers: bool, color: str
+) -> None:
     """Make records from FILE, which `rover record` wrote. Needs no privileges."""
     loaded, environment = load_config(file)
 
@@ -30,7 +32,7 @@ def command(recording: Path, file: Path | None, format_: str, output: Path | Non
     if not recording.is_file():
         raise click.UsageError(f"{recording}: no such file")
     descriptor = open_output(output)
-    options = encoder_options(descriptor, color, micros, environment)
+    options = encoder_options(descriptor, color, micros, layers, environment)
     try:
         ledger = replay(str(recording), descriptor, format_, options, engine_options(loaded.config))
     except (OSError, ValueError) as error:

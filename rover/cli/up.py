@@ -54,7 +54,7 @@ def command(file: Path | None, show: str | None) -> None:
     show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
     descriptor = sys.stdout.fileno()
     if show != "none":
-        capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, environment))
+        capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, False, environment))
     notify(environment.notify_socket, "READY=1")
     if show == "none":
         stop.wait()

@@ -16,6 +16,7 @@ Examples:
   sudo rover watch                                      everything, as lines
   sudo rover watch --port 8080 --side server            what a server on 8080 answers
   sudo rover watch --exe nginx --format json | jq .     nginx alone, as JSON
+  sudo rover watch --layers                             with a bar under each: where the time went
   sudo rover watch --format combined --micros --output access.log --duration 60
 
 \b
@@ -37,6 +38,7 @@ def command(
     format_: str,
     output: Path | None,
     micros: bool,
+    layers: bool,
     color: str,
     duration: float | None,
     **capture_flags: Any,
@@ -49,7 +51,7 @@ def command(
     stop = StopSignal()
     capture = Capture(config)
     descriptor = open_output(output)
-    capture.engine.add_output(descriptor, format_, encoder_options(descriptor, color, micros, environment))
+    capture.engine.add_output(descriptor, format_, encoder_options(descriptor, color, micros, layers, environment))
     print(capture.start(), file=sys.stderr, flush=True)
     notify(environment.notify_socket, "READY=1")
     watch_until_stopped(stop, capture, descriptor, format_, duration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -56,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
             status, body = self.server.answer
         elif parts.path.endswith("/stream"):
             status, body = 200, "".join(self.server.stream).encode()
+        elif parts.path.startswith("/api/exchanges/"):
+            status, body = 200, json.dumps(self._one(*parts.path.split("/")[3:])).encode()
         else:
             status, body = 200, json.dumps(self._page(asked)).encode()
         self.send_response(status)
@@ -68,6 +71,14 @@ class Handler(BaseHTTPRequestHandler):
         newest_first = sorted(older, key=lambda record: record["id"], reverse=True)[: int(asked["limit"])]
         is_more = len(newest_first) < len(older)
         return {"exchanges": newest_first, "next": newest_first[-1]["id"] if is_more else None}
+
+    def _one(self, record_id: str, what: str = "") -> dict:
+        """The partner of record 1 is 2 and so on."""
+        wanted = int(record_id, 16)
+        if not what:
+            return next(record for record in self.server.records if int(record["id"], 16) == wanted)
+        partner = [record for record in self.server.records if int(record["id"], 16) == wanted + 1]
+        return {"partner": partner[0] if partner else None}
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -208,3 +219,49 @@ def test_address_and_token_come_from_the_configuration(backend, tmp_path, capsys
     assert main(["logs", "-c", str(file)]) == 0
     assert backend.authorizations == ["Bearer a-long-secret-token"]
     assert capsys.readouterr().out == ""
+
+
+TIMELINE = [["read", 0], ["read_end", 0], ["write", 750], ["write_end", 1000]]
+
+
+def test_layers_adds_a_bar_under_each_line_and_the_legend_once(backend, logs):
+    backend.records = [a_record(number, duration_ns=1000, timeline=TIMELINE) for number in (1, 2)]
+    lines = logs("--layers")
+    bars = [at for at, text in enumerate(lines) if text == "  " + "█" * 58 + "▒" * 20]
+    assert [" h/1 " in lines[at - 1] or " h/2 " in lines[at - 1] for at in bars] == [True, True]
+    assert sum("█ application" in text for text in lines) == 1
+    assert [json.loads(text)["path"] for text in logs("--layers", "--format", "json")] == ["/1", "/2"]
+
+
+def test_ids_begin_the_lines_that_show_is_asked_with(backend, logs):
+    backend.records = [a_record(1)]
+    assert logs("--ids")[0].startswith(f"{1:032x} 2026-01-31 ")
+
+
+def test_show_draws_an_exchange_and_the_other_end(backend, logs):
+    times = {"start_ns": 5, "duration_ns": 1000, "timeline": TIMELINE}
+    backend.records = [a_record(1, **times), a_record(2, side="client", **times)]
+    lines = logs("show", f"{1:032x}")
+    assert [path for path, _ in backend.asked] == [
+        f"/api/exchanges/{1:032x}",
+        f"/api/exchanges/{1:032x}/partner",
+    ]
+    assert [text for text in lines if re.match("(client|network|server)", text)][:3] == [
+        "client 127.0.0.1:80",
+        "network",
+        "server 127.0.0.1:80",
+    ]
+    assert any(re.match("  application +750 ns █+$", text) for text in lines)
+    assert ids(logs("show", f"{1:032x}", "--format", "json")) == [1, 2]
+    assert ids(logs("show", f"{2:032x}", "--format", "json")) == [2]
+
+
+def test_show_takes_colours_when_it_is_told_to(backend, logs):
+    backend.records = [a_record(1, duration_ns=1000, timeline=TIMELINE)]
+    assert any("\x1b[38;5;" in text for text in logs("show", "--color", "always", f"{1:032x}"))
+
+
+@pytest.mark.parametrize("text", ["1", "0" * 31, "../node", "A" * 32])
+def test_what_is_no_id_is_told_before_anybody_is_asked(backend, logs, text):
+    assert "is no id" in logs("show", text, code=2)[0]
+    assert backend.asked == []

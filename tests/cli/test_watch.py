@@ -80,6 +80,20 @@ def test_the_duration_ends_it_too(port):
     assert json.loads(rover.errors[-1])["captured"] > 0
 
 
+def test_layers_adds_a_bar_under_each_line_and_the_legend_once(port):
+    with Running("watch", "--layers", *of_me(port)) as rover:
+        get(port, "/a")
+        code, output = rover.stop()
+    lines = output.decode().splitlines()
+    assert code == 0
+    assert lines[0].startswith("  █ application")
+    records = [at for at, text in enumerate(lines) if " GET " in text]
+    assert len(records) == 2
+    for at in records:
+        assert re.fullmatch("  [█▓▒▚▞▙▄▀░· ]{1,78}", lines[at + 1]), lines[at + 1]
+    assert "application" not in "".join(lines[records[0] :])
+
+
 def test_the_combined_format_goes_to_a_file(port, tmp_path):
     output = tmp_path / "access.log"
     output.write_text("old\n")

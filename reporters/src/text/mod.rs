@@ -2,11 +2,13 @@
 //!
 //! The observed process stands on the left of the peers, the arrow tells who asked: `nginx:80 ← 10.0.0.7` is a server's
 //! record, `curl → 10.0.0.2:80` a client's. A line never exceeds the width it was made for, and nothing a peer
-//! sent reaches the terminal as a control character.
+//! sent reaches the terminal as a control character. With `layers` a bar of the time in each layer stands below it.
 
+mod bar;
 mod columns;
 mod units;
 
+use bar::Bars;
 use columns::{cut_middle, pad, printable, width_of, Align};
 use units::{bytes_text, duration_text};
 
@@ -46,6 +48,8 @@ pub struct TextEncoder {
     clock: WallClock,
     has_color: bool,
     layout: Layout,
+    bars: Option<Bars>,
+    is_legend_due: bool,
 }
 
 /// Columns given to the two parts that share what the fixed ones leave.
@@ -66,11 +70,10 @@ struct Share {
 }
 
 impl Layout {
-    fn new(width: Option<u16>) -> Layout {
+    fn new(width: Option<usize>) -> Layout {
         let Some(width) = width else {
             return Layout { is_wide: true, most: None, target: 48 };
         };
-        let width = usize::from(width).max(NARROWEST);
         let is_wide = width >= WIDE;
         // time, status, method, duration and their four separating blanks; the separator before the tail
         let fixed = if is_wide { 18 + SIZE + 1 } else { 12 } + 1 + 3 + 1 + METHOD + 1 + 1 + DURATION + 1;
@@ -81,12 +84,15 @@ impl Layout {
 }
 
 impl TextEncoder {
-    /// Uses `color`, `width` and `zone` of the options.
+    /// Uses `color`, `width`, `layers` and `zone` of the options.
     pub fn new(options: &EncoderOptions) -> Result<TextEncoder, EncoderError> {
+        let width = options.width.map(|width| usize::from(width).max(NARROWEST));
         Ok(TextEncoder {
             clock: WallClock::named(options.zone.as_deref())?,
             has_color: options.color,
-            layout: Layout::new(options.width),
+            layout: Layout::new(width),
+            bars: options.layers.then(|| Bars::new(width, options.color)),
+            is_legend_due: options.layers,
         })
     }
 
@@ -144,6 +150,18 @@ impl TextEncoder {
 
 impl Encoder for TextEncoder {
     fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
+        if let Some(bars) = self.bars.filter(|_| std::mem::take(&mut self.is_legend_due)) {
+            bars.push_legend(out);
+        }
+        self.push_line(record, out);
+        if let Some(bars) = self.bars {
+            bars.push_bar(out, record);
+        }
+    }
+}
+
+impl TextEncoder {
+    fn push_line(&mut self, record: &Record, out: &mut Vec<u8>) {
         let mut time = Vec::with_capacity(18);
         self.push_time(&mut time, record.id.wall_ns);
         self.painted(out, Paint::Muted, &String::from_utf8_lossy(&time));

@@ -87,3 +87,20 @@ fn a_pipe_gets_everything_uncut() {
     record.path = Some(path.as_str().into());
     assert!(line(&record, None, false).contains(&path));
 }
+
+#[test]
+fn layers_adds_a_bar_under_each_line_and_the_legend_once() {
+    let options = EncoderOptions { width: Some(80), layers: true, ..EncoderOptions::default() };
+    let mut encoder = TextEncoder::new(&options).unwrap();
+    let mut out = Vec::new();
+    encoder.encode(&samples::exchange(), &mut out);
+    encoder.encode(&samples::unknown(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let [legend, rest, first, bar, second, unknown] = lines[..] else { panic!("{text}") };
+    assert!(legend.starts_with("  █ application") && rest.ends_with("· wait"), "{text}");
+    assert!(first.contains(" 200 GET ") && second.contains(" – –"), "{text}");
+    assert_eq!(bar, format!("  {}", "█".repeat(73)));
+    assert_eq!(unknown, "  – no response was seen");
+    assert!(lines.iter().all(|line| width_of(line) <= 80), "{text}");
+}
