@@ -1,13 +1,14 @@
 //! Sends a fixed sequence of records to a backend and prints what became of them: the client that `tests/wire/` judges.
 //!
-//! `send_records OPTIONS COUNT`, OPTIONS as for the engine's OAP output. With COUNT above the dozen different records they
-//! repeat, each with a path of its own. The CPU that encoding and sending took goes to standard error.
+//! `send_records OPTIONS COUNT [layers]`, OPTIONS as for the engine's OAP output. With COUNT above the dozen different records
+//! they repeat, each with a path of its own. With `layers` a record with every figure of the kernel's layers follows, and
+//! what connections do besides exchanges. The CPU that encoding and sending took goes to standard error.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rover_reporters::oap_stream::{OapOptions, OapReporter};
-use rover_reporters::record::{Flag, Identity, Protocol, Record, Side, Syscall, TraceFormat};
+use rover_reporters::record::{Activity, Flag, Identity, Opening, Protocol, Record, Side, Syscall, TraceFormat};
 use rover_reporters::samples;
 
 /// Records of one hand-over, about what the engine drains at a time under load.
@@ -27,6 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let encoding = thread_cpu_ns() - encoding;
+    if arguments.next().is_some_and(|word| word == "layers") {
+        push_layers(&mut reporter);
+    }
     let is_settled = reporter.flush(Duration::from_secs(60));
     let (elapsed, whole) = (start.elapsed(), process_cpu_ns());
     println!("{}", serde_json::to_string(&reporter.stop(Duration::from_millis(100)))?);
@@ -62,6 +66,33 @@ fn sample(number: u32) -> Record {
         _ => {}
     }
     record
+}
+
+fn push_layers(reporter: &mut OapReporter) {
+    let record = Record { path: Some("/layers".into()), ..samples::layered() };
+    let boot_wall_ns = record.id.wall_ns - record.start_ns;
+    reporter.push(&record);
+    for activity in activities() {
+        reporter.push_activity(&activity, boot_wall_ns);
+    }
+    // Of the same connection as the first: what is between must not be inherited.
+    let (mut request, method) = (record.request.clone(), Some("POST".into()));
+    request.body_bytes = Some(77);
+    reporter.push(&Record { method, request, protocol: Protocol::Http2, ..record });
+}
+
+/// What a connection can do besides exchanges: the shapes that matter on the wire.
+fn activities() -> [Activity; 4] {
+    let whole = samples::activity();
+    let opened = |is_connect, is_success| {
+        let opening = Some(Opening { is_connect, start_ns: 400_000, end_ns: 450_000, is_success });
+        Activity { opening, closing: None, operations: Vec::new(), ..samples::activity() }
+    };
+    let mut accepted = opened(false, true);
+    (accepted.protocol, accepted.is_tls, accepted.connection.role) = (Some(Protocol::Http2), true, Side::Server);
+    let mut busy = Activity { opening: None, closing: None, ..samples::activity() };
+    busy.operations.iter_mut().for_each(|sum| sum.count = 100_000);
+    [whole, accepted, opened(true, false), busy]
 }
 
 fn named(service: &str) -> Option<Arc<Identity>> {

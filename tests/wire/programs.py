@@ -67,10 +67,13 @@ class Sent:
         return bool(stats["pushed"] == accounted)
 
 
-def send_records(addresses: Sequence[str], count: int, **options: Any) -> Sent:
-    """Send `count` of the fixed records to the backends and wait until all is settled."""
+def send_records(addresses: Sequence[str], count: int, *, layers: bool = False, **options: Any) -> Sent:
+    """Send `count` of the fixed records to the backends and wait until all is settled.
+
+    `layers`: then a record with every figure of the kernel's layers, what connections do besides, and it again.
+    """
     text = json.dumps({"addresses": addresses, "node_name": "node-a", **options})
-    command = (str(_folder() / "send_records"), text, str(count))
+    command = (str(_folder() / "send_records"), text, str(count), *(["layers"] if layers else []))
     done = subprocess.run(command, check=True, timeout=90, capture_output=True, text=True)
     return Sent(json.loads(done.stdout))
 

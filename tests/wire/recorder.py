@@ -15,13 +15,14 @@ class Recorder:
     """A grpcio server on a free port of 127.0.0.1. A context manager.
 
     `knows_processes`: serve EBPFProcessService too. `is_rover`: announce a backend of rover's own. `failing`: so many
-    streams end with UNAVAILABLE after their first message. `token`: asked of every call.
+    streams end with UNAVAILABLE after their first message. `token`: asked of every call. `raw`: the messages as bytes.
     """
 
     def __init__(
         self, *, knows_processes: bool = True, is_rover: bool = False, failing: int = 0, token: str | None = None
     ) -> None:
         self.streams: list[list[Any]] = []
+        self.raw: list[bytes] = []
         self.reports: list[Any] = []
         self._is_rover, self._failing, self._token = is_rover, failing, token
         self._lock = Lock()
@@ -53,6 +54,7 @@ class Recorder:
             self.streams.append(received)
             fails, self._failing = self._failing > 0, self._failing - 1
         for data in stream:
+            self.raw.append(data)
             received.append(messages.read("AccessLog", data))
             if fails:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "as told")
