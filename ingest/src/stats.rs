@@ -12,6 +12,8 @@ pub struct Counters {
     pub messages: AtomicU64,
     pub rows: AtomicU64,
     pub kernel_only: AtomicU64,
+    pub kernel_logs: AtomicU64,
+    pub without_logs: AtomicU64,
     pub unattributed: AtomicU64,
     pub invalid_records: AtomicU64,
     pub denied: AtomicU64,
@@ -19,7 +21,7 @@ pub struct Counters {
 }
 
 /// Counters since the start, in messages where nothing else is said.
-/// `messages = rows + kernel_only + unattributed + invalid_records`.
+/// `messages = rows + kernel_only + without_logs + unattributed + invalid_records`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct IngestStats {
     pub streams: u64,
@@ -28,9 +30,13 @@ pub struct IngestStats {
     pub broken_streams: u64,
     pub messages: u64,
     pub rows: u64,
-    /// Kernel logs of no exchange, or a node's description alone: nothing that a row could be made of.
+    /// Kernel logs of no exchange: what connections do besides, of which no row is made.
     pub kernel_only: u64,
-    /// An exchange before any connection was told.
+    /// The logs in `kernel_only` messages.
+    pub kernel_logs: u64,
+    /// A node's description or a connection alone.
+    pub without_logs: u64,
+    /// An exchange or kernel logs before any connection was told.
     pub unattributed: u64,
     /// A record of rover's own form that is not one.
     pub invalid_records: u64,
@@ -56,6 +62,8 @@ impl Counters {
             messages: read(&self.messages),
             rows: read(&self.rows),
             kernel_only: read(&self.kernel_only),
+            kernel_logs: read(&self.kernel_logs),
+            without_logs: read(&self.without_logs),
             unattributed: read(&self.unattributed),
             invalid_records: read(&self.invalid_records),
             denied: read(&self.denied),

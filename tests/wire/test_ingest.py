@@ -91,13 +91,46 @@ def test_a_node_alone_may_come_first(receiver: Receiver, channel: grpc.Channel) 
     collect(channel, [node, first.SerializeToString(), *map(vector, names)])
     assert [receiver.row()["record"]["remote"]["port"] for _ in range(2)] == [59970, 43728]
     counters = receiver.end()
-    assert (counters["messages"], counters["rows"], counters["kernel_only"]) == (5, 2, 3)
+    assert (counters["messages"], counters["rows"]) == (5, 2)
+    assert (counters["without_logs"], counters["kernel_only"], counters["kernel_logs"]) == (1, 2, 2)
 
 
-def test_an_exchange_without_any_connection_is_counted(receiver: Receiver, channel: grpc.Channel) -> None:
-    """It cannot be booked on anything."""
-    collect(channel, [vector("02-http1-get-200.bin")])
-    assert receiver.end()["unattributed"] == 1
+def test_what_comes_without_any_connection_is_counted(receiver: Receiver, channel: grpc.Channel) -> None:
+    """An exchange or a close that cannot be booked on anything."""
+    close = messages.read("AccessLog", vector("15-close-only.bin"))
+    close.ClearField("connection")
+    collect(channel, [vector("02-http1-get-200.bin"), close.SerializeToString()])
+    counters = receiver.end()
+    assert (counters["unattributed"], counters["kernel_only"], counters["kernel_logs"]) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "logs"),
+    [
+        ("01-node-conn-accept.bin", 1),
+        ("15-close-only.bin", 1),
+        ("16-tls-as-plain-tcp-kernel-logs.bin", 10),
+        ("18-client-role-connect.bin", 1),
+        ("19-both-ends-kubernetes.bin", 1),
+    ],
+)
+def test_what_connections_do_besides_exchanges_is_taken_and_counted(
+    receiver: Receiver, channel: grpc.Channel, name: str, logs: int
+) -> None:
+    """As the reference agent sends it; no exchange is made of it."""
+    assert collect(channel, [vector(name)]) == b""
+    counters = receiver.end()
+    assert (counters["rows"], counters["kernel_only"], counters["kernel_logs"]) == (0, 1, logs)
+
+
+def test_rovers_own_activities_come_between_its_records(receiver: Receiver) -> None:
+    """In the form of OAP beside records in rover's own."""
+    sent = send_records([receiver.address], 3, layers=True)
+    assert (sent.stats["acked"], sent.stats["activities"], sent.is_balanced) == (9, 4, True)
+    assert [receiver.row()["path"] for _ in range(5)] == ["/item/0", "/item/1", "/item/2", "/layers", "/layers"]
+    counters = receiver.end()
+    assert (counters["rows"], counters["kernel_only"], counters["unattributed"]) == (5, 4, 0)
+    assert counters["kernel_logs"] == 7 + 1 + 1 + 1000
 
 
 def test_fields_and_numbers_from_the_future_are_passed_by(receiver: Receiver, channel: grpc.Channel) -> None:

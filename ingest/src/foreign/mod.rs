@@ -27,9 +27,11 @@ pub struct StreamState {
 #[derive(Debug)]
 pub enum Told {
     Exchange(Box<Row>),
-    /// The node, a connection, kernel logs of no exchange.
-    NoExchange,
-    /// An exchange without any connection to book it on.
+    /// So many kernel logs of no exchange: what a connection does besides, or an exchange of which a half is missing.
+    Logs(usize),
+    /// The node or a connection alone, for messages that follow.
+    Nothing,
+    /// An exchange or kernel logs without any connection to book them on.
     NoConnection,
 }
 
@@ -47,12 +49,14 @@ impl StreamState {
         if let Some(connection) = message.connection {
             self.connection = Some(connection);
         }
-        let Some(Protocol::Http(http)) = message.protocol_log.and_then(|log| log.protocol) else {
-            return Told::NoExchange;
-        };
-        match &self.connection {
-            Some(connection) => Told::Exchange(Box::new(record::row(self, connection, &message.kernel_logs, http))),
-            None => Told::NoConnection,
+        let http = message.protocol_log.and_then(|log| log.protocol).map(|Protocol::Http(http)| http);
+        match (&self.connection, http, message.kernel_logs.len()) {
+            (_, None, 0) => Told::Nothing,
+            (None, _, _) => Told::NoConnection,
+            (Some(_), None, logs) => Told::Logs(logs),
+            (Some(connection), Some(http), _) => {
+                Told::Exchange(Box::new(record::row(self, connection, &message.kernel_logs, http)))
+            }
         }
     }
 

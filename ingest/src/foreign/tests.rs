@@ -6,6 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use prost::Message;
+use rover_reporters::oap::{OapEncoder, UnknownEnd};
+use rover_reporters::samples;
 use serde_json::{json, Value};
 
 use super::*;
@@ -22,7 +24,7 @@ fn captured(name: &str) -> v3::EbpfAccessLogMessage {
 /// A stream whose node and connection are those of 01.
 fn stream() -> StreamState {
     let mut state = StreamState::default();
-    assert!(matches!(state.read(captured("01-node-conn-accept.bin")), Told::NoExchange));
+    assert!(matches!(state.read(captured("01-node-conn-accept.bin")), Told::Logs(1)));
     state
 }
 
@@ -111,14 +113,57 @@ fn trace_contexts_and_tls_are_kept() {
 
 #[test]
 fn messages_without_an_exchange_make_no_row() {
-    for name in [
-        "15-close-only.bin",
-        "16-tls-as-plain-tcp-kernel-logs.bin",
-        "18-client-role-connect.bin",
-        "19-both-ends-kubernetes.bin",
+    for (name, logs) in [
+        ("15-close-only.bin", 1),
+        ("16-tls-as-plain-tcp-kernel-logs.bin", 10),
+        ("18-client-role-connect.bin", 1),
+        ("19-both-ends-kubernetes.bin", 1),
     ] {
-        assert!(matches!(StreamState::default().read(captured(name)), Told::NoExchange), "{name}");
+        let told = StreamState::default().read(captured(name));
+        assert!(matches!(told, Told::Logs(told) if told == logs), "{name}: {told:?}");
     }
+}
+
+/// Connections come with the message before, as for exchanges.
+#[test]
+fn kernel_logs_of_no_exchange_need_a_connection_too() {
+    let mut loose = captured("15-close-only.bin");
+    loose.connection = None;
+    assert!(matches!(StreamState::default().read(loose.clone()), Told::NoConnection));
+    assert!(matches!(stream().read(loose.clone()), Told::Logs(1)));
+    let mut alone = captured("15-close-only.bin");
+    alone.kernel_logs.clear();
+    let mut state = StreamState::default();
+    assert!(matches!(state.read(alone), Told::Nothing));
+    assert!(matches!(state.read(loose), Told::Logs(1)));
+}
+
+#[test]
+fn a_node_alone_tells_nothing() {
+    let node = v3::EbpfAccessLogMessage { node: captured("01-node-conn-accept.bin").node, ..Default::default() };
+    assert!(matches!(StreamState::default().read(node), Told::Nothing));
+}
+
+/// What our own encoder makes of a connection's life.
+#[test]
+fn activities_of_rover_make_no_row_and_leave_exchanges_alone() {
+    let mut encoder = OapEncoder::new(UnknownEnd::Ip);
+    let mut state = stream();
+    let mut out = Vec::new();
+    let logs = encoder.encode_activity(&samples::activity(), &mut out).logs;
+    let told = state.read(v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap());
+    assert!(matches!(told, Told::Logs(told) if told as u64 == logs), "{told:?}");
+    out.clear();
+    encoder.encode(&samples::layered(), &mut out);
+    let (row, record) = exchange(&mut state, v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap());
+    assert_eq!((row.side.as_ref(), row.protocol.as_ref()), ("server", "HTTP/1"));
+    let losses = json!([{"reason": null, "location": "nf_hook_slow:NETFILTER_DROP", "count": 2},
+                        {"reason": null, "location": "__dev_queue_xmit:QDISC_DROP", "count": 1}]);
+    assert_eq!(record["kernel"]["write"]["drops"], losses);
+    assert_eq!(
+        (&record["kernel"]["write"]["l3_output_ns"], &record["kernel"]["read"]["l4_ns"]),
+        (&json!(107), &json!(208))
+    );
 }
 
 #[test]

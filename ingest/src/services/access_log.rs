@@ -32,7 +32,11 @@ impl AccessLog {
         let counter = if record.is_empty() {
             match state.read(message) {
                 Told::Exchange(row) => return Some(*row),
-                Told::NoExchange => &self.counters.kernel_only,
+                Told::Logs(logs) => {
+                    self.counters.kernel_logs.fetch_add(logs as u64, Ordering::Relaxed);
+                    &self.counters.kernel_only
+                }
+                Told::Nothing => &self.counters.without_logs,
                 Told::NoConnection => &self.counters.unattributed,
             }
         } else {
