@@ -119,24 +119,41 @@ fn push_closing(out: &mut Vec<u8>, closing: &Closing) {
 
 /// `logs`: at least one, at most as many as operations.
 fn push_sum(out: &mut Vec<u8>, sum: &OperationSum, logs: u64) {
+    let Operation { is_write, layers, bytes, .. } = sum.last;
     // Fewer logs than operations: what is averaged shrinks with them, what is added up does not.
-    let layers = sum.last.layers.map(|index, value| match is_averaged(sum.last.is_write, index) {
+    let layers = layers.map(|figure, value| match is_averaged(is_write, figure) {
         true => part(value, logs, sum.count),
         false => value,
     });
     for index in 0..logs {
-        let operation = Operation {
-            bytes: share(sum.last.bytes, index, logs),
-            layers: layers.map(|_, value| share(value, index, logs)),
-            ..sum.last
+        let share_of = |figure, value| {
+            // OAP passes by a time without a count: both lie on the same logs.
+            let counted = count_of(is_write, figure).and_then(|count| layers.at(count));
+            share(value, index, counted.map_or(logs, |count| count.clamp(1, logs)))
         };
+        let operation = Operation { bytes: share(bytes, index, logs), layers: layers.map(share_of), ..sum.last };
         push_message(out, 3, |out| push_kernel_log(out, &operation, &[]));
     }
 }
 
-/// Share `index` of `shares` that differ by one at most and add up to `total`.
+/// The figure that counts what the times of `figure` are of.
+fn count_of(is_write: bool, figure: usize) -> Option<usize> {
+    if is_write {
+        [(Write::NetfilterNs, Write::NetfilterCount), (Write::ResolveNs, Write::ResolveCount)]
+            .into_iter()
+            .find_map(|(time, count)| (time as usize == figure).then_some(count as usize))
+    } else {
+        (Read::NetfilterNs as usize == figure).then_some(Read::NetfilterCount as usize)
+    }
+}
+
+/// Share `index` of `shares` that differ by one at most and add up to `total`; nothing behind the last of them.
 fn share(total: u64, index: u64, shares: u64) -> u64 {
-    total / shares + u64::from(index < total % shares)
+    if index < shares {
+        total / shares + u64::from(index < total % shares)
+    } else {
+        0
+    }
 }
 
 /// `total × logs / count`, rounded down.
@@ -145,16 +162,16 @@ fn part(total: u64, logs: u64, count: u64) -> u64 {
 }
 
 /// Whether OAP averages the figure over logs; it adds up all others.
-fn is_averaged(is_write: bool, index: usize) -> bool {
+fn is_averaged(is_write: bool, position: usize) -> bool {
     if is_write {
         ![Write::Packets, Write::PacketBytes, Write::Retransmits]
             .into_iter()
             .chain([Write::NetfilterCount, Write::NetfilterNs, Write::ResolveCount, Write::ResolveNs])
-            .any(|figure| figure as usize == index)
+            .any(|figure| figure as usize == position)
     } else {
         ![Read::Packets, Read::PacketBytes, Read::NetfilterCount, Read::NetfilterNs]
             .into_iter()
-            .any(|figure| figure as usize == index)
+            .any(|figure| figure as usize == position)
     }
 }
 

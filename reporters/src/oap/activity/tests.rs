@@ -222,6 +222,41 @@ fn a_sum_of_too_many_operations_keeps_totals_and_means() {
     assert!(writes.iter().all(|write| write.l2_metrics.unwrap().total_enter_queue_buffer_count == 3));
 }
 
+/// OAP does not add up a netfilter or address-resolution time where their count is zero.
+#[test]
+fn times_lie_on_the_logs_that_have_the_count() {
+    for (count, ns) in [(1, 1_000), (2, 7), (3, 2), (40, 39), (0, 5)] {
+        let mut activity = samples::activity();
+        for sum in &mut activity.operations {
+            sum.count = 7;
+            sum.last.layers = if sum.last.is_write { samples::write_layers() } else { samples::read_layers() };
+            if sum.last.is_write {
+                for (counted, time) in
+                    [(Write::NetfilterCount, Write::NetfilterNs), (Write::ResolveCount, Write::ResolveNs)]
+                {
+                    sum.last.layers.set_write(counted, count);
+                    sum.last.layers.set_write(time, ns);
+                }
+            } else {
+                sum.last.layers.set_read(Read::NetfilterCount, count);
+                sum.last.layers.set_read(Read::NetfilterNs, ns);
+            }
+        }
+        let message = encode(&activity).1;
+        let l3 = writes(&message).into_iter().map(|write| write.l3_metrics.unwrap());
+        let netfilter = l3.clone().map(|l3| (l3.total_net_filter_count, l3.total_net_filter_duration));
+        let resolve = l3.map(|l3| (l3.total_resolve_mac_count, l3.total_resolve_mac_duration));
+        let l3 = reads(&message).into_iter().map(|read| read.l3_metrics.unwrap());
+        let of_reads = l3.map(|l3| (l3.total_net_filter_count, l3.total_net_filter_duration));
+        for pairs in [netfilter.collect::<Vec<_>>(), resolve.collect(), of_reads.collect()] {
+            assert_eq!(pairs.len(), 7);
+            let sums = pairs.iter().fold((0, 0), |sums, pair| (sums.0 + pair.0, sums.1 + pair.1));
+            assert_eq!(sums, (count, ns));
+            assert!(count == 0 || pairs.iter().all(|(count, ns)| *count > 0 || *ns == 0), "{pairs:?}");
+        }
+    }
+}
+
 #[test]
 fn a_message_of_two_full_sums_stays_small() {
     let mut activity = samples::activity();
