@@ -7,3 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod http1;
+pub mod http2;
+
+mod limits;
+mod text;
+mod trace;

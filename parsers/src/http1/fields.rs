@@ -1,10 +1,10 @@
 //! Header fields that matter to an observer: framing, connection options, trace context, and configured ones.
 
-use super::limits::{letter_bit, KeepHeaders};
 use super::lines::Line;
 use super::message::{Framing, Head, Role, Version};
-use super::text::{is_name, members, owned, trim, trim_start};
-use super::trace::{Candidates, TraceField};
+use crate::limits::{letter_bit, KeepHeaders};
+use crate::text::{is_name, members, owned, trim, trim_start};
+use crate::trace::{Candidates, TraceField};
 
 /// Most configured fields kept of one head or trailer section.
 pub const KEPT_FIELDS: usize = 1024;

@@ -1,12 +1,22 @@
 //! What a parser tells.
 
-use super::trace::Trace;
+use crate::trace::Trace;
 
 /// Which direction of a connection a parser observes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Request,
     Response,
+}
+
+impl Role {
+    /// The other direction.
+    pub fn other(self) -> Role {
+        match self {
+            Role::Request => Role::Response,
+            Role::Response => Role::Request,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -45,18 +45,15 @@
 
 mod chunked;
 mod fields;
-mod limits;
 mod lines;
 mod message;
 mod parser;
 mod progress;
 mod start_line;
 mod target;
-mod text;
-mod trace;
 
+pub use crate::limits::{is_secret, KeepHeaders, Limits, HEAD_BYTES};
+pub use crate::trace::{Trace, TraceFormat};
 pub use fields::KEPT_FIELDS;
-pub use limits::{is_secret, KeepHeaders, Limits, HEAD_BYTES};
 pub use message::{Complete, Framing, Head, Output, RequestContext, Role, Version};
 pub use parser::Parser;
-pub use trace::{Trace, TraceFormat};

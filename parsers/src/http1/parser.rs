@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::chunked::{self, Chunked};
 use super::fields::{read_trailer, Fields};
-use super::limits::Limits;
 use super::lines::{Line, Lines};
 use super::message::{Complete, Framing, Head, Output, RequestContext, Role};
 use super::progress::{Progress, State};
 use super::start_line::{look, look_anew, maybe_start_line, Look, StartLine, LOOK_BYTES};
 use super::target::read_target;
-use super::text::owned;
+use crate::limits::Limits;
+use crate::text::owned;
 
 /// Slices (socket operations) without any message start after which a direction that was joined in mid-stream is
 /// taken for something else. Generous, since a long body may be under way: 64 MiB at 64 KiB an operation.

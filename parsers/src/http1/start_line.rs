@@ -7,7 +7,7 @@
 use super::lines::{whole_line, Line};
 use super::message::{Role, Version};
 use super::target::maybe_absolute;
-use super::text::{is_token, trim};
+use crate::text::{is_token, trim};
 
 /// Longest method. The longest registered one has 17 characters (UPDATEREDIRECTREF).
 const METHOD_BYTES: usize = 64;

@@ -1,7 +1,7 @@
 //! The four forms of a request target (RFC 9112 §3.2).
 
 use super::message::Head;
-use super::text::{cut, owned};
+use crate::text::{cut, owned};
 
 /// Fills scheme, host, path and query of `head`. The Host header is handled elsewhere and does not override the
 /// authority of the target (RFC 9112 §3.2.2).

@@ -3,7 +3,7 @@
 //! Ids are kept as sent (lower-cased nowhere): they must be found again in the tracing backend. A value that breaks
 //! its format is no context at all.
 
-use super::text::{cut, members, owned};
+use crate::text::{cut, members, owned};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TraceFormat {
@@ -30,7 +30,7 @@ const ID_BYTES: usize = 256;
 /// Gathers the candidates of one head. W3C wins over sw8, sw8 over B3 single, that over B3 multi; the first header
 /// of each kind counts.
 #[derive(Debug, Default)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     w3c: Option<Trace>,
     sw8: Option<Trace>,
     b3: Option<Trace>,
@@ -40,8 +40,8 @@ pub(super) struct Candidates {
 }
 
 /// Headers that carry trace context, or a part of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum TraceField {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TraceField {
     Traceparent,
     Sw8,
     B3,
@@ -52,7 +52,7 @@ pub(super) enum TraceField {
 }
 
 impl Candidates {
-    pub(super) fn read(&mut self, field: TraceField, value: &[u8]) {
+    pub(crate) fn read(&mut self, field: TraceField, value: &[u8]) {
         match field {
             TraceField::Traceparent => set_first(&mut self.w3c, || maybe_w3c(value)),
             TraceField::Sw8 => set_first(&mut self.sw8, || maybe_sw8(value)),
@@ -68,7 +68,7 @@ impl Candidates {
         }
     }
 
-    pub(super) fn best(self) -> Option<Trace> {
+    pub(crate) fn best(self) -> Option<Trace> {
         self.w3c.or(self.sw8).or(self.b3).or_else(|| {
             self.b3_trace_id.map(|trace_id| Trace {
                 format: TraceFormat::B3,

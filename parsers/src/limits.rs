@@ -1,5 +1,7 @@
 //! What a parser may hold and which headers it keeps.
 
+use std::sync::Arc;
+
 /// Default of [`Limits::head_bytes`]: well above what servers accept (nginx 4 × 8 KiB, Apache 8 KiB a line,
 /// Node 16 KiB, Go 1 MiB of which nobody uses more than cookies fill).
 pub const HEAD_BYTES: usize = 64 * 1024;
@@ -34,8 +36,9 @@ pub fn is_secret(name: &str) -> bool {
 /// Ceilings and choices of a parser; shared by all connections.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Longest head, and longest single line of one, that is kept. Beyond it the head is `truncated`: the parser
-    /// goes on to the blank line and still honours framing headers, but keeps no configured header.
+    /// Longest head, and longest single line of one, that is kept. Beyond it the head is `truncated`: the HTTP/1 parser
+    /// goes on to the blank line and still honours framing headers, but keeps no configured header; the HTTP/2 parser
+    /// reads the header block up to there, and the rest of it costs it its HPACK table.
     pub head_bytes: usize,
     pub keep_headers: KeepHeaders,
 }
@@ -55,7 +58,7 @@ pub struct KeepHeaders {
 
 #[derive(Clone, Debug)]
 struct Kept {
-    name: Box<str>,
+    name: Arc<str>,
     is_secret: bool,
 }
 
@@ -77,18 +80,34 @@ impl KeepHeaders {
     }
 
     /// [`letter_bit`] of the names: spares most lines the search.
-    pub(super) fn first_letters(&self) -> u32 {
+    pub(crate) fn first_letters(&self) -> u32 {
         self.first_letters
     }
 
+    /// Place of a configured header in this list, by its lower-case name.
+    #[inline]
+    pub(crate) fn position(&self, name: &[u8]) -> Option<u16> {
+        let first = name.first()?;
+        if self.first_letters & letter_bit(*first) == 0 {
+            return None;
+        }
+        let position = self.kept.iter().position(|kept| kept.name.as_bytes() == name)?;
+        u16::try_from(position).ok()
+    }
+
+    /// Name of the header at this place, and whether its value must be masked.
+    pub(crate) fn at(&self, position: u16) -> Option<(&Arc<str>, bool)> {
+        self.kept.get(usize::from(position)).map(|kept| (&kept.name, kept.is_secret))
+    }
+
     /// Lower-case names, and whether their values must be masked.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, bool)> {
         self.kept.iter().map(|kept| (&*kept.name, kept.is_secret))
     }
 }
 
 /// One bit per letter, in any case; everything else shares one.
-pub(super) const fn letter_bit(first: u8) -> u32 {
+pub(crate) const fn letter_bit(first: u8) -> u32 {
     match first | 0x20 {
         letter @ b'a'..=b'z' => 1 << (letter - b'a'),
         _ => 1 << 31,

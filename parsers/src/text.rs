@@ -1,11 +1,13 @@
 //! Small readings of header text, without allocation.
 
+use std::sync::Arc;
+
 /// Optional whitespace of RFC 9110 §5.6.3, and CR: bare CRs count as whitespace (RFC 9112 §2.2).
-pub(super) fn is_space(byte: u8) -> bool {
+pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
-pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim_start(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text {
         if !is_space(*first) {
             break;
@@ -15,7 +17,7 @@ pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
     text
 }
 
-pub(super) fn trim(text: &[u8]) -> &[u8] {
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
     let mut text = trim_start(text);
     while let [rest @ .., last] = text {
         if !is_space(*last) {
@@ -29,24 +31,32 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 /// Whether `text` is `name`, which is lower-case letters, digits and `-`, in any case. Without early exit, so that it becomes
 /// a few wide instructions. A control character may pass for a digit or `-`: no header of the field has one in its name.
 #[inline]
-pub(super) fn is_name(text: &[u8], name: &[u8]) -> bool {
+pub(crate) fn is_name(text: &[u8], name: &[u8]) -> bool {
     text.len() == name.len()
         && text.iter().zip(name).fold(0, |differences, (byte, expected)| differences | ((byte | 0x20) ^ expected)) == 0
 }
 
 /// Parts before and after the first `separator`.
-pub(super) fn cut(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn cut(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = memchr::memchr(separator, text)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Members of a comma-separated list (RFC 9110 §5.6.1), trimmed, empty ones left out.
-pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
 }
 
 /// Owned text; bytes that are not UTF-8 become U+FFFD.
-pub(super) fn owned(bytes: &[u8]) -> Box<str> {
+pub(crate) fn owned(bytes: &[u8]) -> Box<str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(bytes).into(),
+    }
+}
+
+/// Text that is kept in several places; bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn shared(bytes: &[u8]) -> Arc<str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => String::from_utf8_lossy(bytes).into(),
@@ -54,7 +64,7 @@ pub(super) fn owned(bytes: &[u8]) -> Box<str> {
 }
 
 /// Token characters of RFC 9110 §5.6.2.
-pub(super) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     const TOKEN: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
