@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 
 import { curl, endName, ends, socketAddress, statusClass } from "../src/exchanges/record";
-import { segments, ticks } from "../src/exchanges/timeline";
 import { clock, exact } from "../src/format/time";
 import { exchange } from "./exchange";
 
@@ -42,35 +41,6 @@ test.each([
   [999, "none"],
 ])("status %s has the colour of %s", (status, style) => {
   expect(statusClass(status)).toBe(style);
-});
-
-test("a server's time between request and response is the application's", () => {
-  const timeline: [string, number][] = [["read", 0], ["read_end", 100], ["write", 800], ["write_end", 1000]];
-  expect(segments(exchange(1, { timeline }))).toEqual([
-    { layer: "socket", what: "reading the request", startNs: 0, endNs: 100 },
-    { layer: "application", what: "the application at work", startNs: 100, endNs: 800 },
-    { layer: "socket", what: "writing the response", startNs: 800, endNs: 1000 },
-  ]);
-});
-
-test("a client waits for the network and the other end", () => {
-  const timeline: [string, number][] = [["write", 0], ["write_end", 50], ["read", 900], ["read_end", 1000]];
-  expect(segments(exchange(1, { side: "client", timeline })).map((segment) => segment.layer)).toEqual(["socket", "network", "socket"]);
-});
-
-test("points at the same time make no segment", () => {
-  expect(segments(exchange(1, { timeline: [["read", 0], ["read_end", 0], ["write", 10]] }))).toHaveLength(1);
-});
-
-test("without a timeline the first byte divides the exchange, and without a response nothing is invented", () => {
-  expect(segments(exchange(1)).map(({ startNs, endNs }) => [startNs, endNs])).toEqual([[0, 800], [800, 1000]]);
-  expect(segments(exchange(1, { duration_ns: null, first_byte_ns: null }))).toEqual([]);
-});
-
-test("an axis has round marks within its length", () => {
-  expect(ticks(151e6)).toEqual([0, 50e6, 100e6, 150e6]);
-  expect(ticks(0)).toEqual([0]);
-  expect(ticks(7).length).toBeLessThan(9);
 });
 
 test("times keep every digit on hover, and name the day when it is not today", () => {

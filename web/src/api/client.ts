@@ -3,7 +3,7 @@
  * Paths and parameters as the backend's OpenAPI page names them.
  */
 import { bounds, type Range } from "../range";
-import type { Endpoints, Exchange, Exchanges, Node, Services } from "./types";
+import type { Endpoints, Exchange, Exchanges, Node, Partner, Services } from "./types";
 
 /** The backend did not give what was asked: its own words where it had any, else what kept us from reaching it. */
 export class ApiError extends Error {
@@ -99,6 +99,11 @@ export function exchanges(
 /** One exchange in full. */
 export function exchange(id: string, signal?: AbortSignal): Promise<Exchange> {
   return get(`/api/exchanges/${encodeURIComponent(id)}`, {}, signal);
+}
+
+/** The other end's record of an exchange. */
+export function partner(id: string, signal?: AbortSignal): Promise<Partner> {
+  return get(`/api/exchanges/${encodeURIComponent(id)}/partner`, {}, signal);
 }
 
 /** Hooks, ledger and cost of the node. */

@@ -18,8 +18,10 @@ export type Exchanges = Schemas["Exchanges"];
 export type Side = Exchange["side"];
 export type Message = Schemas["Message"];
 export type Peer = Schemas["Peer"];
-/** One direction's sums over socket operations; a figure that no hook feeds is absent. */
-export type KernelSums = Schemas["KernelWrite"] | Schemas["KernelRead"];
+/** Sums over socket operations by direction; a figure that no hook feeds is absent. */
+export type Kernel = Schemas["Kernel"];
+/** The same exchange as the other end saw it, if it did. */
+export type Partner = Schemas["Partner"];
 export type Node = Schemas["Node"];
 export type Hook = Schemas["Hook"];
 export type Store = Schemas["StoreState"];

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { exchangeHref, go, href } from "../address";
-import { exchange as fetchExchange } from "../api/client";
+import { exchange as fetchExchange, partner as fetchPartner } from "../api/client";
 import { usePolled } from "../api/polled";
 import type { Exchange } from "../api/types";
 import { bytes, count, duration, text } from "../format/numbers";
@@ -14,7 +14,7 @@ import { Fact, Figure, measured } from "../parts/figure";
 import { Icon } from "../parts/icon";
 import { Failure } from "../parts/states";
 import { Tile } from "../parts/tile";
-import { alikeHref, ConnectionFacts, EndFacts, KernelFacts, MessageFacts, TraceFacts, whyNoMessage } from "./facts";
+import { alikeHref, ConnectionFacts, EndFacts, MessageFacts, TraceFacts, whyNoMessage } from "./facts";
 import { Kind, Status } from "./labels";
 import { keptList, noteOpened } from "./place";
 import { curl, endName, ends, FLAG_MEANING, isDoubtful, queryText, whyUnanswered } from "./record";
@@ -109,9 +109,8 @@ function Tiles({ of }: { of: Exchange }) {
   );
 }
 
-function Record({ of }: { of: Exchange }) {
+function Record({ of, partner }: { of: Exchange; partner: Exchange | null }) {
   const { from, to } = ends(of);
-  const { write, read } = of.kernel ?? {};
   return (
     <>
       <Headline of={of} />
@@ -125,7 +124,7 @@ function Record({ of }: { of: Exchange }) {
       <FlagList flags={of.flags} />
       <Tiles of={of} />
       <Card title="Where the time went">
-        <Waterfall of={of} />
+        <Waterfall of={of} partner={partner} />
       </Card>
       <div class="cards">
         <Card title="Request">
@@ -150,12 +149,6 @@ function Record({ of }: { of: Exchange }) {
         <Card title="To" mark={to === of.local && "observed"}>
           <EndFacts of={to} />
         </Card>
-        {(read || write) && (
-          <Card title="Socket operations">
-            {read && <KernelFacts title="Reading" of={read} />}
-            {write && <KernelFacts title="Writing" of={write} />}
-          </Card>
-        )}
         {of.trace !== null && (
           <Card title="Trace">
             <TraceFacts of={of.trace} />
@@ -164,6 +157,11 @@ function Record({ of }: { of: Exchange }) {
       </div>
       <p class="muted record-id">
         Record <span class="mono">{of.id}</span>
+        {partner !== null && (
+          <>
+            , at the other end <a class="mono" href={exchangeHref(partner.id)}>{partner.id}</a>
+          </>
+        )}
       </p>
     </>
   );
@@ -176,11 +174,17 @@ function neighbour(id: string, step: 1 | -1): string | null {
   return at < 0 ? null : (rows[at + step]?.id ?? null);
 }
 
+/** With the id it is of: the page may show the next exchange before its partner has come. */
+async function partnerOf(of: Exchange | null, signal: AbortSignal): Promise<{ id: string; partner: Exchange | null } | null> {
+  return of === null ? null : { id: of.id, partner: (await fetchPartner(of.id, signal)).partner };
+}
+
 export function ExchangePage({ id }: { id: string }) {
   const kept = keptList()?.rows.value.find((row) => row.id === id) ?? null;
   // What is still going on is asked for again; what is over never changes.
   const polled = usePolled(`exchange ${id}`, (signal) => fetchExchange(id, signal), kept?.flags.includes("unfinished") === true ? 2000 : null);
   const shown = polled.data ?? kept;
+  const other = usePolled(shown === null ? null : `partner ${shown.id}`, (signal) => partnerOf(shown, signal), null);
   useEffect(() => noteOpened(id), [id]);
   const step = (by: 1 | -1): boolean => {
     const next = neighbour(id, by);
@@ -198,7 +202,7 @@ export function ExchangePage({ id }: { id: string }) {
         </span>
       </nav>
       {shown !== null ? (
-        <Record of={shown} />
+        <Record of={shown} partner={other.data?.id === shown.id ? other.data.partner : null} />
       ) : polled.error !== null ? (
         <Failure what="this exchange" error={polled.error} retryAt={polled.retryAt} retry={polled.reload} />
       ) : (

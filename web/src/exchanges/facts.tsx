@@ -1,8 +1,8 @@
-/** The parts of a record as lists of facts: messages, connection, ends, kernel sums. */
+/** The parts of a record as lists of facts: messages, connection, ends. */
 import type { ComponentChildren } from "preact";
 
 import { href, serviceHref } from "../address";
-import type { Exchange, KernelSums, Message, Peer } from "../api/types";
+import type { Exchange, Message, Peer } from "../api/types";
 import { bytes, count, duration } from "../format/numbers";
 import { Fact, Facts, Figure, measured, Unknown } from "../parts/figure";
 import { toAddress } from "./filter";
@@ -105,42 +105,6 @@ export function EndFacts({ of }: { of: Peer }) {
       <Fact name="Workload">{withDetail(kubernetes?.workload, kubernetes?.workload_kind)}</Fact>
       <Fact name="Node">{kubernetes?.node}</Fact>
     </Facts>
-  );
-}
-
-/** Words of kernel sums, in the order they are shown; a field that is not here is shown under its own name. */
-const SUMS: Record<string, string> = {
-  operations: "Operations",
-  bytes: "Bytes",
-  syscall_ns: "In the system call",
-  packets: "Packets",
-  packet_bytes: "Packet bytes",
-  retransmits: "Retransmits",
-};
-
-function Sum({ name, value }: { name: string; value: unknown }) {
-  if (value === null || value === undefined) return <Unknown why="no hook on this kernel shows it" />;
-  if (Array.isArray(value)) return <>{value.length}</>;
-  if (typeof value !== "number") return <>{String(value)}</>;
-  if (name.endsWith("_ns")) return <Figure of={duration(value)} why="" title={`${count(value)} ns`} />;
-  return name.endsWith("bytes") ? <Size of={value} why="" /> : <>{count(value)}</>;
-}
-
-/** What the kernel did for one direction, as sums over its socket operations. */
-export function KernelFacts({ title, of }: { title: string; of: KernelSums }) {
-  const sums = new Map<string, unknown>(Object.entries(of));
-  const names = [...Object.keys(SUMS).filter((name) => sums.has(name)), ...Array.from(sums.keys()).filter((name) => !(name in SUMS))];
-  return (
-    <div>
-      <h3>{title}</h3>
-      <Facts>
-        {names.map((name) => (
-          <Fact key={name} name={SUMS[name] ?? name.replaceAll("_", " ")}>
-            <Sum name={name} value={sums.get(name)} />
-          </Fact>
-        ))}
-      </Facts>
-    </div>
   );
 }
 

@@ -1,7 +1,8 @@
-/** Small marks of a record: status, flags, kind. */
+/** Small marks of a record: status, flags, kind, layers. */
 import type { Exchange } from "../api/types";
 import { Unknown } from "../parts/figure";
 import { FLAG_MEANING, isDoubtful, statusClass, whyUnanswered } from "./record";
+import type { Layer } from "./timeline";
 
 export function Status({ of, isLarge = false }: { of: Exchange; isLarge?: boolean }) {
   const style = `status status-${statusClass(of.status)}${isLarge ? " status-large" : ""}`;
@@ -24,4 +25,13 @@ export function Flags({ of }: { of: Exchange }) {
 export function Kind({ of }: { of: Exchange }) {
   if (of.kind === "http") return null;
   return <span class="flag flag-kind">{of.kind}</span>;
+}
+
+/** The colour of a layer, beside its name. */
+export function Swatch({ layer }: { layer: Layer }) {
+  return (
+    <svg class="swatch" viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
+      <rect class={`layer-${layer}`} width="10" height="10" rx="2" />
+    </svg>
+  );
 }

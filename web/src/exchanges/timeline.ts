@@ -1,4 +1,7 @@
-/** The points of a record's timeline as segments: what was going on between two neighbours, and in which layer. */
+/**
+ * The points of a record's timeline as segments: what was going on between two neighbours, and in which layer. The same
+ * rules as `rover/cli/timeline.py` and `reporters/src/timeline.rs`: `tests/waterfall/cases.json` holds all three to them.
+ */
 import type { Exchange, Side } from "../api/types";
 
 export type Layer = "application" | "tls" | "socket" | "tcp" | "ip" | "netfilter" | "queue" | "device" | "network" | "wait";
@@ -26,74 +29,71 @@ export interface Segment {
 
 type Span = readonly [Layer, string];
 
-/** What follows a point, by its name: server and client side alike where the kernel's way is the same. */
-const AFTER: Record<string, Span> = {
-  nic_in: ["device", "from the device to IP"],
-  ip_in: ["ip", "through IP"],
-  tcp_in: ["wait", "in the socket's queue until read"],
-  tls_read: ["tls", "decrypting"],
-  tls_write: ["tls", "encrypting"],
-  tcp_out: ["tcp", "through TCP"],
-  ip_out: ["ip", "through IP"],
-  queue_out: ["queue", "in the device's queue"],
-  nic_out: ["device", "through the device"],
-};
+/** What of a record the segments are made from. */
+export type Timed = Pick<Exchange, "timeline" | "side" | "first_byte_ns" | "duration_ns">;
 
-/** Where the meaning depends on the side. */
-const AFTER_ON: Record<Side, Record<string, Span>> = {
-  server: {
-    read: ["socket", "reading the request"],
-    read_end: ["application", "the application at work"],
-    write: ["socket", "writing the response"],
-    write_end: ["device", "until the last packet left"],
-  },
-  client: {
-    write: ["socket", "writing the request"],
-    write_end: ["network", "network and the other end"],
-    last_nic_out: ["network", "network and the other end"],
-    read: ["socket", "reading the response"],
-  },
-};
+/** Points on the way of what comes in; all others are of what goes out. */
+const INWARD = new Set(["nic_in", "ip_in", "tcp_in", "read", "tls_read", "read_end"]);
 
-function after(name: string, next: string, side: Side): Span {
-  // While the response is still being written, packets pass between; what lies before the end of writing is the socket's.
-  if (next === "write_end" && name !== "write") return ["socket", side === "server" ? "writing the response" : "writing the request"];
-  if (side === "client" && (next === "read" || next === "nic_in") && !AFTER_ON.client[name]) return ["network", "network and the other end"];
-  return AFTER_ON[side][name] ?? AFTER[name] ?? ["wait", `after ${name}`];
+function inward(start: string, end: string, message: string): Span {
+  if (start === "nic_in" && end === "ip_in") return ["device", "from the device to IP"];
+  if (start === "nic_in" && end === "tcp_in") return ["ip", "from the device through IP"];
+  if (start === "ip_in" && end === "tcp_in") return ["ip", "through IP"];
+  if (start === "nic_in" || start === "ip_in") return ["wait", "through the kernel until read"];
+  if (start === "tcp_in") return ["wait", "in the socket's queue until read"];
+  if (start === "read_end") return ["wait", `until more of the ${message} came`];
+  return ["socket", `reading the ${message}`];
 }
 
-/** Segments between neighbouring points; those without duration are left out. */
-export function segments(exchange: Pick<Exchange, "timeline" | "side" | "first_byte_ns" | "duration_ns">): Segment[] {
+function outward(start: string, end: string, message: string): Span {
+  if (end === "write_end" || start === "last_nic_out") return ["socket", `writing the ${message}`];
+  if (start === "write_end") return ["wait", "in queues until the packets left"];
+  if (start === "nic_out" && end === "last_nic_out") return ["device", "until the last packet left"];
+  if (start === "write" && end === "tcp_out") return ["socket", "into the kernel"];
+  if (start === "tcp_out" && end === "ip_out") return ["tcp", "through TCP"];
+  if (start === "write" || start === "tcp_out") return ["tcp", "through TCP and IP"];
+  if (start === "ip_out") return ["ip", "through IP"];
+  if (start === "queue_out") return ["queue", "in the device's queue"];
+  return ["socket", `writing the ${message}`];
+}
+
+function between(side: Side, start: string, end: string): Span {
+  const [incoming, outgoing] = side === "server" ? ["request", "response"] : ["response", "request"];
+  if (end === "tls_read") return ["tls", `decrypting the ${incoming}`];
+  if (start === "tls_write") return ["tls", `encrypting the ${outgoing}`];
+  if (INWARD.has(start)) {
+    if (INWARD.has(end)) return inward(start, end, incoming);
+    if (end === "write" || end === "tls_write") return ["application", "the application at work"];
+    return ["socket", `writing the ${outgoing}`];
+  }
+  if (!INWARD.has(end)) return outward(start, end, outgoing);
+  if (end === "read_end") return ["socket", `reading the ${incoming}`];
+  return side === "server" ? ["wait", "until more of the request came"] : ["network", "network and the other end"];
+}
+
+/** Segments in the order of time; those without duration are left out. Empty if nothing is known. */
+export function segments(exchange: Timed): Segment[] {
   const points = exchange.timeline;
-  if (points.length < 2) return coarse(exchange);
+  if (points.length < 2) return halves(exchange);
   return points.slice(0, -1).flatMap(([name, startNs], index): Segment[] => {
     const [next, endNs] = points[index + 1] ?? [name, startNs];
-    const [layer, what] = after(name, next, exchange.side);
+    const [layer, what] = between(exchange.side, name, next);
     return endNs > startNs ? [{ layer, what, startNs, endNs }] : [];
   });
 }
 
 /** Without a timeline the time to the first byte still divides the exchange in two. */
-function coarse({ side, first_byte_ns, duration_ns }: Pick<Exchange, "side" | "first_byte_ns" | "duration_ns">): Segment[] {
-  if (duration_ns === null || first_byte_ns === null || duration_ns <= 0) return [];
+function halves({ side, first_byte_ns, duration_ns }: Timed): Segment[] {
+  if (duration_ns === null || first_byte_ns === null) return [];
   const isServer = side === "server";
   const all: Segment[] = [
     {
       layer: isServer ? "application" : "network",
-      what: isServer ? "request and application, until the first byte" : "request, network and the other end, until the first byte",
+      what: isServer ? "request and application, until the first byte" : "request, network and the other end",
       startNs: 0,
       endNs: first_byte_ns,
     },
     { layer: "socket", what: isServer ? "writing the response" : "reading the response", startNs: first_byte_ns, endNs: duration_ns },
   ];
   return all.filter((segment) => segment.endNs > segment.startNs);
-}
-
-/** Round marks of an axis of this length: four to eight of them, at 1, 2 or 5 times a power of ten. */
-export function ticks(lengthNs: number): number[] {
-  if (lengthNs <= 0) return [0];
-  const raw = lengthNs / 5;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= raw) ?? raw;
-  return Array.from({ length: Math.floor(lengthNs / step) + 1 }, (_, index) => index * step);
 }
