@@ -4,7 +4,7 @@ The same rows as `web/src/exchanges/layer_figures.ts`; `tests/waterfall/cases.js
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,6 +66,12 @@ def rows(kernel: Mapping[str, Sums] | None) -> list[Row]:
     return [
         Row(layer, what, kind, _cell(write, sent), _cell(read, received)) for layer, what, kind, sent, received in _ROWS
     ]
+
+
+def is_below_socket_known(found: Sequence[Row]) -> bool:
+    """Whether anything below the socket was measured."""
+    measured = (cell for row in found if row.layer != "socket" for cell in (row.sent, row.received))
+    return any(cell is not None and cell is not False for cell in measured)
 
 
 def drops(kernel: Mapping[str, Sums] | None) -> list[str]:

@@ -15,7 +15,7 @@ from rover.cli.client import Client
 from rover.cli.lines import line
 from rover.cli.output import color_option, has_color, layers_option, width_of
 from rover.cli.settings import config_option, load_config
-from rover.cli.waterfall import Screen, bar, legend, show
+from rover.cli.waterfall import WIDE, Screen, bar, legend, show
 
 _PAGE = 500
 """The most records in one answer of the API."""
@@ -105,7 +105,7 @@ def show_one(record_id: str, file: Path | None, backend: str | None, format_: st
         )
     parent = click.get_current_context().parent
     given = parent.params if parent else {}
-    client, screen = _open(file or given.get("file"), backend or given.get("backend"), color)
+    client, screen = _open(file or given.get("file"), backend or given.get("backend"), color, WIDE)
     record = client.get(f"/api/exchanges/{record_id}", {})
     partner = client.get(f"/api/exchanges/{record_id}/partner", {})["partner"]
     if format_ == "json":
@@ -114,16 +114,15 @@ def show_one(record_id: str, file: Path | None, backend: str | None, format_: st
         _print(show(record, partner, screen))
 
 
-def _open(file: Path | None, backend: str | None, color: str) -> tuple[Client, Screen]:
-    """The backend to ask, and where its answers are drawn."""
+def _open(file: Path | None, backend: str | None, color: str, width: int = 80) -> tuple[Client, Screen]:
+    """The backend to ask, and where its answers are drawn: in a terminal, or in this width."""
     loaded, environment = load_config(file)
 
     from rover.daemon.options import read_token
 
     settings = loaded.config.backend.http
     token = read_token(settings.token_file, "backend.http.token_file") if settings.token_file else None
-    # 80: what does not fit a pipe's reader cannot be known
-    screen = Screen(width_of(sys.stdout) or 80, has_color(sys.stdout, color, environment))
+    screen = Screen(width_of(sys.stdout) or width, has_color(sys.stdout, color, environment))
     return Client(backend or f"http://{settings.address}", token), screen
 
 

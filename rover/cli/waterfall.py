@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rover.cli.both_ends import BothEnds, Clocks, both_ends
-from rover.cli.layer_figures import Cell, Kind, drops, rows
+from rover.cli.layer_figures import Cell, Kind, drops, is_below_socket_known, rows
 from rover.cli.lines import UNKNOWN, bytes_text, duration_text, end_text, line, printable
 from rover.cli.timeline import LAYERS, Segment, segments
 
@@ -202,12 +202,15 @@ def _figures(record: Record) -> Iterator[str]:
         yield f"{' ' * INDENT}{UNKNOWN} no socket operation of it was measured"
         return
     yield f"{' ' * INDENT}{'layer':<{_LAYER}} {'figure':<28} {'sent':>12} {'received':>12}"
+    is_whole = is_below_socket_known(found)
     layer = ""
-    for row in found:
+    for row in found if is_whole else [row for row in found if row.layer == "socket"]:
         name = "" if row.layer == layer else LAYERS[row.layer]
         layer = row.layer
         sent, received = _cell_text(row.sent, row.kind), _cell_text(row.received, row.kind)
         yield f"{' ' * INDENT}{name:<{_LAYER}} {row.what:<28} {sent:>12} {received:>12}".rstrip()
+    if not is_whole:
+        yield f"{' ' * INDENT}{UNKNOWN} the layers below the socket were not measured: their hooks are not attached"
     for dropped in drops(record.get("kernel")):
         yield f"{' ' * INDENT}dropped: {printable(dropped)}"
 

@@ -251,7 +251,7 @@ def test_show_draws_an_exchange_and_the_other_end(backend, logs):
         "network",
         "server 127.0.0.1:80",
     ]
-    assert any(re.match("  application +750 ns █+$", text) for text in lines)
+    assert any(re.match("  application the application at work +750 ns █+$", text) for text in lines)
     assert ids(logs("show", f"{1:032x}", "--format", "json")) == [1, 2]
     assert ids(logs("show", f"{2:032x}", "--format", "json")) == [2]
 

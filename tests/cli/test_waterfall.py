@@ -182,6 +182,13 @@ def test_figures_stand_by_layer_with_a_dash_for_what_was_not_measured():
     assert not any(text.startswith("dropped") for text in words)
 
 
+def test_layers_below_the_socket_are_one_line_if_none_was_measured():
+    drawn = list(show(a_record(kernel={"write": {"operations": 1, "bytes": 9, "syscall_ns": 5}}), None, Screen()))
+    assert [text.split()[0] for text in drawn[-5:]] == ["layer", "socket", "bytes", "in", "–"]
+    assert drawn[-1] == "  – the layers below the socket were not measured: their hooks are not attached"
+    assert "retransmits" in "\n".join(show(a_record(kernel={"write": {"retransmits": 0}}), None, Screen()))
+
+
 def test_what_the_kernel_dropped_is_told_and_no_control_character_reaches_the_terminal():
     kernel = {"write": {"interface": "e\x1b[2J", "drops": [{"reason": "NO\x07", "location": "x", "count": 3}]}}
     drawn = "\n".join(show(a_record(kernel=kernel), None, Screen()))
@@ -194,3 +201,13 @@ def test_an_exchange_of_which_nothing_is_known_is_told_in_words():
     drawn = list(show(record, None, Screen()))
     assert "– no response was seen" in drawn
     assert duration_text(0) not in "\n".join(drawn)
+
+
+def test_the_example_of_the_documentation_is_what_is_printed():
+    """docs/waterfall.md."""
+    drawn = list(show(a_record("client", kernel={}), a_record(kernel=KERNELS["every figure"]), Screen(110)))
+    page = (Path(__file__).parents[2] / "docs" / "waterfall.md").read_text()
+    parts = "\n".join(drawn).split("\n\n")
+    assert len(parts) == 4
+    assert parts[1] in page
+    assert parts[3] in page
