@@ -4,6 +4,41 @@
 #define ROVER_COMPAT_H
 
 /*
+ * Reads of kernel memory. Programs with BTF arguments read fields directly; kprobes have plain
+ * numbers for pointers and copy (RV_PROBE: the object that has them is compiled for that).
+ * RV_CAST_GET is for what the verifier does not know to be of that type: bpf_rdonly_cast came with
+ * Linux 6.2.
+ */
+#ifdef RV_PROBE
+#define RV_GET(p, field) BPF_CORE_READ(p, field)
+#define RV_GET2(p, first, second) BPF_CORE_READ(p, first, second)
+#define RV_CAST_GET(type, p, field) BPF_CORE_READ((type *)(p), field)
+#else
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+#define RV_GET(p, field) ((p)->field)
+#define RV_GET2(p, first, second) ((p)->first->second)
+#define RV_CAST_GET(type, p, field)                                                               \
+	({                                                                                        \
+		typeof(((type *)0)->field) rv_value;                                              \
+		if (bpf_ksym_exists(bpf_rdonly_cast))                                             \
+			rv_value = ((type *)bpf_rdonly_cast((const void *)(p),                    \
+							    bpf_core_type_id_kernel(type)))       \
+					   ->field;                                               \
+		else                                                                              \
+			rv_value = BPF_CORE_READ((type *)(p), field);                             \
+		rv_value;                                                                         \
+	})
+#endif
+
+/* Reasons came with 5.17, this one with 6.3; before it nothing that is merely consumed comes here. */
+static __always_inline u32 rv_drop_consumed(void)
+{
+	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED))
+		return bpf_core_enum_value(enum skb_drop_reason, SKB_CONSUMED);
+	return ~0U;
+}
+
+/*
  * The values of iter_type were other ones before 5.14 and before 6.0: ask the running kernel. One
  * before 6.0 has no ITER_UBUF; 255 then never matches.
  */
@@ -29,20 +64,20 @@ static __always_inline u8 rv_iter_kvec(void)
 	return bpf_core_enum_value(enum iter_type, ITER_KVEC);
 }
 
-/* tcp_sendmsg_locked came with Linux 6.16: without it no send has an
- * entry. */
-typedef void (*btf_trace_tcp_sendmsg_locked)(void *, const struct sock *, const struct msghdr *,
-					     const struct sk_buff *, int);
+/* The vector of an iterator was `iov` before 6.4, `__iov` since. */
+struct iov_iter___before_6_4 {
+	const struct iovec *iov;
+} __attribute__((preserve_access_index));
 
-static __always_inline bool rv_has_send_entries(void)
-{
-	return bpf_core_type_exists(btf_trace_tcp_sendmsg_locked);
-}
+#define RV_ITER_VECTOR(message)                                                                    \
+	(bpf_core_field_exists(struct iov_iter, __iov)                                            \
+		 ? RV_GET(message, msg_iter.__iov)                                                \
+		 : BPF_CORE_READ((struct iov_iter___before_6_4 *)&(message)->msg_iter, iov))
 
 /* A kernel built without io_uring has no such field. */
 static __always_inline bool rv_uses_io_uring(struct task_struct *task)
 {
-	return bpf_core_field_exists(task->io_uring) && task->io_uring != NULL;
+	return bpf_core_field_exists(task->io_uring) && RV_GET(task, io_uring) != NULL;
 }
 
 /* System call numbers of x86-64. A 32-bit task (other code segment) has others: its calls are told

@@ -10,12 +10,18 @@
 
 #define RV_ADDRESS_BYTES 16
 #define RV_COMM_BYTES 16
+#define RV_INTERFACE_BYTES 16
 
 enum rv_event_type {
 	RV_EVENT_DATA = 1,
 	RV_EVENT_CONNECTION = 2,
 	RV_EVENT_PROCESS = 3,
 	RV_EVENT_COPY = 4,
+	RV_EVENT_SENT = 5,     /* layers, then the data event that they belong to */
+	RV_EVENT_RECEIVED = 6, /* likewise */
+	RV_EVENT_DROP = 7,
+	RV_EVENT_INTERFACE = 8,
+	RV_EVENT_ACTIVITY = 9,
 };
 
 enum rv_direction {
@@ -84,6 +90,104 @@ struct rv_data_event {
 	u8 remote[RV_ADDRESS_BYTES];
 };
 
+/* What the layers took of a connection's packets, summed up since the flow's slot was claimed
+ * (`epoch`): the engine subtracts. Times of the operation's first and last packet are clock times,
+ * 0 where there was none. */
+struct rv_send_layers {
+	u64 packet_bytes;
+	u64 l3_ns;
+	u64 l3_local_ns;
+	u64 l3_output_ns;
+	u64 l2_ns;
+	u64 l2_ready_ns;
+	u64 l2_send_ns;
+	u64 netfilter_ns;
+	u64 resolve_ns;
+	u64 first_tcp_out_ns;
+	u64 first_ip_out_ns;
+	u64 first_queue_out_ns;
+	u64 first_nic_out_ns;
+	u64 last_nic_out_ns;
+	u32 packets;
+	u32 queue_entries;
+	u32 netfilter_count;
+	u32 resolve_count;
+	u32 retransmits;
+	u32 lost; /* packets whose wait in the queue was not seen */
+	u32 ifindex;
+	u32 epoch;
+};
+
+struct rv_receive_layers {
+	u64 packet_bytes;
+	u64 l2_to_queue_ns;
+	u64 queue_wait_ns;
+	u64 l3_ns;
+	u64 l3_receive_ns;
+	u64 l3_local_ns;
+	u64 l4_ns;
+	u64 netfilter_ns;
+	u64 first_arrived_ns;
+	u64 first_ip_ns;
+	u64 first_handed_ns;
+	u32 packets;
+	u32 netfilter_count;
+	u32 zero_windows;
+	u32 unknown; /* packets of which not all was seen */
+	u32 unseen_ip; /* packets that came through IP in a list, where no hook sees them one by one */
+	u32 ifindex;
+	u32 epoch;
+	u32 pad;
+};
+
+/* Before a data event: its layers. */
+struct rv_sent_event {
+	u32 type;
+	u32 pad;
+	struct rv_send_layers layers;
+};
+
+struct rv_received_event {
+	u32 type;
+	u32 pad;
+	struct rv_receive_layers layers;
+};
+
+/* A packet of a connection that the kernel threw away. */
+struct rv_drop_event {
+	u32 type;
+	u32 reason; /* enum skb_drop_reason of the running kernel */
+	u64 cookie;
+	u64 location; /* address in the kernel */
+	u64 time_ns;
+	u32 packets;
+	u8 direction;
+	u8 pad[3];
+};
+
+/* The name of an interface that packets of a connection pass. */
+struct rv_interface_event {
+	u32 type;
+	u32 ifindex;
+	u64 cookie;
+	u8 name[RV_INTERFACE_BYTES];
+};
+
+/* Operations without an event of their own (not HTTP), summed up since the connection was met. */
+struct rv_activity_event {
+	u32 type;
+	u32 tgid;
+	u64 cookie;
+	u64 time_ns;
+	u64 sent_operations;
+	u64 received_operations;
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 sent_ns; /* in the calls */
+	struct rv_send_layers send;
+	struct rv_receive_layers receive;
+};
+
 /*
  * Payload ahead of the data event that it belongs to, for receives whose buffers that event cannot
  * know (io_uring, recvmmsg): taken from the packet while it is copied to the application.
@@ -103,6 +207,9 @@ enum rv_connection_change {
 	RV_CONNECTION_RESET =
 		3, /* ended by a reset or an abort; what was received can still be read */
 	RV_CONNECTION_CLOSED = 4, /* the socket is gone: rx_end bytes were read, tx_end written */
+	RV_CONNECTION_OPENED = 5, /* established; `start_ns`: since when this was tried */
+	RV_CONNECTION_FAILED = 6, /* tried, but not established */
+	RV_CONNECTION_ACCEPTED = 7, /* taken from the listener's queue */
 };
 
 struct rv_connection_event {
@@ -110,10 +217,25 @@ struct rv_connection_event {
 	u32 tgid; /* who reads or writes it, as of its last operation */
 	u64 cookie;
 	u64 time_ns;
+	u64 start_ns;
 	u64 rx_end;
 	u64 tx_end;
+	u64 sent_bytes; /* TCP's own figures, from here on since the connection was opened */
+	u64 received_bytes;
+	u32 sent_segments;
+	u32 received_segments;
+	u32 retransmits;
+	u32 out_of_order;
+	u32 zero_windows;
+	u32 rtt_us;
+	u32 handshake_us;
+	u16 local_port;
+	u16 remote_port;
+	u8 local[RV_ADDRESS_BYTES];
+	u8 remote[RV_ADDRESS_BYTES];
 	u8 change;
-	u8 pad[7];
+	u8 role;
+	u8 pad[6];
 };
 
 enum rv_process_change {

@@ -124,6 +124,12 @@ struct tcp_sock {
 	u32 rcv_nxt;
 	u32 write_seq;
 	u32 srtt_us; /* << 3 */
+	u32 total_retrans;
+	u32 rcv_ooopack;
+	u32 segs_in;
+	u32 segs_out;
+	u64 bytes_received;
+	u64 bytes_sent;
 };
 
 struct iovec {
@@ -136,6 +142,10 @@ enum iter_type {
 	ITER_IOVEC,
 	ITER_BVEC,
 	ITER_KVEC,
+};
+
+enum skb_drop_reason {
+	SKB_CONSUMED = 1,
 };
 
 struct iov_iter {
@@ -155,6 +165,7 @@ struct file;
 
 struct socket {
 	struct file *file;
+	struct sock *sk;
 };
 
 struct fdtable {
@@ -231,11 +242,31 @@ struct proto {
 	struct kmem_cache *slab;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct net_device {
+	char name[16];
+	int ifindex;
+	struct {
+		struct net *net;
+	} nd_net;
+};
+
 struct sk_buff {
 	struct sock *sk;
+	struct net_device *dev;
 	char cb[48];
 	unsigned int len;
 	unsigned int data_len;
+	int skb_iif;
+	u16 transport_header;
+	u16 mac_header;
 	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
@@ -243,6 +274,13 @@ struct sk_buff {
 
 struct tcp_skb_cb {
 	u32 seq;
+	u32 end_seq;
+};
+
+struct nf_hook_state {
+	u8 hook;
+	u8 pf;
+	struct sock *sk;
 };
 
 struct skb_frag {
@@ -251,6 +289,7 @@ struct skb_frag {
 
 struct skb_shared_info {
 	u8 nr_frags;
+	u16 gso_segs;
 	struct sk_buff *frag_list;
 	struct skb_frag frags[1]; /* read as struct rv_page_segment */
 };
@@ -261,11 +300,17 @@ struct linux_binprm {
 
 /* x86-64 */
 struct pt_regs {
+	unsigned long r9;
+	unsigned long r8;
+	unsigned long ax;
+	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
 	unsigned long orig_ax;
+	unsigned long ip;
 	unsigned long cs;
+	unsigned long sp;
 };
 
 #pragma clang attribute pop
@@ -277,6 +322,16 @@ struct rv_page_segment {
 	u64 page;
 	u32 len;
 	u32 offset;
+};
+
+/* RFC 9293: what a packet holds. */
+struct rv_tcp_head {
+	u16 ports[2];
+	u32 seq;
+	u32 ack;
+	u8 data_offset; /* high half: words of the head */
+	u8 flags;
+	u16 window;
 };
 
 /* Fixed user ABI, not relocated: what user memory holds. */

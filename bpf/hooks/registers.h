@@ -13,10 +13,10 @@ static __always_inline bool rv_is_descriptor_of(struct task_struct *task, u64 de
 	struct fdtable *table = task->files ? task->files->fdt : NULL;
 	u64 file = 0;
 
-	if (!table || descriptor >= table->max_fds || !sk->sk_socket)
+	if (!table || descriptor >= table->max_fds || !RV_GET(sk, sk_socket))
 		return false;
 	bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
-	return file && file == (u64)sk->sk_socket->file;
+	return file && file == (u64)RV_GET2(sk, sk_socket, file);
 }
 
 static __always_inline void rv_buffers_from_message(u64 message, struct rv_buffers *out)

@@ -7,7 +7,6 @@
 #ifndef ROVER_HOOK_SOCKET_H
 #define ROVER_HOOK_SOCKET_H
 
-const volatile u32 rv_payload_bytes = RV_PAYLOAD_MAX; /* most that is copied of one operation */
 const volatile u32 rv_look_bytes =
 	256 * 1024;			      /* most that is copied before the protocol is known */
 const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
@@ -25,49 +24,50 @@ const volatile u32 rv_head_bytes = 64 * 1024; /* copied whole from the begin of 
 #define RV_LONG_BYTES (64 * 1024)
 #define RV_WAKE_BYTES (1024 * 1024)
 
-/*
- * Is the process watched? A yes is remembered with the connection, which costs a comparison instead
- * of a hash look-up, until the engine takes any process out (rv_generation moves).
- */
-static __always_inline bool rv_is_watched(struct rv_connection *c, u32 tgid)
+static __always_inline struct rv_operation *rv_operation(bool creates)
 {
-	if (c && c->watched_tgid == tgid && c->generation == rv_generation)
-		return true;
-	if (!bpf_map_lookup_elem(&watch, &tgid))
-		return false;
-	if (c) {
-		c->watched_tgid = tgid;
-		c->generation = rv_generation;
-	}
-	return true;
+	return bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL,
+				    creates ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+}
+
+/* Times of the first packet are those of this operation. */
+static __always_inline void rv_restart_flow(const struct rv_connection *c)
+{
+	struct rv_flow *flow = c && c->has_flow ? rv_flow(c->cookie) : NULL;
+
+	if (!flow)
+		return;
+	flow->send.first_tcp_out_ns = flow->send.first_ip_out_ns = 0;
+	flow->send.first_queue_out_ns = flow->send.first_nic_out_ns = 0;
+	flow->send.last_nic_out_ns = 0;
 }
 
 static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr *message)
 {
-	const struct iov_iter *iter = &message->msg_iter;
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct rv_operation *op = bpf_task_storage_get(&operations, task, NULL, 0);
+	struct rv_operation *op = rv_operation(false);
+	struct rv_connection *c;
 	struct tcp_sock *tp;
 	u8 kind;
 
 	if (op && op->sk == (u64)sk)
 		return 0; /* a later segment of the same operation */
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !rv_is_watched(bpf_sk_storage_get(&connections, sk, NULL, 0),
-				  bpf_get_current_pid_tgid() >> 32))
+	tp = rv_tcp(sk);
+	c = rv_connection(sk);
+	if (!tp || !rv_is_watched(c, bpf_get_current_pid_tgid() >> 32))
 		return 0;
 	if (!op)
-		op = bpf_task_storage_get(&operations, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		op = rv_operation(true);
 	if (!op)
 		return 0;
+	rv_restart_flow(c);
 	op->sk = (u64)sk;
 	op->start_ns = bpf_ktime_get_boot_ns();
-	op->write_seq = tp->write_seq;
+	op->write_seq = RV_GET(tp, write_seq);
 	op->is_kernel_memory = op->is_pages = op->is_single = op->is_readable = 0;
-	kind = iter->iter_type;
-	op->vector_offset = iter->iov_offset;
-	op->segments = iter->nr_segs;
-	op->vector = (u64)iter->__iov; /* or ubuf: one union */
+	kind = RV_GET(message, msg_iter.iter_type);
+	op->vector_offset = RV_GET(message, msg_iter.iov_offset);
+	op->segments = RV_GET(message, msg_iter.nr_segs);
+	op->vector = (u64)RV_ITER_VECTOR(message); /* or ubuf: one union */
 	if (kind == rv_iter_ubuf()) {
 		op->is_single = op->is_readable = 1;
 	} else if (kind == rv_iter_iovec() || kind == rv_iter_kvec()) {
@@ -77,6 +77,42 @@ static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr 
 		op->is_kernel_memory = op->is_pages = 1;
 		op->is_readable = rv_knows_pages(sk);
 	}
+	return 0;
+}
+
+/* The same without a message to look at. */
+static __always_inline int rv_page_entered(struct sock *sk)
+{
+	struct rv_connection *c = rv_connection(sk);
+	struct tcp_sock *tp = rv_tcp(sk);
+	struct rv_operation *op;
+
+	if (!tp || !rv_is_watched(c, bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	op = rv_operation(true);
+	if (!op)
+		return 0;
+	rv_restart_flow(c);
+	__builtin_memset(op, 0, sizeof(*op));
+	op->sk = (u64)sk;
+	op->start_ns = bpf_ktime_get_boot_ns();
+	op->write_seq = RV_GET(tp, write_seq);
+	return 0;
+}
+
+/* Where receives have an entry: since when the thread is in it. */
+static __always_inline int rv_receive_entered(struct sock *sk, u32 flags)
+{
+	struct rv_operation *op;
+
+	if (!rv_is_watched(rv_connection(sk), bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	op = rv_operation(true);
+	if (!op)
+		return 0;
+	op->receive_sk = (u64)sk;
+	op->receive_start_ns = bpf_ktime_get_boot_ns();
+	op->receive_flags = flags;
 	return 0;
 }
 
@@ -93,7 +129,7 @@ static __always_inline void rv_meet(struct sock *sk, struct rv_connection *c, u8
 		if (!c->opened_ns)
 			c->flags |= RV_DATA_PRE_EXISTING;
 	}
-	c->cookie = bpf_get_socket_cookie(sk);
+	c->cookie = rv_cookie(sk);
 	rv_read_addresses(sk, c);
 }
 
@@ -163,7 +199,9 @@ static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence
 	return after - length - position->base;
 }
 
-static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured, bool wakes)
+/* `from`: the event, or the layers before it. */
+static __always_inline void rv_send_event(struct rv_scratch *s, const void *from, u32 fixed,
+					  u32 captured, bool wakes)
 {
 	u32 size = captured;
 
@@ -171,9 +209,24 @@ static __always_inline void rv_send_event(struct rv_scratch *s, u32 captured, bo
 	size &= RV_PAYLOAD_MAX;
 	if (!wakes && captured > RV_SMALL_BYTES)
 		wakes = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RV_WAKE_BYTES;
-	if (bpf_ringbuf_output(&ring, &s->event, sizeof(s->event) + size,
+	if (bpf_ringbuf_output(&ring, (void *)from, fixed + size,
 			       wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		rv_count(RV_COUNT_RING_FULL);
+}
+
+/* The engine learns the interface's name before the first figure that needs it. */
+static __always_inline void rv_tell_interface(struct rv_flow *flow)
+{
+	struct rv_interface_event event = {.type = RV_EVENT_INTERFACE};
+
+	if (flow->told_index == flow->interface_index)
+		return;
+	flow->told_index = flow->interface_index;
+	event.ifindex = flow->interface_index;
+	event.cookie = flow->cookie;
+	__builtin_memcpy(event.name, flow->interface, RV_INTERFACE_BYTES);
+	if (bpf_ringbuf_output(&ring, &event, sizeof(event), BPF_RB_NO_WAKEUP))
+		rv_count(RV_COUNT_STATE_LOST);
 }
 
 /* The operation takes its message over the size from which on the engine's word is wanted. */
@@ -203,7 +256,7 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection
 		*start = offset + skip;
 	if (captured < first || length <= first)
 		return captured;
-	want = length < rv_payload_bytes ? length : rv_payload_bytes;
+	want = length < rv_options.payload_bytes ? length : rv_options.payload_bytes;
 	is_brief = c->mode == RV_POLICY_HEADS ||
 		   (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes);
 	if (is_brief && offset + skip - *start >= rv_head_bytes)
@@ -240,58 +293,122 @@ static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_opera
 	return rv_syscall_of(bpf_get_current_task_btf());
 }
 
+/* An operation of a connection that is not HTTP: added up, told once a second. */
+static __always_inline void rv_add_activity(struct rv_connection *c, struct rv_flow *flow,
+					    u8 direction, u32 length, u64 took_ns)
+{
+	rv_count(RV_COUNT_NOT_HTTP);
+	if (direction == RV_TX) {
+		c->sent_operations++;
+		c->sent_bytes += length;
+		c->sent_ns += took_ns;
+	} else {
+		c->received_operations++;
+		c->received_bytes += length;
+	}
+	if (bpf_ktime_get_boot_ns() - c->told_ns >= RV_ACTIVITY_NS)
+		rv_send_activity(c, flow);
+}
+
+/* Its layers go before the event. */
+static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *flow,
+					   const struct tcp_sock *tp, u8 direction)
+{
+	if (!flow)
+		return;
+	if (flow->told_index != flow->interface_index)
+		rv_tell_interface(flow);
+	if (direction == RV_TX) {
+		s->sent.type = RV_EVENT_SENT;
+		s->sent.pad = 0;
+		s->sent.layers = flow->send;
+		s->sent.layers.retransmits = RV_GET(tp, total_retrans);
+		return;
+	}
+	s->received.type = RV_EVENT_RECEIVED;
+	s->received.pad = 0;
+	s->received.layers = flow->receive;
+}
+
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
 	struct tcp_sock *tp;
 	struct rv_operation *op = NULL;
 	struct rv_buffers buffers = {};
 	struct rv_connection *c;
+	struct rv_flow *flow = NULL;
 	struct rv_data_event *event;
 	struct rv_scratch *s;
 	u64 id = bpf_get_current_pid_tgid();
-	u64 offset, ignore;
+	u64 offset, ignore, start_ns = 0, end_ns;
 	u32 cpu = bpf_get_smp_processor_id();
 	u32 skip = 0, tail = 0, captured = 0;
 	u8 event_flags, call;
+	bool wakes;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
-	if (direction == RV_TX && rv_has_send_entries()) {
-		op = bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL, 0);
+	if (direction == RV_TX && rv_options.has_send_entries) {
+		op = rv_operation(false);
 		if (op && op->sk != (u64)sk)
 			op = NULL;
-		if (op)
+		if (op) {
 			op->sk = 0;
+			start_ns = op->start_ns;
+		}
 	}
 	if (direction == RV_RX && flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
 		return 0; /* not consumption */
 	if (result <= 0)
 		return 0;
-	c = bpf_sk_storage_get(&connections, sk, NULL, 0);
-	if (!rv_is_watched(c, id >> 32))
+	c = rv_connection(sk);
+	if (!rv_is_watched(c, id >> 32)) {
+		if (c && c->has_flow) {
+			rv_let_go(rv_cookie(sk));
+			c->has_flow = 0;
+		}
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
+	}
+	tp = rv_tcp(sk);
 	if (!tp)
 		return 0;
 	if (!c)
-		c = bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		c = rv_make_connection(sk);
 	rv_count(RV_COUNT_CAPTURED);
 	if (!c) {
 		rv_count(RV_COUNT_NO_STORAGE);
 		return 0;
 	}
+	if (direction == RV_RX && rv_options.has_receive_entries) {
+		struct rv_operation *receive = rv_operation(false);
+
+		if (receive && receive->receive_sk == (u64)sk) {
+			start_ns = receive->receive_start_ns;
+			receive->receive_sk = 0;
+		}
+	}
 	if (!c->cookie)
 		rv_meet(sk, c, direction, result);
 	event_flags = c->flags;
 	c->tgid = id >> 32;
-	if (direction == RV_RX)
-		offset = rv_advance(&c->rx, rv_read_until(c, tp->copied_seq), result, &event_flags);
-	else
-		offset = rv_advance(&c->tx, op ? op->write_seq + result : tp->write_seq, result,
-				    &event_flags);
+	end_ns = bpf_ktime_get_boot_ns();
+	if (rv_options.layers >= RV_LAYERS_ALL) {
+		flow = rv_claim(c->cookie);
+		c->has_flow = 1;
+	}
+	if (direction == RV_RX) {
+		u32 until = rv_read_until(c, RV_GET(tp, copied_seq));
+
+		offset = rv_advance(&c->rx, until, result, &event_flags);
+		if (flow)
+			rv_consume(flow, until, result, end_ns);
+	} else {
+		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
+				    result, &event_flags);
+	}
 	ignore = rv_read_policy(c, direction);
 	if (c->mode == RV_POLICY_NONE) {
-		rv_count(RV_COUNT_NOT_HTTP);
+		rv_add_activity(c, flow, direction, result, start_ns ? end_ns - start_ns : 0);
 		return 0;
 	}
 	call = rv_find_buffers(sk, op, &buffers);
@@ -326,8 +443,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event->type = RV_EVENT_DATA;
 	event->tgid = id >> 32;
 	event->cookie = c->cookie;
-	event->start_ns = op ? op->start_ns : 0;
-	event->end_ns = bpf_ktime_get_boot_ns();
+	event->start_ns = start_ns;
+	event->end_ns = end_ns;
 	event->offset = offset;
 	event->opened_ns = c->opened_ns;
 	event->length = result;
@@ -337,7 +454,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event->pad = 0;
 	event->sequence = direction == RV_RX ? (u32)c->rx.now : (u32)c->tx.now;
 	event->handshake_us = c->handshake_us;
-	event->rtt_us = tp->srtt_us >> 3;
+	event->rtt_us = RV_GET(tp, srtt_us) >> 3;
 	event->direction = direction;
 	event->syscall = call;
 	event->role = c->role;
@@ -346,12 +463,37 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event->remote_port = c->remote_port;
 	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
 	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
-	rv_send_event(s, captured,
-		      captured > RV_SMALL_BYTES &&
-			      rv_becomes_long(c, direction == RV_RX ? c->rx_start : c->tx_start,
-					      offset, result));
+	wakes = captured > RV_SMALL_BYTES &&
+		rv_becomes_long(c, direction == RV_RX ? c->rx_start : c->tx_start, offset, result);
+	rv_put_layers(s, flow, tp, direction);
+	if (!flow)
+		rv_send_event(s, &s->event, sizeof(s->event), captured, wakes);
+	else if (direction == RV_TX)
+		rv_send_event(s, &s->sent, sizeof(s->sent) + sizeof(s->event), captured, wakes);
+	else
+		rv_send_event(s, &s->received, sizeof(s->received) + sizeof(s->event), captured,
+			      wakes);
 	*(volatile u64 *)&s->busy = 0;
 	return 0;
+}
+
+/* Where the hook at the end has no arguments: as the entry noted them. */
+static __always_inline int rv_send_returned(int result)
+{
+	struct rv_operation *op = rv_operation(false);
+
+	if (!op || !op->sk)
+		return 0;
+	return rv_operation_ended((struct sock *)op->sk, RV_TX, result, 0);
+}
+
+static __always_inline int rv_receive_returned(int result)
+{
+	struct rv_operation *op = rv_operation(false);
+
+	if (!op || !op->receive_sk)
+		return 0;
+	return rv_operation_ended((struct sock *)op->receive_sk, RV_RX, result, op->receive_flags);
 }
 
 #endif

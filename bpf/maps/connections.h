@@ -40,14 +40,97 @@ struct rv_connection {
 	u8 flags;
 	u8 has_rx_end;
 	u8 has_tx_end;
-	u8 pad[6];
+	u8 has_flow; /* its packets are followed */
+	u8 pad[5];
+	u64 sent_operations; /* without an event of their own */
+	u64 received_operations;
+	u64 sent_bytes;
+	u64 received_bytes;
+	u64 sent_ns;
+	u64 told_ns; /* when these were last told */
 };
 
+#ifdef RV_PROBE
+/* Socket storage is closed to kprobes: a hash by the socket's address. Deleted when the socket is
+ * destroyed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct rv_connection);
+} connections SEC(".maps");
+
+static const struct rv_connection rv_fresh_connection;
+
+static __always_inline struct rv_connection *rv_connection(const struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	return bpf_map_lookup_elem(&connections, &key);
+}
+
+static __always_inline struct rv_connection *rv_make_connection(const struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	bpf_map_update_elem(&connections, &key, &rv_fresh_connection, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&connections, &key);
+}
+
+static __always_inline void rv_forget_connection(const struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	bpf_map_delete_elem(&connections, &key);
+}
+
+/* Sockets from before the start may have no cookie: their address then, which no cookie equals. */
+static __always_inline u64 rv_cookie(const struct sock *sk)
+{
+	u64 cookie = RV_GET(sk, __sk_common.skc_cookie.counter);
+
+	/* By a copy: the verifier lets nobody calculate with what it knows to be a pointer. */
+	if (!cookie)
+		bpf_probe_read_kernel(&cookie, sizeof(cookie), &sk);
+	return cookie;
+}
+
+static __always_inline struct tcp_sock *rv_tcp(const struct sock *sk)
+{
+	return RV_GET(sk, sk_protocol) == IPPROTO_TCP ? (struct tcp_sock *)sk : NULL;
+}
+#else
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct rv_connection);
 } connections SEC(".maps");
+
+static __always_inline struct rv_connection *rv_connection(struct sock *sk)
+{
+	return bpf_sk_storage_get(&connections, sk, NULL, 0);
+}
+
+static __always_inline struct rv_connection *rv_make_connection(struct sock *sk)
+{
+	return bpf_sk_storage_get(&connections, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void rv_forget_connection(const struct sock *sk)
+{
+}
+
+static __always_inline u64 rv_cookie(struct sock *sk)
+{
+	return bpf_get_socket_cookie(sk);
+}
+
+static __always_inline struct tcp_sock *rv_tcp(struct sock *sk)
+{
+	return bpf_skc_to_tcp_sock(sk);
+}
+#endif
 
 #endif

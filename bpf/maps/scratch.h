@@ -12,6 +12,13 @@
 
 struct rv_scratch {
 	u64 busy;
+	union { /* what goes before the event, if anything: its end is where that begins */
+		struct rv_sent_event sent;
+		struct {
+			u8 unused[sizeof(struct rv_sent_event) - sizeof(struct rv_received_event)];
+			struct rv_received_event received;
+		};
+	};
 	struct rv_data_event event;
 	u8 payload[2 * (RV_PAYLOAD_MAX + 1)];
 };

@@ -4,85 +4,24 @@
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 
+use std::sync::{Mutex, PoisonError};
+
 use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject};
 use serde::Serialize;
 
 use crate::events;
-use crate::options::Options;
+use crate::hooks::{self, Figures, HookStatus, Mode, Selection};
+use crate::options::{Layers, Options};
 use crate::policy::SharedPolicies;
+use crate::support;
 
 /// Loads need 8-byte alignment of the ELF image.
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
 
 static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("ROVER_BPF_OBJECT")));
-
-/// One hook: its program, where it attaches, what it feeds, and whether records are impossible without it.
-struct HookFacts {
-    program: &'static str,
-    hook: &'static str,
-    feeds: &'static str,
-    is_needed: bool,
-}
-
-const HOOKS: &[HookFacts] = &[
-    HookFacts {
-        program: "rv_send_x",
-        hook: "sock:sock_send_length",
-        feeds: "sent bytes: requests of clients, responses of servers",
-        is_needed: true,
-    },
-    HookFacts {
-        program: "rv_recv_x",
-        hook: "sock:sock_recv_length",
-        feeds: "received bytes: requests at servers, responses at clients",
-        is_needed: true,
-    },
-    HookFacts {
-        program: "rv_send_e",
-        hook: "tcp:tcp_sendmsg_locked",
-        feeds: "start time of writes, payload of io_uring and sendmmsg",
-        is_needed: false,
-    },
-    HookFacts {
-        program: "rv_copy",
-        hook: "skb:skb_copy_datagram_iovec",
-        feeds: "payload of reads by io_uring and recvmmsg",
-        is_needed: false,
-    },
-    HookFacts {
-        program: "rv_state",
-        hook: "sock:inet_sock_set_state",
-        feeds: "connections: opened, handshake time, ends of streams",
-        is_needed: false,
-    },
-    HookFacts { program: "rv_destroy", hook: "tcp:tcp_destroy_sock", feeds: "connections: closed", is_needed: false },
-    HookFacts {
-        program: "rv_fork",
-        hook: "sched:sched_process_fork",
-        feeds: "processes started while rover runs",
-        is_needed: true,
-    },
-    HookFacts {
-        program: "rv_exec",
-        hook: "sched:sched_process_exec",
-        feeds: "programs started while rover runs",
-        is_needed: true,
-    },
-    HookFacts { program: "rv_exit", hook: "sched:sched_process_exit", feeds: "ends of processes", is_needed: true },
-];
-
-/// How a hook fared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HookStatus {
-    pub hook: &'static str,
-    /// `tracepoint`
-    pub mode: &'static str,
-    pub attached: bool,
-    pub feeds: &'static str,
-    /// Why it is not attached.
-    pub reason: Option<String>,
-}
+/// The same with kprobes: only where they are needed, for what it does without costs time.
+static PROBES: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("ROVER_BPF_PROBES")));
 
 /// Why there is no capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,45 +72,81 @@ pub struct Capture {
     object: Object,
     links: Vec<Link>,
     hooks: Vec<HookStatus>,
+    figures: Figures,
+}
+
+/// What went wrong with one program.
+enum Failure {
+    Program(&'static str, String),
+    Whole(CaptureError),
 }
 
 impl Capture {
-    /// Loads and attaches.
+    /// Chooses a way for each hook, loads and attaches. What the kernel rejects is done without, or by another way.
     ///
     /// # Errors
-    /// No BTF, a missing privilege, a program that the kernel rejects, a hook that is needed and not there.
+    /// No BTF, a missing privilege, a needed hook that cannot be had in any way.
     pub fn start(options: &Options) -> Result<Capture, CaptureError> {
         check_kernel()?;
-        let open = open(options)?;
-        let object = open.load().map_err(|error| load_error(&error))?;
-        let mut capture = Capture { object, links: Vec::new(), hooks: Vec::new() };
-        capture.attach()?;
+        let forced = Mode::from_option(&options.attach);
+        let level = options.capture.layers;
+        let mut refused = support::refusals(
+            &ObjectBuilder::default().open_memory(&PROBES.0).map_err(|error| load_error(&error))?,
+            &options.avoid,
+        );
+        // Each turn takes one program out, so it ends.
+        loop {
+            let selection = Selection::new(level, forced, &refused);
+            if let Some((hook, why)) = selection.missing() {
+                return Err(CaptureError::unsupported(
+                    &format!("no way to hook {}", hook.name),
+                    &format!("{why}; see rover doctor"),
+                ));
+            }
+            match Capture::try_start(options, &selection) {
+                Ok(capture) => return Ok(capture),
+                Err(Failure::Whole(error)) => return Err(error),
+                Err(Failure::Program(name, reason)) => {
+                    if refused.insert(name, reason.clone()).is_some() {
+                        return Err(CaptureError::Rejected(reason));
+                    }
+                }
+            }
+        }
+    }
+
+    fn try_start(options: &Options, selection: &Selection) -> Result<Capture, Failure> {
+        let open = open(options, selection).map_err(Failure::Whole)?;
+        let _quiet = LoadLog::begin();
+        let object = match open.load() {
+            Ok(object) => object,
+            Err(error) => return Err(LoadLog::failure(&error)),
+        };
+        let level = options.capture.layers;
+        let mut capture =
+            Capture { object, links: Vec::new(), hooks: selection.status(), figures: selection.figures(level) };
+        capture.attach(selection)?;
         Ok(capture)
     }
 
-    fn attach(&mut self) -> Result<(), CaptureError> {
-        for facts in HOOKS {
-            let program = self.object.progs_mut().find(|program| program.name() == facts.program);
-            let Some(program) = program.filter(|program| program.autoload()) else {
-                if facts.is_needed {
-                    return Err(CaptureError::unsupported(
-                        &format!("the kernel has no tracepoint {}", facts.hook),
-                        "Linux 6.3 or newer",
-                    ));
-                }
-                self.hooks.push(status(facts, Some("this kernel has no such tracepoint".into())));
+    /// In the order of the table, so that what an end relies on (its entry) may come after it: an operation under way
+    /// then has no start, which is told as unknown.
+    fn attach(&mut self, selection: &Selection) -> Result<(), Failure> {
+        for name in selection.programs() {
+            let Some(program) = self.object.progs_mut().find(|program| program.name() == name) else {
                 continue;
             };
             match program.attach() {
-                Ok(link) => {
-                    self.links.push(link);
-                    self.hooks.push(status(facts, None));
-                }
-                Err(error) if facts.is_needed => return Err(load_error(&error)),
-                Err(error) => self.hooks.push(status(facts, Some(error.to_string()))),
+                Ok(link) => self.links.push(link),
+                Err(error) => return Err(Failure::Program(name, format!("{error:#}"))),
             }
         }
         Ok(())
+    }
+
+    /// Which figures of the layers records can have.
+    pub fn figures(&self) -> Figures {
+        self.figures
     }
 
     pub fn hooks(&self) -> &[HookStatus] {
@@ -249,13 +224,14 @@ impl Capture {
     pub fn costs(&self) -> Vec<ProgramCost> {
         let mut costs = Vec::new();
         for program in self.object.progs() {
-            let Some(facts) = HOOKS.iter().find(|facts| program.name() == facts.program) else {
+            let name = program.name().to_string_lossy().into_owned();
+            let Some(hook) = hooks::hook_of(&name) else {
                 continue;
             };
             if let Some(info) = program_info(program.as_fd().as_raw_fd()) {
                 costs.push(ProgramCost {
-                    program: facts.program.into(),
-                    hook: facts.hook,
+                    program: name,
+                    hook: hook.name,
                     run_ns: info.run_time_ns,
                     runs: info.run_cnt,
                     instructions: u64::from(info.verified_insns),
@@ -274,14 +250,16 @@ fn program_info(descriptor: i32) -> Option<libbpf_sys::bpf_prog_info> {
     (failed == 0).then_some(info)
 }
 
-fn status(facts: &HookFacts, reason: Option<String>) -> HookStatus {
-    HookStatus { hook: facts.hook, mode: "tracepoint", attached: reason.is_none(), feeds: facts.feeds, reason }
-}
-
 /// What must be there before anything is loaded, each with the one thing to do.
 fn check_kernel() -> Result<(), CaptureError> {
     if !std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Err(CaptureError::unsupported("BTF", "a kernel built with CONFIG_DEBUG_INFO_BTF=y"));
+    }
+    if crate::probe::kernel().lockdown.as_deref() == Some("confidentiality") {
+        return Err(CaptureError::unsupported(
+            "reading kernel memory (lockdown=confidentiality)",
+            "boot with lockdown=integrity or none",
+        ));
     }
     let missing = crate::probe::missing_capabilities();
     if let Some(first) = missing.first() {
@@ -293,49 +271,99 @@ fn check_kernel() -> Result<(), CaptureError> {
     Ok(())
 }
 
-fn open(options: &Options) -> Result<OpenObject, CaptureError> {
+fn open(options: &Options, selection: &Selection) -> Result<OpenObject, CaptureError> {
     let mut builder = ObjectBuilder::default();
-    let mut open = builder.open_memory(&OBJECT.0).map_err(|error| load_error(&error))?;
+    let image = if selection.needs_kprobes() { &PROBES.0 } else { &OBJECT.0 };
+    let mut open = builder.open_memory(image).map_err(|error| load_error(&error))?;
     let cpus = libbpf_rs::num_possible_cpus().unwrap_or(1) as u32;
+    let has_layers = options.capture.layers >= Layers::All;
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
             Some("ring") => ring_bytes(options.ring_bytes),
             Some("scratch" | "process_scratch") => cpus,
-            Some(name) if name.ends_with(".rodata") => {
-                // The first constant (events.h order does not matter here): checked by the test of the payload bound.
-                set_payload_bytes(&mut map, options.capture.payload_bytes);
+            Some("flows" | "packets") if !has_layers => 1,
+            Some(name) if name.contains(".rodata.opt") => {
+                set_options(&mut map, options, selection);
                 continue;
             }
             _ => continue,
         };
         map.set_max_entries(entries).map_err(|error| load_error(&error))?;
     }
-    let known = kernel_tracepoints();
     for mut program in open.progs_mut() {
-        let section = program.section().to_string_lossy().into_owned();
-        let Some(name) = section.strip_prefix("tp_btf/") else {
-            continue;
-        };
-        if known.as_ref().is_some_and(|known| !known(name)) {
-            program.set_autoload(false);
-        }
+        let is_chosen = selection.has(&program.name().to_string_lossy());
+        program.set_autoload(is_chosen);
     }
     Ok(open)
 }
 
-/// Offset of `rv_payload_bytes` in the constants is 0: it is the first one declared.
-fn set_payload_bytes(map: &mut libbpf_rs::OpenMapMut<'_>, bytes: u32) {
-    if let Some(slot) = map.initial_value_mut().and_then(|constants| constants.get_mut(..4)) {
-        slot.copy_from_slice(&bytes.clamp(256, 131_071).to_ne_bytes());
+/// The constants of bpf/options.h.
+fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection: &Selection) {
+    let has = |names: &[&str]| u32::from(names.iter().any(|name| selection.has(name)));
+    let values = [
+        options.capture.payload_bytes.clamp(256, 131_071),
+        options.capture.layers as u32,
+        has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
+        has(&["rv_f_recv_e", "rv_k_recv_e", "rv_k_splice_e"]),
+    ];
+    if let Some(constants) = map.initial_value_mut() {
+        for (slot, value) in constants.chunks_exact_mut(4).zip(values) {
+            slot.copy_from_slice(&value.to_ne_bytes());
+        }
     }
 }
 
-/// Says whether the running kernel has a BTF tracepoint.
-fn kernel_tracepoints() -> Option<impl Fn(&str) -> bool> {
-    let btf = libbpf_rs::Btf::from_vmlinux().ok()?;
-    Some(move |name: &str| {
-        btf.type_by_name::<libbpf_rs::btf::types::Typedef<'_>>(&format!("btf_trace_{name}")).is_some()
-    })
+/// What libbpf says while it loads: it names the program that the kernel rejects, its error value does not.
+struct LoadLog;
+
+static LOAD_LOG: Mutex<String> = Mutex::new(String::new());
+/// Of the verifier's log the end tells why.
+const LOG_TAIL: usize = 600;
+
+impl LoadLog {
+    fn begin() -> LoadLog {
+        LOAD_LOG.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Warn, |_, line| {
+            LOAD_LOG.lock().unwrap_or_else(PoisonError::into_inner).push_str(&line);
+        })));
+        LoadLog
+    }
+
+    fn failure(error: &libbpf_rs::Error) -> Failure {
+        let log = LOAD_LOG.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let program = log
+            .lines()
+            .filter(|line| {
+                line.contains("load failed") || line.contains("failed to find") || line.contains("failed to")
+            })
+            .find_map(|line| line.split('\'').nth(1).and_then(hooks::program_name));
+        let verdict: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+        let cause = verdict.iter().rev().find(|line| {
+            !["libbpf:", "processed", "--", "verification time", "stack depth", "arg#"].iter().any(|noise| line.starts_with(noise))
+        });
+        match program {
+            Some(name) => {
+                let why = cause.map_or_else(|| error.to_string(), |line| (*line).to_owned());
+                Failure::Program(name, format!("the kernel rejects {name}: {}", tail(&why)))
+            }
+            None => Failure::Whole(match load_error(error) {
+                CaptureError::Rejected(text) => CaptureError::Rejected(format!("{text} {}", tail(&log))),
+                other => other,
+            }),
+        }
+    }
+}
+
+impl Drop for LoadLog {
+    fn drop(&mut self) {
+        libbpf_rs::set_print(None);
+    }
+}
+
+fn tail(text: &str) -> &str {
+    let at = text.len().saturating_sub(LOG_TAIL);
+    let at = (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text[at..].trim()
 }
 
 /// A ring buffer is a power of two of whole pages.

@@ -7,11 +7,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rover_parsers::http1::{Framing, Head, Limits, Output, Parser, RequestContext, Role};
-use rover_reporters::layers::Layers;
-use rover_reporters::record::Side;
+use rover_reporters::record::{Protocol as Spoken, Side};
 
+use crate::core::Told;
+use crate::event::LayersBefore;
 use crate::events::{self, ConnectionEvent, DataEvent};
-use crate::exchange::{syscall_of, Exchange, Half, OperationFacts, Operations};
+use crate::exchange::{syscall_of, DroppedPackets, Exchange, Half, OperationFacts, Operations};
+use crate::hooks::Figures;
+use crate::layers::{Measured, Meter};
 use crate::ledger::{Cause, Ledger};
 use crate::policy::{Policy, Steering};
 use crate::stream::{Chunk, Piece, Stream};
@@ -41,6 +44,8 @@ pub struct Surroundings<'a> {
     pub ledger: &'a mut Ledger,
     pub steering: &'a mut dyn Steering,
     pub now_ns: u64,
+    /// What the attached hooks can fill in.
+    pub figures: &'a Figures,
     /// Finished exchanges, in order.
     pub finished: &'a mut Vec<Exchange>,
 }
@@ -93,9 +98,20 @@ pub struct Connection {
     finish_at_ns: Option<u64>,
     is_socket_gone: bool,
     policy: Policy,
+    pub meter: Meter,
+    /// The interface that its packets pass, by the number it has in the socket's network namespace.
+    pub interface: Option<(u32, Arc<str>)>,
+    /// Thrown away by the kernel, and in no exchange yet.
+    drops: Vec<DroppedPackets>,
+    pub is_opening_told: bool,
+    /// Operations without an event of their own, as last told.
+    pub told: Told,
 }
 
-fn known(value: u64) -> Option<u64> {
+/// Kinds of drops that wait for an exchange to be told with; the rest is only in the connection's retransmits.
+const DROPS: usize = 16;
+
+pub fn known(value: u64) -> Option<u64> {
     (value != 0).then_some(value)
 }
 
@@ -137,6 +153,49 @@ impl Connection {
             finish_at_ns: None,
             is_socket_gone: false,
             policy: Policy::default(),
+            meter: Meter::default(),
+            interface: None,
+            drops: Vec::new(),
+            is_opening_told: false,
+            told: Told::default(),
+        }
+    }
+
+    /// What it was found to speak; none: not HTTP, or not known yet.
+    pub fn spoken(&self) -> Option<Spoken> {
+        (self.protocol == Protocol::Http1).then_some(Spoken::Http11)
+    }
+
+    /// An IPv4 address is kept as ::ffff:a.b.c.d.
+    pub fn is_v6(&self) -> bool {
+        self.local[..10] != [0; 10] || self.local[10..12] != [0xff; 2]
+    }
+
+    pub fn is_reset(&self) -> bool {
+        self.is_reset
+    }
+
+    /// The kernel threw packets of it away.
+    pub fn dropped(&mut self, drop: DroppedPackets) {
+        let is_same = |known: &DroppedPackets| {
+            known.is_sent == drop.is_sent && known.reason == drop.reason && known.location == drop.location
+        };
+        if let Some(known) = self.drops.iter_mut().find(|known| is_same(known)) {
+            known.count += drop.count;
+        } else if self.drops.len() < DROPS {
+            self.drops.push(drop);
+        }
+    }
+
+    fn measure(&mut self, event: &DataEvent, layers: &LayersBefore, figures: &Figures) -> Measured {
+        let is_v6 = self.is_v6();
+        match layers {
+            LayersBefore::None => Measured::default(),
+            LayersBefore::Sent(now) => {
+                let l4_ns = known(event.start_ns).map(|start| event.end_ns.saturating_sub(start));
+                self.meter.sent(now, figures, is_v6, self.is_pre_existing, l4_ns)
+            }
+            LayersBefore::Received(now) => self.meter.received(now, figures, is_v6),
         }
     }
 
@@ -169,7 +228,14 @@ impl Connection {
     }
 
     /// A socket operation.
-    pub fn data(&mut self, event: &DataEvent, payload: &[u8], number: u64, s: &mut Surroundings<'_>) {
+    pub fn data(
+        &mut self,
+        event: &DataEvent,
+        layers: &LayersBefore,
+        payload: &[u8],
+        number: u64,
+        s: &mut Surroundings<'_>,
+    ) {
         self.last_active_ns = event.end_ns;
         self.owner = event.tgid;
         self.rtt_ns = known(u64::from(event.rtt_us) * 1000);
@@ -182,6 +248,15 @@ impl Connection {
             return;
         }
         let direction = usize::from(event.direction);
+        let facts = OperationFacts {
+            number,
+            start_ns: known(event.start_ns),
+            end_ns: event.end_ns,
+            syscall: syscall_of(event.syscall),
+            is_write: direction == TX,
+            tgid: event.tgid,
+            measured: self.measure(event, layers, s.figures),
+        };
         let (data, tail) = payload.split_at(payload.len().saturating_sub(event.tail as usize));
         let chunk = Chunk {
             offset: event.offset,
@@ -189,16 +264,7 @@ impl Connection {
             data,
             hole: u64::from(event.length - event.skipped - event.captured),
             tail,
-            facts: OperationFacts {
-                number,
-                start_ns: known(event.start_ns),
-                end_ns: event.end_ns,
-                syscall: syscall_of(event.syscall),
-                is_write: direction == TX,
-                tgid: event.tgid,
-                layers: Layers::default(),
-                interface: 0,
-            },
+            facts: &facts,
             is_accounted: false,
         };
         if self.streams[direction].is_closed {
@@ -420,7 +486,7 @@ impl Connection {
                 return (length, is_accounted);
             }
             if consumed > 0 && !matches!(output, Output::Skipped(_)) {
-                stream.operations.add(&chunk.facts, consumed);
+                stream.operations.add(chunk.facts, consumed, !is_accounted);
                 if !is_accounted {
                     stream.operations.events += 1;
                     is_accounted = true;
@@ -674,6 +740,7 @@ impl Connection {
         self.adopt(&mut exchange);
         let is_unanswered =
             exchange.response.as_ref().is_none_or(|half| half.done.as_ref().is_none_or(|d| !d.complete));
+        exchange.drops = std::mem::take(&mut self.drops);
         exchange.is_reset = self.is_reset && (is_unanswered || exchange.is_upgraded);
         s.finished.push(exchange);
     }

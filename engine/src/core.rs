@@ -1,5 +1,6 @@
 //! Events in, records out. No clock, no thread, no BPF: a recording replays through the same code.
 
+mod activity;
 mod build;
 mod query;
 
@@ -7,19 +8,24 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use rover_parsers::http1::Limits;
-use rover_reporters::record::{Identity, Record, RecordId};
+use rover_reporters::record::{Activity, Identity, Record, RecordId, Side};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use self::activity::Told;
 use self::build::Heads;
 use crate::connection::{Connection, Surroundings};
 use crate::copies::Copies;
-use crate::event::{maybe_event, Event, ProcessText};
-use crate::events::{self, ConnectionEvent, DataEvent, ProcessEvent};
-use crate::exchange::Exchange;
+use crate::event::{maybe_event, Event, LayersBefore, ProcessText};
+use crate::events::{self, ActivityEvent, ConnectionEvent, DataEvent, DropEvent, InterfaceEvent, ProcessEvent};
+use crate::exchange::{DroppedPackets, Exchange};
+use crate::hooks::Figures;
+use crate::layers::Measured;
 use crate::ledger::{Cause, Ledger};
+use crate::names::KernelNames;
 use crate::options::Options;
 use crate::policy::Steering;
 use crate::processes::{Decision, Gate, ProcessChange, Processes};
+use crate::report::Report;
 
 /// How often what lasts long is looked for.
 const SWEEP_NS: u64 = 1_000_000_000;
@@ -42,8 +48,20 @@ pub struct Core {
     attention: FxHashSet<u64>,
     copies: Copies,
     finished: Vec<Exchange>,
-    records: Vec<(Box<Record>, u64)>,
+    records: Vec<(Report, u64)>,
     changes: Vec<ProcessChange>,
+    /// What the attached hooks can fill in.
+    pub figures: Figures,
+    /// The kernel's names for drops.
+    pub names: KernelNames,
+    /// Somebody wants to know what connections do besides exchanges.
+    pub has_activity: bool,
+    /// Names of interfaces, each kept once.
+    interfaces: FxHashMap<[u8; 16], Arc<str>>,
+    /// Of a connection that is about to have its first operation.
+    interface: Option<(u64, u32, Arc<str>)>,
+    /// Connections that were told to be open and had no operation yet.
+    opened: Vec<u64>,
     run: u32,
     sequence: u32,
     number: u64,
@@ -52,6 +70,9 @@ pub struct Core {
     swept_ns: u64,
     own_pid: u32,
 }
+
+/// Open connections without an operation that are remembered: so that their accept is not told twice.
+const OPENED: usize = 4096;
 
 impl Core {
     /// `run` makes record ids of different runs differ; `own_pid` is rover itself.
@@ -69,6 +90,12 @@ impl Core {
             finished: Vec::new(),
             records: Vec::new(),
             changes: Vec::new(),
+            figures: Figures::default(),
+            names: KernelNames::default(),
+            has_activity: false,
+            interfaces: FxHashMap::default(),
+            interface: None,
+            opened: Vec::new(),
             run,
             sequence: 0,
             number: 0,
@@ -84,12 +111,12 @@ impl Core {
     }
 
     /// Records that have passed, each with the operations it accounts for; to be reported, then settled in the ledger.
-    pub fn take_records(&mut self) -> Vec<(Box<Record>, u64)> {
+    pub fn take_records(&mut self) -> Vec<(Report, u64)> {
         std::mem::take(&mut self.records)
     }
 
     /// The same into a list whose room is used again: an empty one is given for the full one.
-    pub fn swap_records(&mut self, with: &mut Vec<(Box<Record>, u64)>) {
+    pub fn swap_records(&mut self, with: &mut Vec<(Report, u64)>) {
         std::mem::swap(&mut self.records, with);
     }
 
@@ -100,10 +127,13 @@ impl Core {
     /// One record of the ring buffer.
     pub fn event(&mut self, raw: &[u8]) {
         match maybe_event(raw) {
-            Some(Event::Data(event, payload)) if self.copies.is_empty() => self.data(&event, payload),
-            Some(Event::Data(event, payload)) => self.data_after_copies(event, payload),
+            Some(Event::Data(event, layers, payload)) if self.copies.is_empty() => self.data(&event, &layers, payload),
+            Some(Event::Data(event, layers, payload)) => self.data_after_copies(event, &layers, payload),
             Some(Event::Copy(event, payload)) => self.copies.keep(&event, payload),
             Some(Event::Connection(event)) => self.connection_changed(&event),
+            Some(Event::Drop(event)) => self.packets_dropped(&event),
+            Some(Event::Interface(event)) => self.interface_named(&event),
+            Some(Event::Activity(event)) => self.other_operations(&event),
             Some(Event::Process(event, text)) => self.process_changed(&event, text),
             None => self.ledger.lose(Cause::BadEvent, 1),
         }
@@ -164,18 +194,18 @@ impl Core {
     }
 
     /// Some receive has left its payload ahead; if it is this one, it gets it back.
-    fn data_after_copies(&mut self, mut event: DataEvent, payload: &[u8]) {
+    fn data_after_copies(&mut self, mut event: DataEvent, layers: &LayersBefore, payload: &[u8]) {
         if event.captured > 0 || u32::from(event.direction) != events::RX {
-            return self.data(&event, payload);
+            return self.data(&event, layers, payload);
         }
         let payload = self.copies.take(&event);
         let skipped = (event.skipped as usize).min(payload.len());
         event.captured = (payload.len() - skipped) as u32;
         event.tail = 0;
-        self.data(&event, &payload[skipped..]);
+        self.data(&event, layers, &payload[skipped..]);
     }
 
-    fn data(&mut self, event: &DataEvent, payload: &[u8]) {
+    fn data(&mut self, event: &DataEvent, layers: &LayersBefore, payload: &[u8]) {
         self.number += 1;
         self.now_ns = self.now_ns.max(event.end_ns);
         let owner = self.connections.get(&event.cookie).map(|connection| connection.owner);
@@ -186,7 +216,10 @@ impl Core {
             self.open(event);
         }
         let number = self.number;
-        self.with_connection(event.cookie, |connection, s| connection.data(event, payload, number, s));
+        self.with_connection(event.cookie, |connection, s| connection.data(event, layers, payload, number, s));
+        if owner.is_none() {
+            self.tell_acceptance(event.cookie);
+        }
     }
 
     fn open(&mut self, event: &DataEvent) {
@@ -199,13 +232,126 @@ impl Core {
         if event.tgid == self.own_pid && is_own_port {
             connection.disown(&mut *self.steering);
         }
+        if let Some((cookie, index, name)) = self.interface.take_if(|(cookie, _, _)| *cookie == event.cookie) {
+            debug_assert_eq!(cookie, event.cookie);
+            connection.interface = Some((index, name));
+        }
+        if let Some(at) = self.opened.iter().position(|cookie| *cookie == event.cookie) {
+            self.opened.swap_remove(at);
+            connection.is_opening_told = true;
+        }
         self.tuples.insert(tuple_of(&connection), event.cookie);
         self.connections.insert(event.cookie, connection);
     }
 
     fn connection_changed(&mut self, event: &ConnectionEvent) {
         self.now_ns = self.now_ns.max(event.time_ns);
-        self.with_connection(event.cookie, |connection, s| connection.changed(event, s));
+        self.tell_change(event);
+        if u32::from(event.change) <= events::CONNECTION_CLOSED {
+            self.with_connection(event.cookie, |connection, s| connection.changed(event, s));
+        }
+    }
+
+    /// Opened, failed, accepted, closed: of interest to those who want more than exchanges.
+    fn tell_change(&mut self, event: &ConnectionEvent) {
+        let change = u32::from(event.change);
+        let is_opening = change > events::CONNECTION_CLOSED;
+        if !is_opening && change != events::CONNECTION_CLOSED {
+            return;
+        }
+        let connection = self.connections.get_mut(&event.cookie);
+        if connection.as_ref().is_some_and(|connection| connection.is_own) {
+            return;
+        }
+        let protocol = connection.as_ref().and_then(|connection| connection.spoken());
+        let is_reset = connection.as_ref().is_some_and(|connection| connection.is_reset());
+        match connection {
+            Some(connection) => connection.is_opening_told |= is_opening,
+            None if change == events::CONNECTION_FAILED => {}
+            None if is_opening && self.opened.len() < OPENED => self.opened.push(event.cookie),
+            None => self.opened.retain(|cookie| *cookie != event.cookie),
+        }
+        if !self.processes.is_known(event.tgid) {
+            self.introduce(event.tgid);
+        }
+        self.pass_activity(event.cookie, event.tgid, activity::of_change(event, protocol, is_reset));
+    }
+
+    /// Where no hook shows the accept, the first operation tells of it.
+    fn tell_acceptance(&mut self, id: u64) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.is_opening_told || connection.is_own || connection.role != Some(Side::Server) {
+            return;
+        }
+        connection.is_opening_told = true;
+        let owner = connection.owner;
+        if let Some(activity) = activity::of_acceptance(connection) {
+            self.pass_activity(id, owner, activity);
+        }
+    }
+
+    fn packets_dropped(&mut self, event: &DropEvent) {
+        let drop = DroppedPackets {
+            is_sent: u32::from(event.direction) == events::TX,
+            reason: self.names.reason(event.reason),
+            location: self.names.location(event.location),
+            count: u64::from(event.packets),
+        };
+        if let Some(connection) = self.connections.get_mut(&event.cookie) {
+            connection.dropped(drop);
+        }
+    }
+
+    fn interface_named(&mut self, event: &InterfaceEvent) {
+        let end = event.name.iter().position(|byte| *byte == 0).unwrap_or(event.name.len());
+        let name =
+            self.interfaces.entry(event.name).or_insert_with(|| String::from_utf8_lossy(&event.name[..end]).into());
+        let name = Arc::clone(name);
+        match self.connections.get_mut(&event.cookie) {
+            Some(connection) => connection.interface = Some((event.ifindex, name)),
+            // Told just before the first operation.
+            None => self.interface = Some((event.cookie, event.ifindex, name)),
+        }
+    }
+
+    /// Operations of a connection that is not HTTP: in the ledger already, by the kernel's count.
+    fn other_operations(&mut self, event: &ActivityEvent) {
+        self.now_ns = self.now_ns.max(event.time_ns);
+        let Some(connection) = self.connections.get_mut(&event.cookie).filter(|connection| !connection.is_own) else {
+            return;
+        };
+        let (is_v6, is_older, figures) = (connection.is_v6(), connection.is_pre_existing, &self.figures);
+        let has_layers = event.send.epoch != 0;
+        let l4_ns = None;
+        let (sent, received) = if has_layers {
+            let meter = &mut connection.meter;
+            (meter.sent(&event.send, figures, is_v6, is_older, l4_ns), meter.received(&event.receive, figures, is_v6))
+        } else {
+            (Measured::default(), Measured::default())
+        };
+        let mut told = std::mem::take(&mut connection.told);
+        let activity = activity::of_operations(event, connection, &mut told, sent, received);
+        connection.told = told;
+        if let Some(activity) = activity {
+            self.pass_activity(event.cookie, event.tgid, activity);
+        }
+    }
+
+    fn pass_activity(&mut self, id: u64, tgid: u32, mut activity: Activity) {
+        if !self.has_activity {
+            return;
+        }
+        let own = &self.options.own_ports;
+        let is_own_port = own.contains(&activity.local.port) || own.contains(&activity.remote.port);
+        if tgid == self.own_pid && is_own_port {
+            return;
+        }
+        activity.remote.identity = self.maybe_peer(id);
+        if let Gate::Pass(report) = self.processes.gate(tgid, Report::Activity(Box::new(activity)), 0) {
+            self.records.push((report, 0));
+        }
     }
 
     fn process_changed(&mut self, event: &ProcessEvent, text: ProcessText<'_>) {
@@ -250,6 +396,7 @@ impl Core {
             ledger: &mut self.ledger,
             steering: &mut *self.steering,
             now_ns: self.now_ns,
+            figures: &self.figures,
             finished: &mut self.finished,
         };
         act(connection, &mut surroundings);
@@ -327,8 +474,7 @@ impl Core {
         let Some(exchange) = connection.open_exchanges().find(|exchange| exchange.number == number) else {
             return;
         };
-        let wall_ns = exchange.begin_ns().wrapping_add(self.wall_offset_ns);
-        let record_id = *exchange.id.get_or_insert(RecordId { wall_ns, ..fresh });
+        let record_id = *exchange.id.get_or_insert(fresh);
         let operations = exchange.events() - exchange.reported_events;
         exchange.reported_events += operations;
         let tgid = exchange.tgid();
@@ -338,13 +484,17 @@ impl Core {
         else {
             return;
         };
-        let record = build::record(record_id, exchange, heads, connection, &self.options, true);
+        let record = build::record(record_id, self.wall_offset_ns, exchange, heads, connection, &self.options, true);
+        let told_id = record.id;
+        if let Some(open) = self.connections.get_mut(&id).and_then(|c| c.open_exchanges().find(|e| e.number == number))
+        {
+            open.id = Some(told_id);
+        }
         self.pass(id, tgid, record, operations);
     }
 
     fn report(&mut self, id: u64, mut exchange: Exchange) {
-        let wall_ns = exchange.begin_ns().wrapping_add(self.wall_offset_ns);
-        let record_id = exchange.id.unwrap_or(RecordId { wall_ns, ..self.next_id() });
+        let record_id = exchange.id.unwrap_or(self.next_id());
         let operations = exchange.events() - exchange.reported_events;
         let Some(connection) = self.connections.get(&id) else {
             self.ledger.lose(Cause::StreamOverflow, operations);
@@ -355,7 +505,7 @@ impl Core {
             tgid = connection.owner;
         }
         let heads = Heads::take(&mut exchange);
-        let record = build::record(record_id, &exchange, heads, connection, &self.options, false);
+        let record = build::record(record_id, self.wall_offset_ns, &exchange, heads, connection, &self.options, false);
         self.pass(id, tgid, record, operations);
     }
 
@@ -375,7 +525,7 @@ impl Core {
             return;
         }
         record.remote.identity = self.maybe_peer(id);
-        match self.processes.gate(tgid, record, operations) {
+        match self.processes.gate(tgid, Report::Exchange(record), operations) {
             Gate::Pass(record) => self.records.push((record, operations)),
             Gate::Held => {}
             Gate::Excluded => self.ledger.lose(Cause::Excluded, operations),

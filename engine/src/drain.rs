@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libbpf_rs::RingBufferBuilder;
-use rover_reporters::record::Record;
 
 use crate::alarm::Alarm;
 use crate::capture::Capture;
@@ -17,6 +16,7 @@ use crate::events;
 use crate::ledger::{Cause, Ledger};
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::Recorder;
+use crate::report::Report;
 use crate::sinks::Sink;
 
 /// Pause after a cycle that brought nothing; also the longest latency that the drain adds.
@@ -73,8 +73,9 @@ struct State {
     recorder: Option<Recorder>,
     events: u64,
     /// Room for records on their way from the core to the sinks.
-    passing: Vec<(Box<Record>, u64)>,
+    passing: Vec<(Report, u64)>,
     is_flush_due: bool,
+    wall_offset_ns: u64,
 }
 
 impl State {
@@ -98,7 +99,16 @@ impl State {
     fn pass_on(&mut self) {
         self.core.swap_records(&mut self.passing);
         self.is_flush_due |= !self.passing.is_empty();
-        for (record, operations) in self.passing.drain(..) {
+        for (report, operations) in self.passing.drain(..) {
+            let record = match report {
+                Report::Exchange(record) => record,
+                Report::Activity(activity) => {
+                    for sink in &mut self.sinks {
+                        sink.activity(&activity, self.wall_offset_ns);
+                    }
+                    continue;
+                }
+            };
             let mut is_taken = self.sinks.is_empty();
             for sink in &mut self.sinks {
                 is_taken |= sink.accept(&record);
@@ -134,6 +144,7 @@ impl Drain {
             events: 0,
             passing: Vec::new(),
             is_flush_due: false,
+            wall_offset_ns: clock::wall_offset_ns(),
         });
         let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
         // The ring's callback cannot borrow what the loop uses as well; the lock is never contended.
@@ -205,6 +216,7 @@ impl Drain {
 fn tick(state: &mut State, now: u64) {
     let offset = clock::wall_offset_ns();
     state.record(|recorder| recorder.tick(now, offset));
+    state.wall_offset_ns = offset;
     state.core.tick(now, offset);
 }
 
@@ -305,7 +317,10 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                     state.core.introduce(pid);
                 }
             }
-            Ok(Command::AddSink(sink)) => state.sinks.push(sink),
+            Ok(Command::AddSink(sink)) => {
+                state.core.has_activity |= sink.wants_activity();
+                state.sinks.push(sink);
+            }
             Ok(Command::Record(recorder)) => {
                 state.recorder = Some(*recorder);
                 // So that the replay's clock does not begin at zero.

@@ -11,16 +11,19 @@ use std::time::{Duration, Instant};
 use rover_reporters::encoder::{self, EncoderError};
 use rover_reporters::row::Row;
 
-use crate::capture::{Capture, CaptureError, HookStatus};
+use crate::capture::{Capture, CaptureError};
 use crate::core::Core;
 use crate::drain::{Command, Drain, Gauges};
 use crate::events;
+use crate::hooks::{Figures, HookStatus};
 use crate::ledger::Ledger;
+use crate::names::KernelNames;
 use crate::options::Options;
 use crate::policy::NoSteering;
 use crate::probe;
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
+use crate::report::Report;
 use crate::sinks::{LineSink, OapSink, RowQueue, RowSink, Sink};
 
 /// How long an answer of the drain thread may take; it answers within one cycle.
@@ -39,6 +42,7 @@ pub struct Engine {
     rows: Arc<RowQueue>,
     output_broken: Arc<AtomicBool>,
     hooks: Mutex<Vec<HookStatus>>,
+    figures: Mutex<Figures>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -67,6 +71,7 @@ impl Engine {
             rows: Arc::new(RowQueue::default()),
             output_broken: Arc::new(AtomicBool::new(false)),
             hooks: Mutex::new(Vec::new()),
+            figures: Mutex::new(Figures::default()),
             thread: Mutex::new(None),
         }
     }
@@ -88,7 +93,10 @@ impl Engine {
             needs: error.to_string(),
         })?;
         *held(&self.hooks) = capture.hooks().to_vec();
-        let core = Core::new(self.options.clone(), Box::new(policies), self.run, std::process::id());
+        *held(&self.figures) = capture.figures();
+        let mut core = Core::new(self.options.clone(), Box::new(policies), self.run, std::process::id());
+        core.figures = capture.figures();
+        core.names = KernelNames::running();
         let drain = Drain { capture, core, commands: orders, changes, gauges: Arc::clone(&self.gauges) };
         let thread = std::thread::Builder::new()
             .name("rover-drain".into())
@@ -213,6 +221,7 @@ impl Engine {
             run: self.run,
             own_pid: std::process::id(),
             event_bytes: event_bytes(),
+            figures: *held(&self.figures),
         }
     }
 
@@ -279,6 +288,7 @@ pub fn replay(
     }
     let header = recording.header.clone();
     let mut core = Core::new(options, Box::new(NoSteering), header.run, header.own_pid);
+    core.figures = header.figures;
     let mut sink = line_sink(encoder, descriptor, &Arc::new(AtomicBool::new(false)));
     let mut in_kernel = (0, 0, 0);
     while let Some(frame) = recording.next_frame().map_err(ReplayError::Recording)? {
@@ -305,7 +315,10 @@ pub fn replay(
 }
 
 fn report(core: &mut Core, sink: &mut LineSink) {
-    for (record, operations) in core.take_records() {
+    for (report, operations) in core.take_records() {
+        let Report::Exchange(record) = report else {
+            continue;
+        };
         if sink.accept(&record) {
             core.ledger.reported += operations;
             core.ledger.records += 1;

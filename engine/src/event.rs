@@ -3,13 +3,16 @@
 use crate::events::*;
 
 /// One event with its variable part.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// A socket operation and the payload that was captured of it.
-    Data(DataEvent, &'a [u8]),
+    /// A socket operation, what the layers took of it, and the payload that was captured.
+    Data(DataEvent, LayersBefore, &'a [u8]),
     /// Payload of a receive that is still to come.
     Copy(CopyEvent, &'a [u8]),
     Connection(ConnectionEvent),
+    Drop(DropEvent),
+    Interface(InterfaceEvent),
+    Activity(Box<ActivityEvent>),
     Process(ProcessEvent, ProcessText<'a>),
 }
 
@@ -26,6 +29,30 @@ impl Layout for DataEvent {}
 impl Layout for CopyEvent {}
 impl Layout for ConnectionEvent {}
 impl Layout for ProcessEvent {}
+impl Layout for SendLayers {}
+impl Layout for ReceiveLayers {}
+impl Layout for DropEvent {}
+impl Layout for InterfaceEvent {}
+impl Layout for ActivityEvent {}
+
+/// The layers that came before a data event.
+#[derive(Clone, Copy, Debug)]
+pub enum LayersBefore {
+    None,
+    Sent(SendLayers),
+    Received(ReceiveLayers),
+}
+
+/// Type and padding before the layers.
+const BEFORE: usize = 8;
+
+fn data(raw: &[u8], layers: LayersBefore) -> Option<Event<'_>> {
+    let (event, payload) = split::<DataEvent>(raw)?;
+    let payload = payload.get(..event.captured as usize)?;
+    let fits = u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
+    let is_sound = event.kind == EVENT_DATA && fits && event.direction <= 1 && event.tail <= event.captured;
+    is_sound.then_some(Event::Data(event, layers, payload))
+}
 
 fn split<T: Layout>(raw: &[u8]) -> Option<(T, &[u8])> {
     let size = std::mem::size_of::<T>();
@@ -42,12 +69,18 @@ fn split<T: Layout>(raw: &[u8]) -> Option<(T, &[u8])> {
 pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
     let kind = u32::from_ne_bytes(raw.get(..4)?.try_into().ok()?);
     match kind {
-        EVENT_DATA => {
-            let (event, payload) = split::<DataEvent>(raw)?;
-            let payload = payload.get(..event.captured as usize)?;
-            let fits = u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
-            (fits && event.direction <= 1 && event.tail <= event.captured).then_some(Event::Data(event, payload))
+        EVENT_DATA => data(raw, LayersBefore::None),
+        EVENT_SENT => {
+            let (layers, rest) = split::<SendLayers>(raw.get(BEFORE..)?)?;
+            data(rest, LayersBefore::Sent(layers))
         }
+        EVENT_RECEIVED => {
+            let (layers, rest) = split::<ReceiveLayers>(raw.get(BEFORE..)?)?;
+            data(rest, LayersBefore::Received(layers))
+        }
+        EVENT_DROP => Some(Event::Drop(split::<DropEvent>(raw)?.0)),
+        EVENT_INTERFACE => Some(Event::Interface(split::<InterfaceEvent>(raw)?.0)),
+        EVENT_ACTIVITY => Some(Event::Activity(Box::new(split::<ActivityEvent>(raw)?.0))),
         EVENT_COPY => {
             let (event, payload) = split::<CopyEvent>(raw)?;
             Some(Event::Copy(event, payload.get(..event.captured as usize)?))

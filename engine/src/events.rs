@@ -44,18 +44,132 @@ const _: () = assert!(std::mem::size_of::<CopyEvent>() == 24);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
+pub struct SendLayers {
+    pub packet_bytes: u64,
+    pub l3_ns: u64,
+    pub l3_local_ns: u64,
+    pub l3_output_ns: u64,
+    pub l2_ns: u64,
+    pub l2_ready_ns: u64,
+    pub l2_send_ns: u64,
+    pub netfilter_ns: u64,
+    pub resolve_ns: u64,
+    pub first_tcp_out_ns: u64,
+    pub first_ip_out_ns: u64,
+    pub first_queue_out_ns: u64,
+    pub first_nic_out_ns: u64,
+    pub last_nic_out_ns: u64,
+    pub packets: u32,
+    pub queue_entries: u32,
+    pub netfilter_count: u32,
+    pub resolve_count: u32,
+    pub retransmits: u32,
+    pub lost: u32,
+    pub ifindex: u32,
+    pub epoch: u32,
+}
+
+const _: () = assert!(std::mem::size_of::<SendLayers>() == 144);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ReceiveLayers {
+    pub packet_bytes: u64,
+    pub l2_to_queue_ns: u64,
+    pub queue_wait_ns: u64,
+    pub l3_ns: u64,
+    pub l3_receive_ns: u64,
+    pub l3_local_ns: u64,
+    pub l4_ns: u64,
+    pub netfilter_ns: u64,
+    pub first_arrived_ns: u64,
+    pub first_ip_ns: u64,
+    pub first_handed_ns: u64,
+    pub packets: u32,
+    pub netfilter_count: u32,
+    pub zero_windows: u32,
+    pub unknown: u32,
+    pub unseen_ip: u32,
+    pub ifindex: u32,
+    pub epoch: u32,
+    pub pad: u32,
+}
+
+const _: () = assert!(std::mem::size_of::<ReceiveLayers>() == 120);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct DropEvent {
+    pub kind: u32,
+    pub reason: u32,
+    pub cookie: u64,
+    pub location: u64,
+    pub time_ns: u64,
+    pub packets: u32,
+    pub direction: u8,
+    pub pad: [u8; 3],
+}
+
+const _: () = assert!(std::mem::size_of::<DropEvent>() == 40);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct InterfaceEvent {
+    pub kind: u32,
+    pub ifindex: u32,
+    pub cookie: u64,
+    pub name: [u8; 16],
+}
+
+const _: () = assert!(std::mem::size_of::<InterfaceEvent>() == 32);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct ActivityEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub cookie: u64,
+    pub time_ns: u64,
+    pub sent_operations: u64,
+    pub received_operations: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub sent_ns: u64,
+    pub send: SendLayers,
+    pub receive: ReceiveLayers,
+}
+
+const _: () = assert!(std::mem::size_of::<ActivityEvent>() == 328);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub struct ConnectionEvent {
     pub kind: u32,
     pub tgid: u32,
     pub cookie: u64,
     pub time_ns: u64,
+    pub start_ns: u64,
     pub rx_end: u64,
     pub tx_end: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub sent_segments: u32,
+    pub received_segments: u32,
+    pub retransmits: u32,
+    pub out_of_order: u32,
+    pub zero_windows: u32,
+    pub rtt_us: u32,
+    pub handshake_us: u32,
+    pub local_port: u16,
+    pub remote_port: u16,
+    pub local: [u8; 16],
+    pub remote: [u8; 16],
     pub change: u8,
-    pub pad: [u8; 7],
+    pub role: u8,
+    pub pad: [u8; 6],
 }
 
-const _: () = assert!(std::mem::size_of::<ConnectionEvent>() == 48);
+const _: () = assert!(std::mem::size_of::<ConnectionEvent>() == 136);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -90,6 +204,11 @@ pub const EVENT_DATA: u32 = 1;
 pub const EVENT_CONNECTION: u32 = 2;
 pub const EVENT_PROCESS: u32 = 3;
 pub const EVENT_COPY: u32 = 4;
+pub const EVENT_SENT: u32 = 5;
+pub const EVENT_RECEIVED: u32 = 6;
+pub const EVENT_DROP: u32 = 7;
+pub const EVENT_INTERFACE: u32 = 8;
+pub const EVENT_ACTIVITY: u32 = 9;
 
 pub const RX: u32 = 0;
 pub const TX: u32 = 1;
@@ -121,6 +240,9 @@ pub const CONNECTION_RX_END: u32 = 1;
 pub const CONNECTION_TX_END: u32 = 2;
 pub const CONNECTION_RESET: u32 = 3;
 pub const CONNECTION_CLOSED: u32 = 4;
+pub const CONNECTION_OPENED: u32 = 5;
+pub const CONNECTION_FAILED: u32 = 6;
+pub const CONNECTION_ACCEPTED: u32 = 7;
 
 pub const PROCESS_FORK: u32 = 1;
 pub const PROCESS_EXEC: u32 = 2;

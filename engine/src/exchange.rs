@@ -1,10 +1,13 @@
 //! One exchange while it is put together: its two messages and the operations that carried them.
 
+use std::sync::Arc;
+
 use rover_parsers::http1::{Complete, Head};
 use rover_reporters::layers::Layers;
 use rover_reporters::record::{Operation, RecordId, Syscall};
 
 use crate::events;
+use crate::layers::{Measured, Times};
 
 /// Operations of one exchange and direction that are listed one by one; the last one then sums up the rest. A body
 /// of 4 MiB in pieces of 64 KiB still has each of its operations.
@@ -20,8 +23,7 @@ pub struct OperationFacts {
     pub syscall: Syscall,
     pub is_write: bool,
     pub tgid: u32,
-    pub layers: Layers,
-    pub interface: u32,
+    pub measured: Measured,
 }
 
 impl OperationFacts {
@@ -65,6 +67,11 @@ pub struct Operations {
     pub tgid: u32,
     pub begin_ns: u64,
     pub end_ns: u64,
+    /// Of the first operation; the last of them is that of the last one.
+    pub times: Times,
+    /// Sum of those operations that this message answers for: one that carried two messages counts once.
+    pub layers: Option<Layers>,
+    pub interface: u32,
     last: u64,
 }
 
@@ -78,11 +85,14 @@ impl Operations {
         tgid: 0,
         begin_ns: 0,
         end_ns: 0,
+        times: [0; 5],
+        layers: None,
+        interface: 0,
         last: 0,
     };
 
-    /// `bytes` of the message were moved by this operation.
-    pub fn add(&mut self, facts: &OperationFacts, bytes: u64) {
+    /// `bytes` of the message were moved by this operation. `is_first`: no other message has a part of it yet.
+    pub fn add(&mut self, facts: &OperationFacts, bytes: u64, is_first: bool) {
         self.bytes += bytes;
         self.end_ns = facts.end_ns;
         if self.count > 0 && self.last == facts.number {
@@ -91,14 +101,23 @@ impl Operations {
             }
             return;
         }
+        let measured = &facts.measured;
+        let layers = if is_first { measured.layers } else { measured.layers.spent() };
         let took = facts.start_ns.map(|start| facts.end_ns.saturating_sub(start));
         if self.count == 0 {
             self.tgid = facts.tgid;
             self.begin_ns = facts.begin_ns();
             self.syscall_ns = took;
+            self.times = measured.times;
+            self.interface = measured.interface;
         } else {
             self.syscall_ns = self.syscall_ns.zip(took).map(|(a, b)| a + b);
         }
+        match &mut self.layers {
+            Some(sum) => sum.add(&layers),
+            None => self.layers = Some(layers),
+        }
+        self.times[4] = self.times[4].max(measured.times[4]);
         self.count += 1;
         self.last = facts.number;
         if self.list.len() < LISTED_OPERATIONS {
@@ -108,12 +127,13 @@ impl Operations {
                 start_ns: facts.start_ns,
                 end_ns: facts.end_ns,
                 bytes,
-                layers: facts.layers,
-                interface: facts.interface,
+                layers,
+                interface: measured.interface,
             });
         } else if let Some(last) = self.list.last_mut() {
             last.end_ns = facts.end_ns;
             last.bytes += bytes;
+            last.layers.add(&layers);
         }
     }
 
@@ -131,6 +151,10 @@ impl Operations {
         self.bytes += later.bytes;
         self.events += later.events;
         self.end_ns = self.end_ns.max(later.end_ns);
+        self.times[4] = self.times[4].max(later.times[4]);
+        if let (Some(sum), Some(more)) = (&mut self.layers, &later.layers) {
+            sum.add(more);
+        }
         self.last = later.last;
         self.list.extend(later.list.into_iter().take(LISTED_OPERATIONS.saturating_sub(self.list.len())));
     }
@@ -143,6 +167,15 @@ fn later_first(later: &Operations) -> u64 {
     } else {
         u64::MAX
     }
+}
+
+/// Packets of a connection that the kernel threw away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedPackets {
+    pub is_sent: bool,
+    pub reason: Arc<str>,
+    pub location: Arc<str>,
+    pub count: u64,
 }
 
 /// Request or response.
@@ -177,6 +210,8 @@ pub struct Exchange {
     pub unfinished_ns: Option<u64>,
     /// Data events already counted as reported.
     pub reported_events: u64,
+    /// Packets that the kernel threw away while it was under way.
+    pub drops: Vec<DroppedPackets>,
 }
 
 impl Exchange {

@@ -17,6 +17,27 @@ pub enum Query {
     Drop,
 }
 
+/// How much is measured below the socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layers {
+    None,
+    /// TCP's own figures, without hooks on packets.
+    L4,
+    #[default]
+    All,
+}
+
+impl Layers {
+    pub fn name(self) -> &'static str {
+        match self {
+            Layers::None => "none",
+            Layers::L4 => "l4",
+            Layers::All => "all",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Capture {
@@ -29,6 +50,7 @@ pub struct Capture {
     pub headers: Vec<String>,
     /// An exchange that lasts longer is reported `unfinished` and completed later.
     pub unfinished_seconds: f64,
+    pub layers: Layers,
 }
 
 impl Default for Capture {
@@ -39,6 +61,7 @@ impl Default for Capture {
             query: Query::Mask,
             headers: Vec::new(),
             unfinished_seconds: 60.0,
+            layers: Layers::All,
         }
     }
 }
@@ -79,6 +102,8 @@ pub struct Options {
     pub own_ports: Vec<u16>,
     /// Attach mode: `auto` or a mode's name.
     pub attach: String,
+    /// Functions and tracepoints of the kernel that must not be hooked.
+    pub avoid: Vec<String>,
     /// Most records that wait for the confirmation of their processes.
     pub held_records: usize,
     /// Most connections in the table.
@@ -93,6 +118,7 @@ impl Default for Options {
             ring_bytes: 16 * 1024 * 1024,
             own_ports: Vec::new(),
             attach: "auto".into(),
+            avoid: Vec::new(),
             held_records: 65536,
             connections: 65536,
         }

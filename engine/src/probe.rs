@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::capture::{Capture, CaptureError, HookStatus};
+use crate::capture::{Capture, CaptureError};
+use crate::hooks::HookStatus;
 use crate::options::Options;
 
 /// A privilege and whether this process has it.

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use rover_reporters::record::{Identity, Record};
+use rover_reporters::record::Identity;
 use rustc_hash::FxHashMap;
+
+use crate::report::Report;
 use serde::{Deserialize, Serialize};
 
 /// How long records wait for the confirmation of their process.
@@ -52,13 +54,13 @@ struct Process {
     since_ns: u64,
     ended_ns: Option<u64>,
     /// Records with the operations they account for.
-    held: Vec<(Box<Record>, u64)>,
+    held: Vec<(Report, u64)>,
 }
 
 /// What to do with a record of a process.
 #[derive(Debug)]
 pub enum Gate {
-    Pass(Box<Record>),
+    Pass(Report),
     Held,
     Excluded,
     /// The bound of held records is reached.
@@ -68,7 +70,7 @@ pub enum Gate {
 /// Records set free, and operations of records discarded.
 #[derive(Debug, Default)]
 pub struct Settled {
-    pub released: Vec<(Box<Record>, u64)>,
+    pub released: Vec<(Report, u64)>,
     pub discarded: u64,
 }
 
@@ -127,20 +129,20 @@ impl Processes {
     }
 
     /// Decides over a record of `pid`; one that passes gets its identity.
-    pub fn gate(&mut self, pid: u32, mut record: Box<Record>, operations: u64) -> Gate {
+    pub fn gate(&mut self, pid: u32, mut report: Report, operations: u64) -> Gate {
         let Some(process) = self.table.get_mut(&pid) else {
             return Gate::Overflow;
         };
         match &process.verdict {
             Verdict::Watched(identity) => {
-                record.local.identity.clone_from(identity);
-                Gate::Pass(record)
+                report.ends_mut().0.identity.clone_from(identity);
+                Gate::Pass(report)
             }
             Verdict::Excluded => Gate::Excluded,
             Verdict::Pending if self.held >= self.most_held => Gate::Overflow,
             Verdict::Pending => {
                 self.held += 1;
-                process.held.push((record, operations));
+                process.held.push((report, operations));
                 Gate::Held
             }
         }
@@ -164,8 +166,8 @@ impl Processes {
         }
         process.verdict = Verdict::Watched(identity.clone());
         let mut released = held;
-        for (record, _) in &mut released {
-            record.local.identity.clone_from(&identity);
+        for (report, _) in &mut released {
+            report.ends_mut().0.identity.clone_from(&identity);
         }
         Some(Settled { released, discarded: 0 })
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hooks::Figures;
 use crate::processes::Decision;
 
 const MAGIC: &[u8; 8] = b"ROVEREC1";
@@ -33,6 +34,9 @@ pub struct Header {
     pub own_pid: u32,
     /// Layout of the events: a replay needs the same.
     pub event_bytes: [usize; 3],
+    /// What the hooks of that run could fill in.
+    #[serde(default)]
+    pub figures: Figures,
 }
 
 /// One step of a run.

@@ -14,13 +14,19 @@ use std::time::{Duration, Instant};
 use rover_reporters::encoder::Encoder;
 use rover_reporters::json::JsonEncoder;
 use rover_reporters::oap_stream::{OapOptions, OapReporter, Pushed, StartError};
-use rover_reporters::record::Record;
+use rover_reporters::record::{Activity, Record};
 use rover_reporters::row::Row;
 
 /// Takes records.
 pub trait Sink: Send {
     /// False: not taken, for lack of room.
     fn accept(&mut self, record: &Record) -> bool;
+    /// Whether it is of use to give it [`Sink::activity`].
+    fn wants_activity(&self) -> bool {
+        false
+    }
+    /// What a connection did besides exchanges. `boot_wall_ns`: wall clock of the boot.
+    fn activity(&mut self, _activity: &Activity, _boot_wall_ns: u64) {}
     /// The batch is over.
     fn flush(&mut self);
     /// Nothing more will come; returns when all is out or the time is up.
@@ -199,6 +205,15 @@ impl OapSink {
 impl Sink for OapSink {
     fn accept(&mut self, record: &Record) -> bool {
         self.reporter.push(record) != Pushed::Full
+    }
+
+    fn wants_activity(&self) -> bool {
+        true
+    }
+
+    fn activity(&mut self, activity: &Activity, boot_wall_ns: u64) {
+        // One that finds no room is in the reporter's own count.
+        self.reporter.push_activity(activity, boot_wall_ns);
     }
 
     fn flush(&mut self) {

@@ -19,7 +19,7 @@ pub struct Chunk<'a> {
     pub data: &'a [u8],
     pub hole: u64,
     pub tail: &'a [u8],
-    pub facts: OperationFacts,
+    pub facts: &'a OperationFacts,
     /// Some message answers for it in the ledger already.
     pub is_accounted: bool,
 }
@@ -88,7 +88,7 @@ impl Held {
             data: chunk.data.to_vec(),
             hole: chunk.hole,
             tail: chunk.tail.to_vec(),
-            facts: chunk.facts,
+            facts: *chunk.facts,
             is_accounted: chunk.is_accounted,
             since_ns,
         }
@@ -101,7 +101,7 @@ impl Held {
             data: &self.data,
             hole: self.hole,
             tail: &self.tail,
-            facts: self.facts,
+            facts: &self.facts,
             is_accounted: self.is_accounted,
         }
     }

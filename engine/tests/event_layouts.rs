@@ -9,7 +9,18 @@ use libbpf_rs::btf::types::{Array, Enum, Int, Struct};
 use libbpf_rs::btf::{BtfKind, BtfType, HasSize as _};
 use libbpf_rs::Btf;
 
-const STRUCTS: &[&str] = &["rv_data_event", "rv_copy_event", "rv_connection_event", "rv_process_event", "rv_policy"];
+const STRUCTS: &[&str] = &[
+    "rv_data_event",
+    "rv_copy_event",
+    "rv_send_layers",
+    "rv_receive_layers",
+    "rv_drop_event",
+    "rv_interface_event",
+    "rv_activity_event",
+    "rv_connection_event",
+    "rv_process_event",
+    "rv_policy",
+];
 const ENUMS: &[&str] = &[
     "rv_event_type",
     "rv_direction",
@@ -38,6 +49,7 @@ fn field_type(ty: BtfType<'_>) -> String {
             let array = Array::try_from(ty).unwrap();
             format!("[{}; {}]", field_type(array.contained_type()), array.capacity())
         }
+        BtfKind::Struct => type_name(ty.name().unwrap().to_str().unwrap()),
         kind => panic!("no rule for a field of kind {kind:?}"),
     }
 }

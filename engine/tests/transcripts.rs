@@ -6,6 +6,7 @@ use rover_engine::events::{self, ConnectionEvent, DataEvent};
 use rover_engine::ledger::Cause;
 use rover_engine::options::Options;
 use rover_engine::policy::NoSteering;
+use rover_engine::report::Report;
 use rover_engine::processes::Decision;
 use rover_reporters::record::{Flag, Identity, Kind, Record, Side};
 
@@ -129,7 +130,10 @@ impl Stage {
 
     fn collect(&mut self) {
         for (record, operations) in self.core.take_records() {
-            self.records.push(*record);
+            match record {
+                Report::Exchange(record) => self.records.push(*record),
+                Report::Activity(_) => {}
+            }
             self.reported += operations;
         }
     }

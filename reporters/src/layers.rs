@@ -81,6 +81,15 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// `known`: bit by index of `values`.
+    pub fn of(known: u32, values: &[u64]) -> Layers {
+        let mut layers = Layers { known, ..Layers::default() };
+        for (slot, value) in layers.values.iter_mut().zip(values) {
+            *slot = *value;
+        }
+        layers
+    }
+
     pub fn write(&self, figure: Write) -> Option<u64> {
         self.at(figure as usize)
     }
@@ -105,6 +114,11 @@ impl Layers {
     fn set(&mut self, index: usize, value: u64) {
         self.known |= 1 << index;
         self.values[index] = value;
+    }
+
+    /// The same figures, none of them anything: of an operation that counts elsewhere.
+    pub fn spent(&self) -> Layers {
+        Layers { known: self.known, values: [0; SLOTS] }
     }
 
     /// Nothing was measured.

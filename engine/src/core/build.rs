@@ -1,14 +1,16 @@
 //! An exchange and its connection as a record.
 
+use std::sync::Arc;
+
 use rover_parsers::http1::{self, Head, Version};
 use rover_reporters::record::{
-    Connection as ConnectionFacts, Endpoint, Flag, Flags, KernelSums, Kind, Message, Operation, Protocol, Record,
-    RecordId, Side, Trace, TraceFormat,
+    Connection as ConnectionFacts, Dropped, Endpoint, Flag, Flags, KernelSums, Kind, Message, Operation, Protocol,
+    Record, RecordId, Side, Trace, TraceFormat,
 };
 
 use super::{address, query};
 use crate::connection::Connection;
-use crate::exchange::{Exchange, Half, Operations};
+use crate::exchange::{DroppedPackets, Exchange, Half, Operations};
 use crate::options::Options;
 
 /// The two heads of an exchange, owned: their strings move into the record.
@@ -34,7 +36,8 @@ impl Heads {
 
 /// The record of an exchange, complete or (`is_unfinished`) under way.
 pub fn record(
-    id: RecordId,
+    mut id: RecordId,
+    wall_offset_ns: u64,
     exchange: &Exchange,
     heads: Heads,
     connection: &Connection,
@@ -44,12 +47,16 @@ pub fn record(
     let Heads { request: request_head, response: response_head } = heads;
     let side = connection.side();
     let start_ns = start_of(exchange, request_head.as_deref(), side);
+    // Set once: a completed record has the id that it was first told with, whatever the clock did since.
+    if id.wall_ns == 0 {
+        id.wall_ns = start_ns.wrapping_add(wall_offset_ns);
+    }
     let end_ns = end_of(exchange).max(start_ns);
     let has_both = exchange.request.is_some() && exchange.response.is_some();
     let first_byte_ns =
         has_both.then(|| response_head.as_ref().map(|head| head.start_ns.saturating_sub(start_ns))).flatten();
     let status = response_head.as_ref().and_then(|head| head.status);
-    let (kernel_write, kernel_read) = kernel_sums(exchange, side);
+    let (kernel_write, kernel_read) = kernel_sums(exchange, connection, side);
     // As access logs have it: the version of the request.
     let version = request_head.as_ref().or(response_head.as_ref()).map(|head| head.version);
     let kind = kind_of(exchange, request_head.as_deref(), response_head.as_deref());
@@ -135,12 +142,20 @@ fn all_operations(exchange: &Exchange) -> [&Operations; 3] {
     ]
 }
 
-/// Server: the read that returned the first byte has come back (its entry would count idle time). Client: the first
-/// write was entered.
+/// Server: the first packet of the request reached the interface; where no hook shows that, the read that returned the
+/// first byte has come back (its entry would count idle time). Client: the first write was entered.
 fn start_of(exchange: &Exchange, head: Option<&Head>, side: Side) -> u64 {
     match (&exchange.request, side) {
         (Some(half), Side::Client) => half.begin_ns,
-        (Some(half), Side::Server) => head.map_or(half.begin_ns, |head| head.start_ns).max(half.begin_ns),
+        (Some(half), Side::Server) => {
+            let read_ns = head.map_or(half.begin_ns, |head| head.start_ns).max(half.begin_ns);
+            let arrived_ns = half.operations.times[0];
+            if arrived_ns != 0 && arrived_ns < read_ns {
+                arrived_ns
+            } else {
+                read_ns
+            }
+        }
         (None, _) => exchange.begin_ns(),
     }
 }
@@ -165,23 +180,31 @@ fn end_of(exchange: &Exchange) -> u64 {
     }
 }
 
-fn kernel_sums(exchange: &Exchange, side: Side) -> (Option<KernelSums>, Option<KernelSums>) {
-    let sums = |parts: &[&Operations]| {
+fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Option<KernelSums>, Option<KernelSums>) {
+    let sums = |parts: &[&Operations], is_sent: bool| {
         let parts = || parts.iter().filter(|part| part.count > 0);
-        parts().next()?;
+        let first = parts().next()?;
+        let mut layers = first.layers.unwrap_or_default();
+        parts().skip(1).for_each(|part| layers.add(&part.layers.unwrap_or_default()));
+        let is_here = |(index, _): &&(u32, Arc<str>)| *index == first.interface;
         Some(KernelSums {
             operations: parts().map(|part| part.count).sum(),
             bytes: parts().map(|part| part.bytes).sum(),
             syscall_ns: parts().map(|part| part.syscall_ns).sum(),
-            ..KernelSums::default()
+            layers,
+            drops: exchange.drops.iter().filter(|drop| drop.is_sent == is_sent).map(dropped).collect(),
+            interface: connection.interface.as_ref().filter(is_here).map(|(_, name)| Arc::clone(name)),
         })
     };
     let [request, interim, response] = all_operations(exchange);
-    let (request, response) = (sums(&[request]), sums(&[interim, response]));
     match side {
-        Side::Server => (response, request),
-        Side::Client => (request, response),
+        Side::Server => (sums(&[interim, response], true), sums(&[request], false)),
+        Side::Client => (sums(&[request], true), sums(&[interim, response], false)),
     }
+}
+
+fn dropped(drop: &DroppedPackets) -> Dropped {
+    Dropped { reason: Arc::clone(&drop.reason), location: Arc::clone(&drop.location), count: drop.count }
 }
 
 fn kind_of(exchange: &Exchange, request: Option<&Head>, response: Option<&Head>) -> Kind {
@@ -252,7 +275,12 @@ fn flags_of(
     flags
 }
 
-/// What the socket operations alone can tell of the way.
+/// Times on the way down from TCP, by position in [`crate::layers::Times`].
+const OUT: [&str; 5] = ["tcp_out", "ip_out", "queue_out", "nic_out", "last_nic_out"];
+/// Times on the way up to TCP.
+const IN: [&str; 3] = ["nic_in", "ip_in", "tcp_in"];
+
+/// The exchange's way, as far as hooks show it.
 fn timeline(
     exchange: &Exchange,
     side: Side,
@@ -260,14 +288,34 @@ fn timeline(
     end_ns: u64,
     is_unfinished: bool,
 ) -> Vec<(&'static str, u64)> {
-    let mut timeline = Vec::with_capacity(4);
+    let mut timeline = Vec::with_capacity(12);
     let (first, first_end, second, second_end) = match side {
         Side::Server => ("read", "read_end", "write", "write_end"),
         Side::Client => ("write", "write_end", "read", "read_end"),
     };
     let mut push = |name: &'static str, time: u64| timeline.push((name, time.saturating_sub(start_ns)));
+    let (incoming, outgoing) = match side {
+        Side::Server => (&exchange.request, &exchange.response),
+        Side::Client => (&exchange.response, &exchange.request),
+    };
+    // What lies before the message itself was the way of another one.
+    for (half, names) in [(incoming, &IN[..]), (outgoing, &OUT[..])] {
+        let Some(half) = half else {
+            continue;
+        };
+        let earliest = if names.len() == IN.len() { start_ns } else { half.begin_ns };
+        for (name, time) in names.iter().zip(half.operations.times) {
+            if time != 0 && time >= earliest {
+                push(name, time);
+            }
+        }
+    }
     if let Some(request) = &exchange.request {
-        push(first, start_ns);
+        let begin_ns = match side {
+            Side::Server => request.begin_ns.max(start_ns),
+            Side::Client => start_ns,
+        };
+        push(first, begin_ns);
         if let Some(done) = &request.done {
             push(first_end, done.end_ns);
         }
@@ -283,7 +331,7 @@ fn timeline(
     timeline
 }
 
-fn endpoint(bytes: [u8; 16], port: u16) -> Endpoint {
+pub fn endpoint(bytes: [u8; 16], port: u16) -> Endpoint {
     Endpoint { address: address(bytes), port, identity: None }
 }
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The same hooks by kprobe and kretprobe, for kernels without trampolines. A kretprobe has no
+ * arguments: the entry leaves them on a stack of its CPU. Calls of one family nest only by
+ * interrupts, so they return in reverse order.
+ */
+#ifndef ROVER_KPROBES_H
+#define ROVER_KPROBES_H
+
+enum rv_family {
+	RV_FAMILY_IP_OUT = 0,
+	RV_FAMILY_IP_IN = 1,
+	RV_FAMILY_TCP_IN = 2,
+	RV_FAMILY_NETFILTER = 3,
+	RV_FAMILY_NEIGHBOUR = 4,
+	RV_FAMILIES = 5,
+};
+
+#define RV_CALLS_MAX 4
+
+struct rv_call {
+	u64 first;
+	u64 second;
+};
+
+struct rv_calls {
+	u32 depth;
+	u32 pad;
+	struct rv_call calls[RV_CALLS_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RV_FAMILIES);
+	__type(key, u32);
+	__type(value, struct rv_calls);
+} calls SEC(".maps");
+
+static __always_inline void rv_push(u32 family, const void *first, const void *second)
+{
+	struct rv_calls *stack = bpf_map_lookup_elem(&calls, &family);
+	u32 depth;
+
+	if (!stack)
+		return;
+	depth = stack->depth;
+	/* The same again: its return was missed. A full stack: more than one was. */
+	if (depth && stack->calls[(depth - 1) & (RV_CALLS_MAX - 1)].first == (u64)first)
+		depth--;
+	else if (depth >= RV_CALLS_MAX)
+		depth = 0;
+	stack->calls[depth & (RV_CALLS_MAX - 1)].first = (u64)first;
+	stack->calls[depth & (RV_CALLS_MAX - 1)].second = (u64)second;
+	stack->depth = depth + 1;
+}
+
+static __always_inline struct rv_call rv_pop(u32 family)
+{
+	struct rv_calls *stack = bpf_map_lookup_elem(&calls, &family);
+	struct rv_call call = {};
+
+	if (!stack || !stack->depth)
+		return call;
+	stack->depth--;
+	return stack->calls[stack->depth & (RV_CALLS_MAX - 1)];
+}
+
+SEC("kprobe/tcp_sendmsg_locked")
+int BPF_KPROBE(rv_k_send_e, struct sock *sk, struct msghdr *message)
+{
+	return rv_send_entered(sk, message);
+}
+
+SEC("kretprobe/tcp_sendmsg")
+int BPF_KRETPROBE(rv_k_send_x, int result)
+{
+	return rv_send_returned(result);
+}
+
+/* It has no message: an operation without payload. */
+SEC("kprobe/tcp_sendpage")
+int BPF_KPROBE(rv_k_page_e, struct sock *sk)
+{
+	return rv_page_entered(sk);
+}
+
+SEC("kretprobe/tcp_sendpage")
+int BPF_KRETPROBE(rv_k_page_x, int result)
+{
+	return rv_send_returned(result);
+}
+
+SEC("kprobe/tcp_recvmsg")
+int BPF_KPROBE(rv_k_recv_e, struct sock *sk, struct msghdr *message, size_t size, int flags)
+{
+	return rv_receive_entered(sk, flags);
+}
+
+SEC("kretprobe/tcp_recvmsg")
+int BPF_KRETPROBE(rv_k_recv_x, int result)
+{
+	return rv_receive_returned(result);
+}
+
+SEC("kprobe/tcp_splice_read")
+int BPF_KPROBE(rv_k_splice_e, struct socket *socket)
+{
+	return rv_receive_entered(BPF_CORE_READ(socket, sk), MSG_TRUNC);
+}
+
+SEC("kretprobe/tcp_splice_read")
+int BPF_KRETPROBE(rv_k_splice_x, int result)
+{
+	return rv_receive_returned(result);
+}
+
+SEC("kretprobe/inet_csk_accept")
+int BPF_KRETPROBE(rv_k_accept, struct sock *sk)
+{
+	return rv_accepted(sk);
+}
+
+SEC("kprobe/__ip_queue_xmit")
+int BPF_KPROBE(rv_k_ip4_e, struct sock *sk)
+{
+	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
+	return rv_ip_entered(sk, false);
+}
+
+SEC("kretprobe/__ip_queue_xmit")
+int BPF_KRETPROBE(rv_k_ip4_x)
+{
+	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
+}
+
+SEC("kprobe/ip6_xmit")
+int BPF_KPROBE(rv_k_ip6_e, struct sock *sk)
+{
+	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
+	return rv_ip_entered(sk, true);
+}
+
+SEC("kretprobe/ip6_xmit")
+int BPF_KRETPROBE(rv_k_ip6_x)
+{
+	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
+}
+
+SEC("kprobe/__ip_local_out")
+int BPF_KPROBE(rv_k_local4, struct net *net, struct sock *sk)
+{
+	return rv_ip_local_out(sk);
+}
+
+SEC("kprobe/ip_output")
+int BPF_KPROBE(rv_k_output4, struct net *net, struct sock *sk)
+{
+	return rv_ip_output(sk);
+}
+
+SEC("kprobe/ip6_output")
+int BPF_KPROBE(rv_k_output6, struct net *net, struct sock *sk)
+{
+	return rv_ip_output(sk);
+}
+
+SEC("kprobe/ip_finish_output2")
+int BPF_KPROBE(rv_k_finish4, struct net *net, struct sock *sk)
+{
+	return rv_ip_finish(sk);
+}
+
+SEC("kprobe/ip6_finish_output2")
+int BPF_KPROBE(rv_k_finish6, struct net *net, struct sock *sk)
+{
+	return rv_ip_finish(sk);
+}
+
+SEC("kprobe/neigh_resolve_output")
+int BPF_KPROBE(rv_k_neigh_e, void *neighbour, struct sk_buff *skb)
+{
+	rv_push(RV_FAMILY_NEIGHBOUR, skb, NULL);
+	return rv_resolving(skb);
+}
+
+SEC("kretprobe/neigh_resolve_output")
+int BPF_KRETPROBE(rv_k_neigh_x)
+{
+	return rv_resolved((void *)rv_pop(RV_FAMILY_NEIGHBOUR).first);
+}
+
+SEC("kprobe/ip_rcv")
+int BPF_KPROBE(rv_k_rcv4_e, struct sk_buff *skb)
+{
+	rv_push(RV_FAMILY_IP_IN, skb, NULL);
+	return rv_ip_arrived(skb);
+}
+
+SEC("kretprobe/ip_rcv")
+int BPF_KRETPROBE(rv_k_rcv4_x)
+{
+	return rv_ip_done((void *)rv_pop(RV_FAMILY_IP_IN).first);
+}
+
+SEC("kprobe/ipv6_rcv")
+int BPF_KPROBE(rv_k_rcv6_e, struct sk_buff *skb)
+{
+	rv_push(RV_FAMILY_IP_IN, skb, NULL);
+	return rv_ip_arrived(skb);
+}
+
+SEC("kretprobe/ipv6_rcv")
+int BPF_KRETPROBE(rv_k_rcv6_x)
+{
+	return rv_ip_done((void *)rv_pop(RV_FAMILY_IP_IN).first);
+}
+
+SEC("kprobe/ip_rcv_finish")
+int BPF_KPROBE(rv_k_route4, struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return rv_ip_routing(skb);
+}
+
+SEC("kprobe/ip6_rcv_finish")
+int BPF_KPROBE(rv_k_route6, struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return rv_ip_routing(skb);
+}
+
+SEC("kprobe/ip_local_deliver")
+int BPF_KPROBE(rv_k_deliver4, struct sk_buff *skb)
+{
+	return rv_ip_local(skb);
+}
+
+SEC("kprobe/ip6_input")
+int BPF_KPROBE(rv_k_deliver6, struct sk_buff *skb)
+{
+	return rv_ip_local(skb);
+}
+
+SEC("kprobe/tcp_v4_rcv")
+int BPF_KPROBE(rv_k_tcp4_e, struct sk_buff *skb)
+{
+	rv_push(RV_FAMILY_TCP_IN, skb, NULL);
+	return rv_tcp_entered(skb);
+}
+
+SEC("kretprobe/tcp_v4_rcv")
+int BPF_KRETPROBE(rv_k_tcp4_x)
+{
+	return rv_tcp_left((void *)rv_pop(RV_FAMILY_TCP_IN).first);
+}
+
+SEC("kprobe/tcp_v6_rcv")
+int BPF_KPROBE(rv_k_tcp6_e, struct sk_buff *skb)
+{
+	rv_push(RV_FAMILY_TCP_IN, skb, NULL);
+	return rv_tcp_entered(skb);
+}
+
+SEC("kretprobe/tcp_v6_rcv")
+int BPF_KRETPROBE(rv_k_tcp6_x)
+{
+	return rv_tcp_left((void *)rv_pop(RV_FAMILY_TCP_IN).first);
+}
+
+SEC("kprobe/nf_hook_slow")
+int BPF_KPROBE(rv_k_nf_e, struct sk_buff *skb, struct nf_hook_state *state)
+{
+	rv_push(RV_FAMILY_NETFILTER, skb, state);
+	return rv_netfilter_entered(skb, state);
+}
+
+SEC("kretprobe/nf_hook_slow")
+int BPF_KRETPROBE(rv_k_nf_x)
+{
+	struct rv_call call = rv_pop(RV_FAMILY_NETFILTER);
+
+	if (!call.second)
+		return 0;
+	return rv_netfilter_left((void *)call.first, (struct nf_hook_state *)call.second);
+}
+
+#endif

@@ -1,0 +1,162 @@
+//! The kernel side's growing sums as figures of single operations: what came since the operation before.
+
+use rover_reporters::layers::{Layers, Read, Write, READ_NAMES, WRITE_NAMES};
+
+use crate::events::{ReceiveLayers, SendLayers};
+use crate::hooks::Figures;
+
+/// Absolute times of an operation's first packet on its way, and of its last; 0: unknown. Received: arrival at the
+/// interface, IP, hand-over to TCP. Sent: TCP, IP, queue, device, last packet at the device.
+pub type Times = [u64; 5];
+
+/// What one operation's packets took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measured {
+    pub layers: Layers,
+    pub times: Times,
+    pub interface: u32,
+}
+
+/// The sums as of the last event of each direction.
+#[derive(Debug, Default)]
+pub struct Meter {
+    send: SendLayers,
+    receive: ReceiveLayers,
+}
+
+const fn bit(index: usize) -> u32 {
+    1 << index
+}
+
+impl Meter {
+    /// Figures of a write. `is_older`: the connection is older than rover, so TCP's own counters say nothing at first.
+    pub fn sent(
+        &mut self,
+        now: &SendLayers,
+        figures: &Figures,
+        is_v6: bool,
+        is_older: bool,
+        l4_ns: Option<u64>,
+    ) -> Measured {
+        let is_first = self.send.epoch == 0;
+        let last = std::mem::replace(&mut self.send, *now);
+        let mut known = figures.write[usize::from(is_v6)];
+        let is_other_claim = !is_first && last.epoch != now.epoch;
+        let last =
+            if is_other_claim { SendLayers { retransmits: last.retransmits, ..SendLayers::default() } } else { last };
+        if is_other_claim {
+            // What came between the two claims of the slot was not seen.
+            known &= bit(Write::Retransmits as usize) | bit(Write::L4Ns as usize);
+        }
+        if is_first && is_older {
+            known &= !bit(Write::Retransmits as usize);
+        }
+        if now.lost != last.lost {
+            known &= !bit(Write::L2ReadyNs as usize);
+        }
+        if l4_ns.is_none() {
+            known &= !bit(Write::L4Ns as usize);
+        }
+        let since = |now: u64, last: u64| now.saturating_sub(last);
+        let counted = |now: u32, last: u32| u64::from(now.wrapping_sub(last));
+        let mut values = [0; WRITE_NAMES.len()];
+        let mut set = |figure: Write, value: u64| values[figure as usize] = value;
+        set(Write::Packets, counted(now.packets, last.packets));
+        set(Write::PacketBytes, since(now.packet_bytes, last.packet_bytes));
+        set(Write::Retransmits, counted(now.retransmits, last.retransmits));
+        set(Write::L4Ns, l4_ns.unwrap_or(0));
+        set(Write::L3Ns, since(now.l3_ns, last.l3_ns));
+        set(Write::L3LocalNs, since(now.l3_local_ns, last.l3_local_ns));
+        set(Write::L3OutputNs, since(now.l3_output_ns, last.l3_output_ns));
+        set(Write::L2Ns, since(now.l2_ns, last.l2_ns));
+        set(Write::L2ReadyNs, since(now.l2_ready_ns, last.l2_ready_ns));
+        set(Write::L2SendNs, since(now.l2_send_ns, last.l2_send_ns));
+        set(Write::QueueEntries, counted(now.queue_entries, last.queue_entries));
+        set(Write::NetfilterCount, counted(now.netfilter_count, last.netfilter_count));
+        set(Write::NetfilterNs, since(now.netfilter_ns, last.netfilter_ns));
+        set(Write::ResolveCount, counted(now.resolve_count, last.resolve_count));
+        set(Write::ResolveNs, since(now.resolve_ns, last.resolve_ns));
+        Measured {
+            layers: Layers::of(known, &values),
+            times: [
+                now.first_tcp_out_ns,
+                now.first_ip_out_ns,
+                now.first_queue_out_ns,
+                now.first_nic_out_ns,
+                now.last_nic_out_ns,
+            ],
+            interface: now.ifindex,
+        }
+    }
+
+    /// Figures of a read.
+    pub fn received(&mut self, now: &ReceiveLayers, figures: &Figures, is_v6: bool) -> Measured {
+        let is_other_claim = self.receive.epoch != 0 && self.receive.epoch != now.epoch;
+        let last = std::mem::replace(&mut self.receive, *now);
+        let last = if is_other_claim { ReceiveLayers::default() } else { last };
+        let mut known = figures.read[usize::from(is_v6)];
+        if is_other_claim || now.unknown != last.unknown {
+            known = 0;
+        }
+        if now.unseen_ip != last.unseen_ip {
+            known &= !(bit(Read::L3Ns as usize) | bit(Read::L3ReceiveNs as usize));
+        }
+        let since = |now: u64, last: u64| now.saturating_sub(last);
+        let counted = |now: u32, last: u32| u64::from(now.wrapping_sub(last));
+        let mut values = [0; READ_NAMES.len()];
+        let mut set = |figure: Read, value: u64| values[figure as usize] = value;
+        set(Read::Packets, counted(now.packets, last.packets));
+        set(Read::PacketBytes, since(now.packet_bytes, last.packet_bytes));
+        set(Read::L2ToQueueNs, since(now.l2_to_queue_ns, last.l2_to_queue_ns));
+        set(Read::QueueWaitNs, since(now.queue_wait_ns, last.queue_wait_ns));
+        set(Read::L3Ns, since(now.l3_ns, last.l3_ns));
+        set(Read::L3ReceiveNs, since(now.l3_receive_ns, last.l3_receive_ns));
+        set(Read::L3LocalNs, since(now.l3_local_ns, last.l3_local_ns));
+        set(Read::L4Ns, since(now.l4_ns, last.l4_ns));
+        set(Read::NetfilterCount, counted(now.netfilter_count, last.netfilter_count));
+        set(Read::NetfilterNs, since(now.netfilter_ns, last.netfilter_ns));
+        Measured {
+            layers: Layers::of(known, &values),
+            times: [now.first_arrived_ns, now.first_ip_ns, now.first_handed_ns, 0, 0],
+            interface: now.ifindex,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Figures = Figures { write: [0x7fff; 2], read: [0x3ff; 2] };
+
+    #[test]
+    fn an_operation_has_what_came_since_the_one_before() {
+        let mut meter = Meter::default();
+        let first = SendLayers { epoch: 1, packets: 2, l3_ns: 50, retransmits: 1, ..SendLayers::default() };
+        let second = SendLayers { packets: 5, l3_ns: 90, retransmits: 1, ..first };
+        assert_eq!(meter.sent(&first, &ALL, false, false, Some(9)).layers.write(Write::Packets), Some(2));
+        let layers = meter.sent(&second, &ALL, false, false, Some(9)).layers;
+        assert_eq!((layers.write(Write::Packets), layers.write(Write::L3Ns)), (Some(3), Some(40)));
+        assert_eq!((layers.write(Write::Retransmits), layers.write(Write::L4Ns)), (Some(0), Some(9)));
+    }
+
+    #[test]
+    fn what_passed_while_another_had_the_slot_is_unknown() {
+        let mut meter = Meter::default();
+        let first = SendLayers { epoch: 1, packets: 2, ..SendLayers::default() };
+        let again = SendLayers { epoch: 3, packets: 1, ..SendLayers::default() };
+        let next = SendLayers { packets: 2, ..again };
+        meter.sent(&first, &ALL, false, false, None);
+        assert_eq!(meter.sent(&again, &ALL, false, false, None).layers.write(Write::Packets), None);
+        assert_eq!(meter.sent(&next, &ALL, false, false, None).layers.write(Write::Packets), Some(1));
+    }
+
+    #[test]
+    fn a_read_with_a_packet_that_was_not_seen_has_no_figures() {
+        let mut meter = Meter::default();
+        let first = ReceiveLayers { epoch: 1, packets: 1, unknown: 1, ..ReceiveLayers::default() };
+        let next = ReceiveLayers { packets: 2, ..first };
+        assert!(meter.received(&first, &ALL, false).layers.is_empty());
+        assert_eq!(meter.received(&next, &ALL, false).layers.read(Read::Packets), Some(1));
+    }
+}
