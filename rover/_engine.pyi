@@ -73,8 +73,9 @@ class Engine:
 def replay(path: str, fd: int, format: str, options: str, engine_options: str = "{}") -> str:
     """The same engine over a recording. Returns the ledger. OSError or ValueError if the file cannot be used."""
 
-def probe(attach: str) -> str:
-    """What this kernel allows: JSON `{"hooks": [...], "kernel": {...}, "privileges": [...]}`."""
+def probe(options: str) -> str:
+    """What this kernel allows with the options of an engine, as a JSON object:
+    `{"hooks", "kernel", "privileges", "figures", "programs", "load_ms", "error"}`. ValueError for bad options."""
 
 class Ingest:
     """The backend's gRPC server."""

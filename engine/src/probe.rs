@@ -1,8 +1,11 @@
 //! What this machine allows, for `rover doctor`: nothing is left behind.
 
+use std::collections::BTreeMap;
+
+use rover_reporters::layers::{READ_NAMES, WRITE_NAMES};
 use serde::Serialize;
 
-use crate::capture::{Capture, CaptureError};
+use crate::capture::Capture;
 use crate::hooks::HookStatus;
 use crate::options::Options;
 
@@ -30,8 +33,21 @@ pub struct Finding {
     pub kernel: Kernel,
     pub privileges: Vec<Privilege>,
     pub hooks: Vec<HookStatus>,
+    /// Which figures of the layers records then have: `write` and `read`, each for IPv4 and IPv6.
+    pub figures: BTreeMap<&'static str, [Vec<&'static str>; 2]>,
+    /// What was loaded.
+    pub programs: Vec<LoadedProgram>,
+    pub load_ms: u64,
     /// Why capture cannot start at all.
     pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadedProgram {
+    pub program: String,
+    pub hook: &'static str,
+    /// Those that the verifier went through.
+    pub instructions: u64,
 }
 
 /// Linux capability numbers (uapi/linux/capability.h).
@@ -90,11 +106,34 @@ pub fn kernel() -> Kernel {
 /// Loads, attaches, and lets go again.
 pub fn probe(options: &Options) -> Finding {
     let options = Options { ring_bytes: 64 * 1024, ..options.clone() };
-    let (hooks, error) = match Capture::start(&options) {
-        Ok(capture) => (capture.hooks().to_vec(), None),
-        Err(error @ (CaptureError::Unsupported { .. } | CaptureError::Rejected(_))) => {
-            (Vec::new(), Some(error.to_string()))
-        }
+    let mut finding = Finding {
+        kernel: kernel(),
+        privileges: privileges(),
+        hooks: Vec::new(),
+        figures: BTreeMap::new(),
+        programs: Vec::new(),
+        load_ms: 0,
+        error: None,
     };
-    Finding { kernel: kernel(), privileges: privileges(), hooks, error }
+    let begin = std::time::Instant::now();
+    match Capture::start(&options) {
+        Ok(capture) => {
+            finding.load_ms = begin.elapsed().as_millis() as u64;
+            finding.hooks = capture.hooks().to_vec();
+            let figures = capture.figures();
+            finding.figures.insert("write", figures.write.map(|known| named(known, &WRITE_NAMES)));
+            finding.figures.insert("read", figures.read.map(|known| named(known, &READ_NAMES)));
+            finding.programs = capture
+                .costs()
+                .into_iter()
+                .map(|cost| LoadedProgram { program: cost.program, hook: cost.hook, instructions: cost.instructions })
+                .collect();
+        }
+        Err(error) => finding.error = Some(error.to_string()),
+    }
+    finding
+}
+
+fn named(known: u32, names: &[&'static str]) -> Vec<&'static str> {
+    names.iter().enumerate().filter(|(index, _)| known & (1 << index) != 0).map(|(_, name)| *name).collect()
 }

@@ -21,15 +21,22 @@ Exit code 0: rover can capture here; 3: it cannot."""
 
 @click.command(epilog=_EXAMPLES)
 @config_option
+@click.option(
+    "--attach",
+    type=click.Choice(["auto", "fentry", "kprobe", "tracepoint"]),
+    help="Try this way of hooking into the kernel.  [default: auto]",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
-def command(ctx: click.Context, file: Path | None, is_json: bool) -> None:
+def command(ctx: click.Context, file: Path | None, attach: str | None, is_json: bool) -> None:
     """Tell which hooks attach here, in which mode, what each feeds, and what is missing."""
     loaded, environment = load_config(file)
 
     from rover.doctor import examine, is_able, render
 
-    finding = examine(loaded.config.kernel.attach)
+    if attach:
+        loaded = loaded.override({"kernel.attach": (attach, "--attach")})
+    finding = examine(loaded.config)
     if is_json:
         click.echo(json.dumps(finding, indent=2, ensure_ascii=False))
     else:

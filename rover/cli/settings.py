@@ -29,6 +29,16 @@ _PROCESS_OPTIONS = (
     click.option("--exclude-exe", multiple=True, metavar="GLOB", help="Do not watch this executable."),
     click.option("--port", type=int, multiple=True, metavar="N", help="Only connections with this port at either end."),
     click.option("--side", type=click.Choice(["server", "client"]), help="Only records of this side."),
+    click.option(
+        "--attach",
+        type=click.Choice(["auto", "fentry", "kprobe", "tracepoint"]),
+        help="Force a way of hooking into the kernel.  [default: auto]",
+    ),
+    click.option(
+        "--capture-layers",
+        type=click.Choice(["none", "l4", "all"]),
+        help="What is measured below the socket.  [default: all]",
+    ),
     click.option("--query", type=click.Choice(["keep", "mask", "drop"]), help="What becomes of query strings."),
 )
 
@@ -53,6 +63,10 @@ def capture_flags(loaded: Loaded, given: Mapping[str, Any]) -> dict[str, tuple[A
         flags["watch.ports"] = (list(given["port"]), "--port")
     if given["side"]:
         flags["watch.side"] = (given["side"], "--side")
+    if given["attach"]:
+        flags["kernel.attach"] = (given["attach"], "--attach")
+    if given["capture_layers"]:
+        flags["capture.layers"] = (given["capture_layers"], "--capture-layers")
     if given["query"]:
         flags["capture.query"] = (given["query"], "--query")
     return flags

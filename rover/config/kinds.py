@@ -133,6 +133,7 @@ ADDRESS = Kind("address", _address)
 ADDRESSES = Kind("list of addresses", _list_of(_address), is_list=True)
 PORTS = Kind("list of ports", _list_of(_port), is_list=True, is_yaml_text=True)
 HEADERS = Kind("list of header names", _list_of(_header), is_list=True)
+NAMES = Kind("list of names", _list_of(_text), is_list=True)
 RULES = Kind("list of rules", _list_of(_rule), is_list=True, is_yaml_text=True)
 
 

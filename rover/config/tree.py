@@ -78,6 +78,12 @@ class Capture:
         "An exchange that takes longer is reported as `unfinished`, and once more under the same id when it ends.",
         unit="seconds",
     )
+    layers: str = _key(
+        "all",
+        kinds.choice("none", "l4", "all"),
+        "What is measured below the socket: nothing, TCP's own figures, or the way of every packet through TCP, IP, "
+        "netfilter, queue and device. What each level costs is in docs/layers.md.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,13 @@ class Kernel:
     attach: str = _key(
         "auto",
         kinds.choice("auto", "fentry", "kprobe", "tracepoint"),
-        "The attach mode; `auto` tries them in this order for each hook. `rover doctor` shows the outcome.",
+        "How hooks are attached; `auto` takes for each the cheapest way that this kernel allows: tracepoint, fentry, "
+        "kprobe. Another word forces that way wherever a hook can be had by it. `rover doctor` shows the outcome.",
+    )
+    avoid: tuple[str, ...] = _key(
+        (),
+        kinds.NAMES,
+        "Functions and tracepoints of the kernel that are left alone. Each costs the figures that `rover doctor` names.",
     )
     ring_bytes: int = _key(
         16 * _MIB,

@@ -37,9 +37,9 @@ class Capture:
         self.engine.start()
         self._confirmer.start()
         hooks = self.hooks()
-        missing = [f"{hook['hook']} ({hook['reason']})" for hook in hooks if not hook["attached"]]
+        missing = sum(not hook["attached"] for hook in hooks)
         if missing:
-            log.info("some hooks do not attach, `rover doctor` tells what they feed: %s", ", ".join(missing))
+            log.info("hooks=%d cannot be had on this kernel; `rover doctor` tells why and what they feed", missing)
         attached = [hook for hook in hooks if hook["attached"]]
         modes = ",".join(sorted({hook["mode"] for hook in attached}))
         seconds = time.monotonic() - self._begin

@@ -19,11 +19,13 @@ def engine_options(config: Config) -> str:
                 "query": capture.query,
                 "headers": list(capture.headers),
                 "unfinished_seconds": capture.unfinished_seconds,
+                "layers": capture.layers,
             },
             "filters": {"ports": list(watch.ports), "side": watch.side},
             "ring_bytes": config.kernel.ring_bytes,
             "own_ports": own_ports(config),
             "attach": config.kernel.attach,
+            "avoid": list(config.kernel.avoid),
             "held_records": watch.held_records,
             "connections": config.kernel.connections,
         }

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rover._engine import probe
+from rover.config import Config
+from rover.daemon.options import engine_options
 
 Finding = dict[str, Any]
-"""`{"kernel", "privileges", "hooks", "error"}` as `probe` gives it."""
+"""`{"kernel", "privileges", "hooks", "figures", "programs", "load_ms", "error"}` as `probe` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,9 @@ class Remark:
     """What to do, if it is not good."""
 
 
-def examine(attach: str) -> Finding:
-    """Load and attach everything in this mode, let go again, and tell."""
-    finding: Finding = json.loads(probe(attach))
+def examine(config: Config) -> Finding:
+    """Load and attach everything as configured, let go again, and tell."""
+    finding: Finding = json.loads(probe(engine_options(config)))
     return finding
 
 
@@ -72,4 +74,4 @@ def remarks(finding: Finding) -> Iterator[Remark]:
 
 def _hook_advice(hook: dict[str, Any]) -> str:
     reason = hook.get("reason") or "not told why"
-    return f"{reason}: use a newer kernel; without it this shows as gaps"
+    return f"{reason}; without it what it feeds is unknown in records, nothing else"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from rover.doctor.finding import Finding, is_able, remarks
+from rover.doctor.finding import Finding, Remark, is_able, remarks
 
 _GREEN, _RED, _BOLD, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_NAMED = 3
+"""How many of those with one advice are named."""
 
 
 def render(finding: Finding, *, has_color: bool) -> Iterator[str]:
@@ -28,10 +30,19 @@ def render(finding: Finding, *, has_color: bool) -> Iterator[str]:
             mark = paint(_GREEN, "✓") if remark.is_good else paint(_RED, "✗")
             mode = f"  {remark.mode:<{mode_width}}" if mode_width else ""
             yield f"  {mark} {remark.name:<{name_width}}{mode}  {remark.meaning}"
-            if not remark.is_good:
-                yield f"    {paint(_DIM, '→ ' + remark.advice)}"
+        for advice, names in _advice(found):
+            yield f"    {paint(_DIM, f'→ {names}: {advice}')}"
     yield ""
     yield paint(_BOLD, _verdict(finding))
+
+
+def _advice(found: list[Remark]) -> Iterator[tuple[str, str]]:
+    """Each advice once, with whom it is for: on one kernel many hooks mostly fail for one reason."""
+    bad = [remark for remark in found if not remark.is_good]
+    for advice in dict.fromkeys(remark.advice for remark in bad):
+        names = [remark.name for remark in bad if remark.advice == advice]
+        shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        yield advice, shown
 
 
 def _verdict(finding: Finding) -> str:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from rover.cli.main import main
+from rover.config import Config
 from rover.doctor import finding as finding_module
 from rover.doctor import is_able, remarks, render
 
@@ -37,8 +38,8 @@ def found(monkeypatch):
     def finds(**changes):
         asked = []
 
-        def probe(attach: str) -> str:
-            asked.append(attach)
+        def probe(options: str) -> str:
+            asked.append(json.loads(options)["attach"])
             return json.dumps(a_finding(**changes))
 
         monkeypatch.setattr(finding_module, "probe", probe)
@@ -61,7 +62,7 @@ def test_everything_that_works_has_a_mark_and_the_verdict_says_so():
 
 def test_a_hook_that_is_missing_says_why_and_what_to_do():
     text = text_of(a_finding(hooks=[MISSING_HOOK]))
-    assert "  ✗ skb:b  payload\n    → no such tracepoint: use a newer kernel; without it this shows as gaps" in text
+    assert "  ✗ skb:b  payload\n    → skb:b: no such tracepoint; without it what it feeds is unknown in records" in text
     assert text.endswith("Capture works, with 1 exception marked ✗ above.")
 
 
@@ -122,7 +123,7 @@ def test_the_attach_mode_of_the_configuration_is_tried(found, tmp_path):
 
 @pytest.mark.root
 def test_this_machine_is_examined():
-    finding = finding_module.examine("auto")
+    finding = finding_module.examine(Config())
     assert is_able(finding)
     assert finding["kernel"]["btf"] is True
     assert any(hook["attached"] for hook in finding["hooks"])

@@ -196,9 +196,9 @@ mod engine_module {
 
     /// What this machine allows.
     #[pyfunction]
-    fn probe(py: Python<'_>, attach: &str) -> String {
-        let options = Options { attach: attach.into(), ..Options::default() };
+    fn probe(py: Python<'_>, options: &str) -> PyResult<String> {
+        let options = Options::from_json(options).map_err(PyValueError::new_err)?;
         let finding = py.detach(|| finding::probe(&options));
-        serde_json::to_string(&finding).unwrap_or_default()
+        Ok(serde_json::to_string(&finding).unwrap_or_default())
     }
 }
