@@ -97,7 +97,7 @@ fn layers_adds_a_bar_under_each_line_and_the_legend_once() {
     encoder.encode(&samples::unknown(), &mut out);
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let [legend, rest, first, bar, second, unknown] = lines[..] else { panic!("{text}") };
+    let [legend, rest, first, bar, second, unknown]: [&str; 6] = lines.clone().try_into().unwrap();
     assert!(legend.starts_with("  █ application") && rest.ends_with("· wait"), "{text}");
     assert!(first.contains(" 200 GET ") && second.contains(" – –"), "{text}");
     assert_eq!(bar, format!("  {}", "█".repeat(73)));
