@@ -29,15 +29,16 @@ def put_pair(site: Site, pair: str = "one node", runs: tuple[int, int] = (NODE, 
     for side, run in zip(("client", "server"), runs, strict=True):
         half = case[side]
         wall_ns = now_ns + int(half["id"][:16], 16) - int(case["client"]["id"][:16], 16)
-        client, server = {"address": "10.0.0.1", "port": 40000}, {"address": "10.0.0.2", "port": 8080}
+        client = {"address": "10.0.0.1", "port": 40000, "identity": {"service": "frontend"}}
+        server = {"address": "10.0.0.2", "port": 8080, "identity": {"service": "cart"}}
         local, remote = (client, server) if side == "client" else (server, client)
         made = rows.record(wall_ns, duration_ns=half["duration_ns"], timeline=half["timeline"], side=side)
         made |= {
             "id": f"{wall_ns:016x}{run:08x}{half['id'][24:]}",
             "start_ns": half["start_ns"],
             "end_ns": half["start_ns"] + half["duration_ns"],
-            "local": local | {"identity": {"service": "cart" if side == "server" else "frontend"}},
-            "remote": remote | {"identity": None},
+            "local": local,
+            "remote": remote,
             "kernel": KERNELS["every figure"],
             **fields,
         }
