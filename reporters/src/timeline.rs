@@ -82,7 +82,6 @@ fn layer_between(side: Side, start: &str, end: &str) -> Layer {
         (false, false) => match (start, end) {
             (_, "write_end") | ("last_nic_out", _) | ("write", "tcp_out") => Layer::Socket,
             ("write_end", _) => Layer::Wait,
-            ("nic_out", "last_nic_out") => Layer::Device,
             ("write" | "tcp_out", _) => Layer::Tcp,
             ("ip_out", _) => Layer::Ip,
             ("queue_out", _) => Layer::Queue,

@@ -120,10 +120,10 @@ def _outward(start: str, end: str, message: str) -> tuple[str, str]:
         case ("write_end", _):
             return "wait", "in queues until the packets left"
         case ("nic_out", "last_nic_out"):
-            return "device", "until the last packet left"
+            return "socket", "writing on until the last packet left"
         case ("write", "tcp_out"):
             return "socket", "into the kernel"
-        case ("tcp_out", "ip_out"):
+        case ("write" | "tcp_out", "ip_out"):
             return "tcp", "through TCP"
         case ("write" | "tcp_out", _):
             return "tcp", "through TCP and IP"

@@ -48,9 +48,9 @@ function inward(start: string, end: string, message: string): Span {
 function outward(start: string, end: string, message: string): Span {
   if (end === "write_end" || start === "last_nic_out") return ["socket", `writing the ${message}`];
   if (start === "write_end") return ["wait", "in queues until the packets left"];
-  if (start === "nic_out" && end === "last_nic_out") return ["device", "until the last packet left"];
+  if (start === "nic_out" && end === "last_nic_out") return ["socket", "writing on until the last packet left"];
   if (start === "write" && end === "tcp_out") return ["socket", "into the kernel"];
-  if (start === "tcp_out" && end === "ip_out") return ["tcp", "through TCP"];
+  if ((start === "write" || start === "tcp_out") && end === "ip_out") return ["tcp", "through TCP"];
   if (start === "write" || start === "tcp_out") return ["tcp", "through TCP and IP"];
   if (start === "ip_out") return ["ip", "through IP"];
   if (start === "queue_out") return ["queue", "in the device's queue"];
