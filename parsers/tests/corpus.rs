@@ -1,7 +1,7 @@
 //! Replays the regression corpus: what the fuzz targets check must hold for every file in `tests/corpus/`.
 //!
 //! A crash that fuzzing finds goes there, in the folder of its target, under a name that tells what it is.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 
@@ -35,4 +35,14 @@ fn responses_are_replayed() {
 #[test]
 fn pairs_are_replayed() {
     replay("http1_pair", exercise::pair);
+}
+
+#[test]
+fn http2_frames_are_replayed() {
+    replay("http2_frames", exercise::http2::frames);
+}
+
+#[test]
+fn http2_blocks_are_replayed() {
+    replay("http2_hpack", exercise::http2::blocks);
 }

@@ -146,3 +146,62 @@ fn idle_parser_holds_no_buffer() {
     assert!(held <= 1024, "{held} bytes");
     assert!(size_of::<Parser>() <= 448, "{} bytes", size_of::<Parser>());
 }
+
+mod http2 {
+    use rover_parsers::http2::{Connection, Event, Role};
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u32).to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    /// Feeds what `part` makes of 0, 1, … to a connection seen from its beginning and to a joined one.
+    fn assert_bounded(most: isize, count: u32, part: impl Fn(u32) -> Vec<u8>) {
+        for is_joined in [false, true] {
+            let limits = Arc::new(Limits { head_bytes: HEAD_BYTES, keep_headers: KeepHeaders::new(["x-kept"]) });
+            let mut events: Vec<Event> = Vec::new();
+            let before = HELD.get();
+            let mut connection = if is_joined { Connection::joining(limits) } else { Connection::new(limits) };
+            let begin = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(4, 0, 0, b"")].concat();
+            connection.feed(Role::Request, &begin, 0, &mut events);
+            for n in 0..count {
+                connection.feed(Role::Request, &part(n), 0, &mut events);
+                events = Vec::new();
+            }
+            let held = HELD.get() - before;
+            assert!(held < most, "{held} bytes");
+        }
+    }
+
+    #[test]
+    fn block_without_end_is_bounded() {
+        let part = [vec![0, 6], b"x-kept".to_vec(), vec![100], vec![b'x'; 100]].concat().repeat(20);
+        assert_bounded(4 * HEAD_BYTES as isize, 5000, |n| frame(if n == 0 { 1 } else { 9 }, 0, 1, &part));
+    }
+
+    #[test]
+    fn table_of_a_wanted_header_is_bounded() {
+        let field = |n: u32| [&b"\x82\x40\x06x-kept\x64"[..], format!("{n:0100}").as_bytes()].concat();
+        assert_bounded(6 * HEAD_BYTES as isize, 10_000, |n| {
+            let block = [if n == 0 { &b"\x3f\xe1\xff\xff\x03"[..] } else { b"" }, &field(n)].concat();
+            let stream = 2 * n + 1;
+            [frame(1, 5, stream, &block), frame(3, 0, stream, &[0; 4])].concat()
+        });
+    }
+
+    #[test]
+    fn streams_without_end_are_bounded() {
+        assert_bounded(1024 * 1024, 20_000, |n| frame(1, 4, 2 * n + 1, b"\x82\x84\x86"));
+    }
+
+    /// There are many connections, and most wait.
+    #[test]
+    fn idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 1024, "{} bytes", size_of::<Connection>());
+        assert_bounded(16 * 1024, 100, |n| {
+            [frame(1, 5, 2 * n + 1, b"\x82\x84\x86"), frame(3, 0, 2 * n + 1, &[0; 4])].concat()
+        });
+    }
+}

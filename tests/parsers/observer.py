@@ -1,4 +1,4 @@
-"""The HTTP/1 observer of `parsers/`, driven through its example program."""
+"""The observers of `parsers/`, driven through their example programs."""
 
 import json
 import subprocess
@@ -42,20 +42,22 @@ class Message:
 
 
 class Observer:
-    """A running `observe`; each call of `observe` is a connection of its own."""
+    """A running example program; each call of `observe` is a connection of its own."""
 
-    def __init__(self) -> None:
-        build = ["cargo", "build", "--quiet", "--package", "rover-parsers", "--example", "observe"]
+    def __init__(self, program: str = "observe") -> None:
+        build = ["cargo", "build", "--quiet", "--package", "rover-parsers", "--example", program]
         target = subprocess.run(
             ["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=ROOT, check=True, capture_output=True
         )
         subprocess.run(build, cwd=ROOT, check=True)
-        program = Path(json.loads(target.stdout)["target_directory"]) / "debug" / "examples" / "observe"
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        path = Path(json.loads(target.stdout)["target_directory"]) / "debug" / "examples" / program
+        self._process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def observe(self, operations: Iterable[Seen | Missed]) -> list[dict[str, Any]]:
-        """What is told about a connection of these operations, its end included."""
-        blocks = []
+    def observe(self, operations: Iterable[Seen | Missed], *, joining: bool = False) -> list[dict[str, Any]]:
+        """What is told about a connection of these operations, its end included.
+
+        `joining`: its beginning is missing (HTTP/2 only)."""
+        blocks = [b"joining\n"] if joining else []
         for operation in operations:
             match operation:
                 case Seen(direction, data):

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use rover_parsers::http1::{Complete, Head, KeepHeaders, Limits, Output, Parser, RequestContext, Role};
 
+#[path = "exercise_http2.rs"]
+pub mod http2;
+
 const HEAD_BYTES: usize = 1024;
 
 /// One direction, fed whole and in pieces.

@@ -3,9 +3,8 @@
 use super::connection::Connection;
 use super::fields::{BlockFields, Reading};
 use super::frame::{FrameHead, HEADERS, PUSH_PROMISE};
-use super::grpc::Messages;
 use super::hpack::End;
-use super::message::{Complete, Event, StreamRef};
+use super::message::{Complete, Event, Head, StreamRef};
 use super::side::{Block, Trust};
 use super::streams::Phase;
 use super::Role;
@@ -50,7 +49,9 @@ impl Connection {
             return;
         };
         let mut fragments = std::mem::take(&mut block.fragments);
-        if side.frame.is_of_block() && side.left > 0 && !block.is_cut {
+        // Of the frame under way; between frames nothing is left.
+        block.bytes -= u64::from(side.left);
+        if side.left > 0 && !block.is_cut {
             if side.frame.kind == PUSH_PROMISE {
                 block.promised = promised(side.frame, &payload);
             }
@@ -66,6 +67,7 @@ impl Connection {
         let side = &mut self.sides[role as usize];
         let end = side.decoder.decode(bytes, keep, &mut Reading { keep, fields: &mut fields });
         let is_cut = block.is_cut || end != End::Whole;
+        block.is_cut = is_cut;
         if is_cut {
             side.decoder.forget();
             self.counters.lost_blocks += 1;
@@ -108,8 +110,25 @@ impl Connection {
         events: &mut Vec<Event>,
     ) {
         let is_last = block.first.ends_stream();
-        let Some(half) = self.streams.get(stream).map(|found| found.half(role)) else {
+        let was_lost = self.side(role).was_lost;
+        let Some(found) = self.streams.get(stream) else {
             return;
+        };
+        let is_orphan = found.half(Role::Request).phase == Phase::Waiting;
+        let half = found.half(role);
+        if half.pending.is_some() {
+            self.pending_heads -= 1;
+            self.resolve_pending(stream, role, block, fields, events);
+            if is_last {
+                self.end_message(stream, role, true, events);
+            }
+            return;
+        }
+        let is_sure = match role {
+            _ if fields.has_pseudo => true,
+            // Scheme and method of a request are never both unknown: an encoder has them from the static table.
+            Role::Request => is_cut && !was_lost,
+            Role::Response => (fields.is_partial || is_cut) && !(is_last && (half.gap || (is_orphan && was_lost))),
         };
         match half.phase {
             Phase::Ended => return,
@@ -119,30 +138,91 @@ impl Connection {
                 }
                 return;
             }
-            Phase::Waiting if is_head(&fields, is_cut, half.gap && is_last) => {
-                half.phase = Phase::Open;
-                half.head_bytes = block.bytes;
-                half.grpc_status = fields.grpc_status;
-                half.truncated = is_cut;
-                half.hpack_partial = fields.is_partial;
+            Phase::Waiting if is_sure => {
+                let is_unclear = role == Role::Response && fields.status.is_none() && !is_last;
                 let mut head = fields.into_head(role);
-                half.messages = head.grpc.map(Messages::new);
                 head.start_ns = block.start_ns;
-                head.head_bytes = block.bytes;
+                // Not more than was counted: of a stream that was reset and opened anew in between.
+                head.head_bytes = block.bytes.min(half.bytes);
                 head.is_last = is_last;
                 head.truncated = is_cut;
+                if is_unclear {
+                    half.pending = Some(head);
+                    self.pending_heads += 1;
+                    return;
+                }
+                half.begin(&head);
                 events.push(Event::Head { stream, role, head });
             }
             Phase::Waiting => {}
-            Phase::Open => {
-                half.trailers.extend(fields.kept);
-                half.grpc_status = fields.grpc_status.or(half.grpc_status);
-                half.truncated |= is_cut;
-                half.hpack_partial |= fields.is_partial;
-            }
+            Phase::Open => half.add_trailers(fields, is_cut),
         }
         if is_last {
             self.end_message(stream, role, true, events);
+        }
+    }
+
+    /// Another block behind one of which the status is not known: that was an interim response, or the head.
+    fn resolve_pending(
+        &mut self,
+        stream: StreamRef,
+        role: Role,
+        block: &Block,
+        fields: BlockFields,
+        events: &mut Vec<Event>,
+    ) {
+        let is_last = block.first.ends_stream();
+        let Some(half) = self.streams.get(stream).map(|found| found.half(role)) else {
+            return;
+        };
+        let Some(before) = half.pending.take() else {
+            return;
+        };
+        if fields.is_interim() && !is_last {
+            if let Some(status) = fields.status {
+                events.push(Event::Interim { stream, status });
+            }
+            return;
+        }
+        if !fields.has_pseudo && !is_last {
+            // Trailers end the message, so neither was the head for certain.
+            let mut head = fields.into_head(role);
+            (head.start_ns, head.head_bytes) = (block.start_ns, block.bytes.min(half.bytes));
+            head.truncated = block.is_cut;
+            half.pending = Some(head);
+            self.pending_heads += 1;
+            return;
+        }
+        let (start_ns, head_bytes) = (block.start_ns, block.bytes.min(half.bytes));
+        let (is_head, is_partial) = (fields.has_pseudo, fields.is_partial);
+        let mut head = match (is_head, is_partial) {
+            // It was an interim response: this is the head.
+            (true, _) => fields.into_head(role),
+            // It was the head: these are trailers.
+            (false, false) => {
+                half.begin(&before);
+                half.add_trailers(fields, block.is_cut);
+                events.push(Event::Head { stream, role, head: before });
+                return;
+            }
+            // Either may be: there is a head, of which nothing is known.
+            (false, true) => Box::new(Head { hpack_partial: true, ..Head::default() }),
+        };
+        (head.start_ns, head.head_bytes, head.is_last) = (start_ns, head_bytes, is_last);
+        head.truncated = block.is_cut;
+        half.begin(&head);
+        events.push(Event::Head { stream, role, head });
+    }
+
+    /// Content follows: the block of which the status is not known was the head.
+    pub(super) fn tell_pending(&mut self, stream: StreamRef, role: Role, events: &mut Vec<Event>) {
+        let Some(half) = self.streams.get(stream).map(|found| found.half(role)) else {
+            return;
+        };
+        if let Some(head) = half.pending.take() {
+            self.pending_heads -= 1;
+            half.begin(&head);
+            events.push(Event::Head { stream, role, head });
         }
     }
 
@@ -172,12 +252,6 @@ impl Connection {
         events.push(Event::Head { stream, role: Role::Request, head });
         events.push(Event::Complete { stream, role: Role::Request, message });
     }
-}
-
-/// Whether the first block seen of a message is its head. Trailers have no pseudo-header fields (RFC 9113 §8.1), but
-/// those of a head may be what is not known of it.
-fn is_head(fields: &BlockFields, is_cut: bool, is_likely_trailer: bool) -> bool {
-    fields.has_pseudo || ((fields.is_partial || is_cut) && !is_likely_trailer)
 }
 
 /// What a frame has of the block, given the beginning of its payload or all of it. `None` if padding leaves nothing.

@@ -31,6 +31,8 @@ pub struct Connection {
     pub(super) highest: u32,
     /// Ids, the oldest first.
     pub(super) reset: Vec<u32>,
+    /// Blocks of which it is not yet known what they are: rare, so that nobody looks for them in vain.
+    pub(super) pending_heads: u32,
     /// A frame was seen: this is HTTP/2.
     is_confirmed: bool,
     carried: (Role, Option<StreamRef>, u64),
@@ -66,6 +68,7 @@ impl Connection {
             counters: Counters::default(),
             highest: 0,
             reset: Vec::new(),
+            pending_heads: 0,
             is_confirmed: false,
             carried: (Role::Request, None, 0),
         }
@@ -185,7 +188,7 @@ impl Connection {
         let side = self.side(role);
         side.decoder.forget();
         (side.state, side.trust, side.is_first_frame, side.looks) = (State::Search, Trust::Certain, false, 0);
-        side.carry = Vec::new();
+        (side.carry, side.left, side.was_lost) = (Vec::new(), 0, true);
         for stream in self.streams.iter_mut() {
             stream.half(role).note_gap();
         }

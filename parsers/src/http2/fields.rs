@@ -95,6 +95,7 @@ impl BlockFields {
             status: self.status.filter(|_| !is_request),
             grpc: self.content_type.as_deref().and_then(Grpc::maybe),
             content_type: self.content_type,
+            grpc_status: self.grpc_status,
             headers: self.kept,
             trace: self.trace.and_then(|candidates| candidates.best()),
             hpack_partial: self.is_partial,

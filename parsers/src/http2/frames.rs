@@ -37,24 +37,27 @@ impl Connection {
     #[inline]
     pub(super) fn begin_frame(&mut self, role: Role, head: FrameHead, time_ns: u64, events: &mut Vec<Event>) {
         self.counters.frames += 1;
+        if let Some(block) = &self.side(role).block {
+            // RFC 9113 §4.3: nothing may come between the frames of a block.
+            if head.kind != CONTINUATION || head.stream != block.first.stream {
+                self.cut_block(role, events);
+            }
+        }
         let side = self.side(role);
         side.is_first_frame = false;
         side.frame = head;
         side.left = head.length;
         side.is_cut = false;
         side.padding = if head.is_padded() { Padding::Awaited } else { Padding::Known(0) };
-        if let Some(block) = &side.block {
-            // RFC 9113 §4.3: nothing may come between the frames of a block.
-            if head.kind != CONTINUATION || head.stream != block.first.stream {
-                self.cut_block(role, events);
-            }
-        }
         let stream = match head.kind {
             _ if head.stream == 0 => None,
             HEADERS => self.stream_of_headers(role, head.stream, events),
             CONTINUATION => self.side(role).block.as_ref().and_then(|block| block.stream),
             _ => self.streams.find(head.stream),
         };
+        if let Some(stream) = stream.filter(|_| self.pending_heads > 0 && head.kind == DATA) {
+            self.tell_pending(stream, role, events);
+        }
         let side = self.side(role);
         side.stream = stream;
         let start_ns = side.frame_ns;
@@ -280,6 +283,7 @@ impl Connection {
             }
         }
         let [request, response] = found.halves();
+        self.pending_heads -= u32::from(response.pending.is_some());
         let total_bytes = [request.total_bytes, response.total_bytes];
         self.streams.remove(stream);
         events.push(Event::Closed { stream, closed: Closed { reset, total_bytes, dropped } });

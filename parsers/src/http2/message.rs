@@ -70,6 +70,8 @@ pub struct Head {
     pub headers: Vec<(Text, Text)>,
     pub trace: Option<Trace>,
     pub grpc: Option<Grpc>,
+    /// `grpc-status` of a trailers-only response.
+    pub grpc_status: Option<u32>,
     /// HEADERS and CONTINUATION frames with their heads; PUSH_PROMISE for a promised request.
     pub head_bytes: u64,
     /// The message ends here.

@@ -77,6 +77,8 @@ pub(super) struct Side {
     pub decoder: Decoder,
     /// No frame was seen yet on a connection seen from its beginning.
     pub is_first_frame: bool,
+    /// Frames were missed, or were before our time.
+    pub was_lost: bool,
     /// Longest payload to be believed while out of step.
     pub frame_bytes: u32,
     /// Slices looked at in vain.
@@ -100,6 +102,7 @@ impl Side {
             block: None,
             decoder: Decoder::new(),
             is_first_frame: true,
+            was_lost: false,
             frame_bytes: FRAME_BYTES,
             looks: 0,
         }
@@ -108,7 +111,7 @@ impl Side {
     pub(super) fn joining() -> Side {
         let mut side = Side::new(State::Search);
         side.decoder.forget();
-        (side.is_first_frame, side.frame_bytes) = (false, JOINED_FRAME_BYTES);
+        (side.is_first_frame, side.was_lost, side.frame_bytes) = (false, true, JOINED_FRAME_BYTES);
         side
     }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::fields::BlockFields;
 use super::grpc::Messages;
-use super::message::{Complete, StreamRef, Text};
+use super::message::{Complete, Head, StreamRef, Text};
 use super::Role;
 
 /// Most streams of a connection at a time. Servers allow 100 to 250; many more are remains whose end was missed. Beyond it
@@ -28,6 +29,8 @@ pub(super) enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct Half {
     pub phase: Phase,
+    /// A response block of which the status is not known: its head, or an interim response.
+    pub pending: Option<Box<Head>>,
     pub last_ns: u64,
     pub bytes: u64,
     /// Frames behind the end of the message included.
@@ -47,6 +50,23 @@ impl Half {
     /// Frames of this direction were missed; some may have been of this message.
     pub(super) fn note_gap(&mut self) {
         self.gap |= self.phase != Phase::Ended;
+    }
+
+    /// The head was read.
+    pub(super) fn begin(&mut self, head: &Head) {
+        self.phase = Phase::Open;
+        self.head_bytes = head.head_bytes;
+        self.grpc_status = head.grpc_status;
+        self.truncated = head.truncated;
+        self.hpack_partial = head.hpack_partial;
+        self.messages = head.grpc.map(Messages::new);
+    }
+
+    pub(super) fn add_trailers(&mut self, fields: BlockFields, is_cut: bool) {
+        self.trailers.extend(fields.kept);
+        self.grpc_status = fields.grpc_status.or(self.grpc_status);
+        self.truncated |= is_cut;
+        self.hpack_partial |= fields.is_partial;
     }
 
     /// Ends the message.

@@ -83,3 +83,23 @@ fn other_beginnings_are_refused() {
     run.request(PREFACE).response(b"HTTP/1.1 400 Bad Request\r\n\r\n").close();
     assert_eq!(run.events, ["not HTTP/2"]);
 }
+
+/// Of a block whose status is not known, and that is not the last, only what follows tells whether it was the head.
+#[test]
+fn blocks_of_unknown_status_are_told_once_it_is_clear_what_they_are() {
+    let mut run = Run::joining();
+    let unknown = block(&[indexed(70), literal("x-kept", "1")]);
+    run.response(&headers(0, 7, &unknown)).response(&headers(0, 9, &unknown)).response(&headers(0, 11, &unknown));
+    run.response(&headers(0, 13, &unknown)).response(&data(END_STREAM, 7, b"it was the head"));
+    run.response(&headers(END_STREAM, 9, status("204"))).response(&headers(0, 11, status("103")));
+    run.response(&headers(END_STREAM, 13, literal("x-checksum", "1"))).response(&headers(
+        END_STREAM,
+        11,
+        status("200"),
+    ));
+    run.close();
+    assert_eq!(run.events[..2], ["7 - partial x-kept:1", "7 end body=15 partial"]);
+    assert_eq!(run.events[2..4], ["9 204", "9 end body=0"]);
+    assert_eq!(run.events[4..7], ["11 interim 103", "13 - partial x-kept:1", "13 end body=0 x-checksum:1 partial"]);
+    assert_eq!(run.events[7..], ["11 200", "11 end body=0"]);
+}
