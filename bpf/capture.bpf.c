@@ -152,9 +152,9 @@ int BPF_PROG(rv_t_exit, struct task_struct *task)
 /* Packets on their way down. */
 
 SEC("fentry/__ip_queue_xmit")
-int BPF_PROG(rv_f_ip4_e, struct sock *sk)
+int BPF_PROG(rv_f_ip4_e, struct sock *sk, struct sk_buff *skb)
 {
-	return rv_ip_entered(sk, false);
+	return rv_ip_entered(sk, skb, false);
 }
 
 SEC("fexit/__ip_queue_xmit")
@@ -163,13 +163,13 @@ int BPF_PROG(rv_f_ip4_x, struct sock *sk)
 	return rv_ip_left(sk);
 }
 
-SEC("fentry/ip6_xmit")
-int BPF_PROG(rv_f_ip6_e, struct sock *sk)
+SEC("fentry/inet6_csk_xmit")
+int BPF_PROG(rv_f_ip6_e, struct sock *sk, struct sk_buff *skb)
 {
-	return rv_ip_entered(sk, true);
+	return rv_ip_entered(sk, skb, true);
 }
 
-SEC("fexit/ip6_xmit")
+SEC("fexit/inet6_csk_xmit")
 int BPF_PROG(rv_f_ip6_x, struct sock *sk)
 {
 	return rv_ip_left(sk);
@@ -265,18 +265,6 @@ SEC("fexit/ipv6_rcv")
 int BPF_PROG(rv_f_rcv6_x, struct sk_buff *skb)
 {
 	return rv_ip_done(skb);
-}
-
-SEC("fentry/ip_rcv_finish")
-int BPF_PROG(rv_f_route4, struct net *net, struct sock *sk, struct sk_buff *skb)
-{
-	return rv_ip_routing(skb);
-}
-
-SEC("fentry/ip6_rcv_finish")
-int BPF_PROG(rv_f_route6, struct net *net, struct sock *sk, struct sk_buff *skb)
-{
-	return rv_ip_routing(skb);
 }
 
 SEC("fentry/ip_local_deliver")

@@ -103,6 +103,7 @@ struct rv_send_layers {
 	u64 l2_send_ns;
 	u64 netfilter_ns;
 	u64 resolve_ns;
+	u64 late_ns; /* of l3_ns: outside of any send */
 	u64 first_tcp_out_ns;
 	u64 first_ip_out_ns;
 	u64 first_queue_out_ns;

@@ -121,10 +121,10 @@ int BPF_KRETPROBE(rv_k_accept, struct sock *sk)
 }
 
 SEC("kprobe/__ip_queue_xmit")
-int BPF_KPROBE(rv_k_ip4_e, struct sock *sk)
+int BPF_KPROBE(rv_k_ip4_e, struct sock *sk, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
-	return rv_ip_entered(sk, false);
+	return rv_ip_entered(sk, skb, false);
 }
 
 SEC("kretprobe/__ip_queue_xmit")
@@ -133,14 +133,14 @@ int BPF_KRETPROBE(rv_k_ip4_x)
 	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
 }
 
-SEC("kprobe/ip6_xmit")
-int BPF_KPROBE(rv_k_ip6_e, struct sock *sk)
+SEC("kprobe/inet6_csk_xmit")
+int BPF_KPROBE(rv_k_ip6_e, struct sock *sk, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
-	return rv_ip_entered(sk, true);
+	return rv_ip_entered(sk, skb, true);
 }
 
-SEC("kretprobe/ip6_xmit")
+SEC("kretprobe/inet6_csk_xmit")
 int BPF_KRETPROBE(rv_k_ip6_x)
 {
 	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
@@ -213,18 +213,6 @@ SEC("kretprobe/ipv6_rcv")
 int BPF_KRETPROBE(rv_k_rcv6_x)
 {
 	return rv_ip_done((void *)rv_pop(RV_FAMILY_IP_IN).first);
-}
-
-SEC("kprobe/ip_rcv_finish")
-int BPF_KPROBE(rv_k_route4, struct net *net, struct sock *sk, struct sk_buff *skb)
-{
-	return rv_ip_routing(skb);
-}
-
-SEC("kprobe/ip6_rcv_finish")
-int BPF_KPROBE(rv_k_route6, struct net *net, struct sock *sk, struct sk_buff *skb)
-{
-	return rv_ip_routing(skb);
 }
 
 SEC("kprobe/ip_local_deliver")

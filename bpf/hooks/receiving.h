@@ -34,21 +34,17 @@ static __always_inline int rv_ip_arrived(const void *skb)
 	return 0;
 }
 
-static __always_inline int rv_ip_routing(const void *skb)
-{
-	struct rv_packet *packet = rv_packet(skb);
-
-	if (packet && packet->ip_ns)
-		packet->l3_receive_ns = bpf_ktime_get_boot_ns() - packet->ip_ns;
-	return 0;
-}
-
+/* Routed to this host. What lies between (ip_rcv_finish) is compiled into its caller where no rule
+ * of netfilter comes before it: no place for a hook. */
 static __always_inline int rv_ip_local(const void *skb)
 {
 	struct rv_packet *packet = rv_packet(skb);
 
-	if (packet)
-		packet->local_ns = bpf_ktime_get_boot_ns();
+	if (!packet)
+		return 0;
+	packet->local_ns = bpf_ktime_get_boot_ns();
+	if (packet->ip_ns)
+		packet->l3_receive_ns = packet->local_ns - packet->ip_ns;
 	return 0;
 }
 
@@ -80,7 +76,7 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 	entry->bytes = rv_wire_bytes(skb, len, entry->segments, from);
 	entry->is_unknown = !packet;
 	if (!packet) {
-		entry->arrived_ns = entry->ip_ns = 0;
+		entry->arrived_ns = entry->ip_ns = entry->tcp_ns = 0;
 		entry->handed_ns = now;
 		entry->to_queue_ns = entry->l3_ns = entry->l3_receive_ns = entry->l3_local_ns = 0;
 		entry->l4_ns = entry->netfilter_ns = entry->netfilter_count = entry->ifindex = 0;
@@ -88,6 +84,7 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 	}
 	entry->arrived_ns = packet->arrived_ns;
 	entry->ip_ns = packet->ip_ns;
+	entry->tcp_ns = packet->tcp_ns;
 	entry->handed_ns = packet->local_ns ? packet->local_ns : now;
 	entry->to_queue_ns = entry->handed_ns - packet->arrived_ns;
 	entry->l3_ns = packet->l3_ns;
@@ -202,8 +199,6 @@ static __always_inline int rv_tcp_left(const void *skb)
 	entry = rv_entry_of(flow, packet);
 	if (entry)
 		entry->l4_ns += took;
-	else
-		flow->receive.l4_ns += took;
 	return 0;
 }
 
@@ -228,8 +223,6 @@ static __always_inline int rv_ip_done(const void *skb)
 	entry = rv_entry_of(flow, packet);
 	if (entry)
 		entry->l3_ns += took;
-	else
-		flow->receive.l3_ns += took;
 	return 0;
 }
 
@@ -262,6 +255,12 @@ static __always_inline void rv_consume(struct rv_flow *flow, u32 until, u32 leng
 		if (now > entry->handed_ns)
 			sum->queue_wait_ns +=
 				(now - entry->handed_ns) * entry->packets - entry->later_ns;
+		/* The reader may be faster than the way back out of the layers: what they do after it
+		 * has the bytes is no part of the exchange any more. */
+		if (!entry->l4_ns && entry->tcp_ns)
+			entry->l4_ns = now - entry->tcp_ns;
+		if (!entry->l3_ns && entry->ip_ns)
+			entry->l3_ns = now - entry->ip_ns;
 		sum->l3_ns += entry->l3_ns;
 		sum->l3_receive_ns += entry->l3_receive_ns;
 		sum->l3_local_ns += entry->l3_local_ns;

@@ -63,17 +63,18 @@ static __always_inline u32 rv_wire_bytes(const struct sk_buff *skb, u32 len, u32
 	return len + (segments - 1) * (u32)head;
 }
 
-static __always_inline int rv_ip_entered(const struct sock *sk, bool is_v6)
+static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_buff *skb, bool is_v6)
 {
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 
-	if (!flow)
+	/* Payload lies in fragments: a packet without any is an acknowledgement, no operation's. */
+	if (!flow || !RV_GET(skb, data_len))
 		return 0;
 	flow->l3_entered_ns = bpf_ktime_get_boot_ns();
 	flow->l2_entered_ns = 0;
 	flow->stage = RV_STAGE_IP;
 	if (is_v6) {
-		/* It has no function of its own where local output begins. */
+		/* No function of its own marks where local output begins. */
 		flow->local_entered_ns = flow->l3_entered_ns;
 		flow->stage = RV_STAGE_LOCAL;
 	}
@@ -126,6 +127,9 @@ static __always_inline int rv_ip_left(const struct sock *sk)
 		return 0;
 	now = bpf_ktime_get_boot_ns();
 	flow->send.l3_ns += now - flow->l3_entered_ns;
+	/* Sent by an acknowledgement or a timer: TCP's part of it lies in no call. */
+	if (!flow->is_sending)
+		flow->send.late_ns += now - flow->l3_entered_ns;
 	/* The way back up from the queue is a few returns: no hook of its own. */
 	if (flow->l2_entered_ns)
 		flow->send.l2_ns += now - flow->l2_entered_ns;
@@ -158,7 +162,6 @@ static __always_inline int rv_queued(const struct sk_buff *skb)
 	u32 len, segments, head;
 	u64 now;
 
-	/* Payload lies in fragments, so a packet without any is an acknowledgement. */
 	if (!flow || !RV_GET(skb, data_len))
 		return 0;
 	now = bpf_ktime_get_boot_ns();

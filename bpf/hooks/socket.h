@@ -37,6 +37,7 @@ static __always_inline void rv_restart_flow(const struct rv_connection *c)
 
 	if (!flow)
 		return;
+	flow->is_sending = 1;
 	flow->send.first_tcp_out_ns = flow->send.first_ip_out_ns = 0;
 	flow->send.first_queue_out_ns = flow->send.first_nic_out_ns = 0;
 	flow->send.last_nic_out_ns = 0;
@@ -403,6 +404,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		if (flow)
 			rv_consume(flow, until, result, end_ns);
 	} else {
+		if (flow)
+			flow->is_sending = 0;
 		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
 				    result, &event_flags);
 	}

@@ -28,6 +28,7 @@ struct rv_arrived {
 	u32 end;
 	u64 arrived_ns;
 	u64 ip_ns;
+	u64 tcp_ns;
 	u64 handed_ns; /* to the transport layer */
 	u64 later_ns;  /* sum of what others in this entry came later than the first */
 	u32 to_queue_ns;
@@ -55,6 +56,8 @@ struct rv_flow {
 	u64 output_entered_ns;
 	u64 l2_entered_ns;
 	u64 netfilter_entered_ns;
+	u32 is_sending; /* some thread is in a send */
+	u32 pad;
 	u32 interface_index;
 	u32 told_index; /* the engine knows this one's name */
 	u8 interface[RV_INTERFACE_BYTES];

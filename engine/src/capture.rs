@@ -98,10 +98,7 @@ impl Capture {
         loop {
             let selection = Selection::new(level, forced, &refused);
             if let Some((hook, why)) = selection.missing() {
-                return Err(CaptureError::unsupported(
-                    &format!("no way to hook {}", hook.name),
-                    &format!("{why}; see rover doctor"),
-                ));
+                return Err(CaptureError::unsupported(&format!("a way to hook {}", hook.name), why));
             }
             match Capture::try_start(options, &selection) {
                 Ok(capture) => return Ok(capture),
@@ -339,7 +336,9 @@ impl LoadLog {
             .find_map(|line| line.split('\'').nth(1).and_then(hooks::program_name));
         let verdict: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
         let cause = verdict.iter().rev().find(|line| {
-            !["libbpf:", "processed", "--", "verification time", "stack depth", "arg#"].iter().any(|noise| line.starts_with(noise))
+            !["libbpf:", "processed", "--", "verification time", "stack depth", "arg#"]
+                .iter()
+                .any(|noise| line.starts_with(noise))
         });
         match program {
             Some(name) => {

@@ -54,6 +54,7 @@ pub struct SendLayers {
     pub l2_send_ns: u64,
     pub netfilter_ns: u64,
     pub resolve_ns: u64,
+    pub late_ns: u64,
     pub first_tcp_out_ns: u64,
     pub first_ip_out_ns: u64,
     pub first_queue_out_ns: u64,
@@ -69,7 +70,7 @@ pub struct SendLayers {
     pub epoch: u32,
 }
 
-const _: () = assert!(std::mem::size_of::<SendLayers>() == 144);
+const _: () = assert!(std::mem::size_of::<SendLayers>() == 152);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -139,7 +140,7 @@ pub struct ActivityEvent {
     pub receive: ReceiveLayers,
 }
 
-const _: () = assert!(std::mem::size_of::<ActivityEvent>() == 328);
+const _: () = assert!(std::mem::size_of::<ActivityEvent>() == 336);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

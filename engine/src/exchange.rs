@@ -29,7 +29,7 @@ pub struct OperationFacts {
 impl OperationFacts {
     /// The earliest time at which its bytes can have moved: entry of a write, else the exit.
     pub fn begin_ns(&self) -> u64 {
-        self.start_ns.unwrap_or(self.end_ns)
+        self.start_ns.filter(|_| self.is_write).unwrap_or(self.end_ns)
     }
 }
 

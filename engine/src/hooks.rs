@@ -96,7 +96,7 @@ pub const HOOKS: &[Hook] = &[
     hook!("sched_process_exit", None, true, false, "ends of processes", [Tracepoint: "rv_t_exit"]),
     hook!("__ip_queue_xmit", All, false, false, "l3_ns, l2_ns of writes (IPv4)",
         [Fentry: "rv_f_ip4_e" "rv_f_ip4_x", Kprobe: "rv_k_ip4_e" "rv_k_ip4_x"]),
-    hook!("ip6_xmit", All, false, false, "l3_ns, l2_ns of writes (IPv6)",
+    hook!("inet6_csk_xmit", All, false, false, "l3_ns, l2_ns of writes (IPv6)",
         [Fentry: "rv_f_ip6_e" "rv_f_ip6_x", Kprobe: "rv_k_ip6_e" "rv_k_ip6_x"]),
     hook!("__ip_local_out", All, false, false, "l3_local_ns of writes (IPv4)",
         [Fentry: "rv_f_local4", Kprobe: "rv_k_local4"]),
@@ -122,13 +122,9 @@ pub const HOOKS: &[Hook] = &[
         [Fentry: "rv_f_rcv4_e" "rv_f_rcv4_x", Kprobe: "rv_k_rcv4_e" "rv_k_rcv4_x"]),
     hook!("ipv6_rcv", All, false, false, "l3_ns of reads (IPv6)",
         [Fentry: "rv_f_rcv6_e" "rv_f_rcv6_x", Kprobe: "rv_k_rcv6_e" "rv_k_rcv6_x"]),
-    hook!("ip_rcv_finish", All, false, false, "l3_receive_ns of reads (IPv4)",
-        [Fentry: "rv_f_route4", Kprobe: "rv_k_route4"]),
-    hook!("ip6_rcv_finish", All, false, false, "l3_receive_ns of reads (IPv6)",
-        [Fentry: "rv_f_route6", Kprobe: "rv_k_route6"]),
-    hook!("ip_local_deliver", All, false, false, "l3_local_ns of reads (IPv4)",
+    hook!("ip_local_deliver", All, false, false, "l3_receive_ns, l3_local_ns of reads (IPv4)",
         [Fentry: "rv_f_deliver4", Kprobe: "rv_k_deliver4"]),
-    hook!("ip6_input", All, false, false, "l3_local_ns of reads (IPv6)",
+    hook!("ip6_input", All, false, false, "l3_receive_ns, l3_local_ns of reads (IPv6)",
         [Fentry: "rv_f_deliver6", Kprobe: "rv_k_deliver6"]),
     hook!("tcp_v4_rcv", All, false, false, "l4_ns of reads (IPv4)",
         [Fentry: "rv_f_tcp4_e" "rv_f_tcp4_x", Kprobe: "rv_k_tcp4_e" "rv_k_tcp4_x"]),
@@ -252,9 +248,9 @@ impl Selection {
                 }
             };
             let by = |v4: &'static str, v6: &'static str| if is_v6 { v6 } else { v4 };
-            let out = by("__ip_queue_xmit", "ip6_xmit");
+            let out = by("__ip_queue_xmit", "inet6_csk_xmit");
             let output = by("ip_output", "ip6_output");
-            let local = by("__ip_local_out", "ip6_xmit");
+            let local = by("__ip_local_out", "inet6_csk_xmit");
             if level >= Level::L4 {
                 set(Write::Retransmits, &[]);
                 set(Write::L4Ns, &["tcp_sendmsg_locked"]);
@@ -290,7 +286,7 @@ impl Selection {
                     set(figure, &[]);
                 }
                 set(Read::L3Ns, &[by("ip_rcv", "ipv6_rcv")]);
-                set(Read::L3ReceiveNs, &[by("ip_rcv", "ipv6_rcv"), by("ip_rcv_finish", "ip6_rcv_finish")]);
+                set(Read::L3ReceiveNs, &[by("ip_rcv", "ipv6_rcv"), by("ip_local_deliver", "ip6_input")]);
                 set(Read::L3LocalNs, &[by("ip_local_deliver", "ip6_input"), by("tcp_v4_rcv", "tcp_v6_rcv")]);
                 set(Read::L4Ns, &[by("tcp_v4_rcv", "tcp_v6_rcv")]);
                 set(Read::NetfilterCount, &["nf_hook_slow"]);

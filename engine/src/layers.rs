@@ -54,6 +54,9 @@ impl Meter {
         if now.lost != last.lost {
             known &= !bit(Write::L2ReadyNs as usize);
         }
+        // What was sent outside of any call is TCP's work too, so that no layer takes longer than the one above it.
+        let late_ns = now.late_ns.saturating_sub(last.late_ns);
+        let l4_ns = l4_ns.map(|took| took + late_ns);
         if l4_ns.is_none() {
             known &= !bit(Write::L4Ns as usize);
         }

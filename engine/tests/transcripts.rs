@@ -6,8 +6,8 @@ use rover_engine::events::{self, ConnectionEvent, DataEvent};
 use rover_engine::ledger::Cause;
 use rover_engine::options::Options;
 use rover_engine::policy::NoSteering;
-use rover_engine::report::Report;
 use rover_engine::processes::Decision;
+use rover_engine::report::Report;
 use rover_reporters::record::{Flag, Identity, Kind, Record, Side};
 
 const SERVER: u64 = 7;
