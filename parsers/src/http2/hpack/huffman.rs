@@ -1,7 +1,7 @@
 //! Huffman decoding of string literals (RFC 7541 §5.2).
 //!
-//! The code comes from `httlib-huffman`. Its decoder is not used: it takes 35 instructions a character and an
-//! allocation a string, and it accepts padding that RFC 7541 §5.2 calls a decoding error. The table below is the crate's
+//! The code comes from `httlib-huffman`. Its decoder is not used: it reads 5 bits at a time at most, allocates for
+//! every string, and accepts padding that RFC 7541 §5.2 calls a decoding error (its bits are compared without their number). The table below is the crate's
 //! code, turned around at compile time: symbols by the next bits of the input.
 
 use httlib_huffman::encoder::table::ENCODE_TABLE;
@@ -62,7 +62,17 @@ const fn decoding() -> Decoding {
 /// Appends what `encoded` means to `text`. `None` if it is no Huffman string: what was appended is then of no value.
 pub(super) fn decode(encoded: &[u8], text: &mut Vec<u8>) -> Option<()> {
     // No code is shorter than 5 bits.
-    text.reserve(encoded.len() * 8 / 5 + 1);
+    let begin = text.len();
+    text.resize(begin + encoded.len() * 8 / 5 + 1, 0);
+    let mut room = text.get_mut(begin..)?.iter_mut();
+    let most = room.len();
+    let ended = decode_into(encoded, &mut room);
+    let unused = room.len();
+    text.truncate(begin + most - unused);
+    ended
+}
+
+fn decode_into(encoded: &[u8], room: &mut std::slice::IterMut<'_, u8>) -> Option<()> {
     // The next bits of the input, aligned to the left, and ones behind them.
     let mut window = u64::MAX;
     let mut bits = 0_u32;
@@ -70,31 +80,28 @@ pub(super) fn decode(encoded: &[u8], text: &mut Vec<u8>) -> Option<()> {
     loop {
         // RFC 7541 §5.2: padding is the beginning of the code of EOS, ones; less than 8 of them.
         (window, bits, rest) = fill(window, bits, rest);
-        let (symbol, length) = short(window);
-        if length != 0 && length <= bits {
-            text.push(symbol);
-            (window, bits) = (window << length | ones(length), bits - length);
-            // A look takes 10 bits at most, and a filled window has 56 at least.
-            while bits >= SHORT_BITS {
-                let (symbol, length) = short(window);
-                if length == 0 {
-                    break;
-                }
-                text.push(symbol);
-                (window, bits) = (window << length | ones(length), bits - length);
+        // A look takes 10 bits at most, and a filled window has 56 at least.
+        while bits >= SHORT_BITS {
+            let (symbol, length) = short(window);
+            if length == 0 {
+                break;
             }
-        } else if length == 0 && bits > 0 {
-            if bits < 8 && window == u64::MAX {
+            *room.next()? = symbol;
+            (window, bits) = (window << length | ones(length), bits - length);
+        }
+        if bits >= SHORT_BITS || rest.is_empty() {
+            if bits == 0 || (bits < 8 && window == u64::MAX) {
                 return Some(());
             }
-            let (symbol, length) = long((window >> 32) as u32)?;
+            let (symbol, length) = match short(window) {
+                (_, 0) => long((window >> 32) as u32)?,
+                found => found,
+            };
             if length > bits {
                 return None;
             }
-            text.push(symbol);
+            *room.next()? = symbol;
             (window, bits) = (window << length | ones(length), bits - length);
-        } else {
-            return (bits == 0).then_some(());
         }
     }
 }
