@@ -1,8 +1,8 @@
 //! Huffman decoding of string literals (RFC 7541 §5.2).
 //!
 //! The code comes from `httlib-huffman`. Its decoder is not used: it reads 5 bits at a time at most, allocates for
-//! every string, and accepts padding that RFC 7541 §5.2 calls a decoding error (its bits are compared without their number). The table below is the crate's
-//! code, turned around at compile time: symbols by the next bits of the input.
+//! every string, and accepts padding that RFC 7541 §5.2 calls a decoding error (its bits are compared without their number).
+//! The table below is the crate's code, turned around at compile time: symbols by the next bits of the input.
 
 use httlib_huffman::encoder::table::ENCODE_TABLE;
 
@@ -89,7 +89,9 @@ fn decode_into(encoded: &[u8], room: &mut std::slice::IterMut<'_, u8>) -> Option
             *room.next()? = symbol;
             (window, bits) = (window << length | ones(length), bits - length);
         }
-        if bits >= SHORT_BITS || rest.is_empty() {
+        // A longer code, or the end. A long code needs more bits than a look.
+        (window, bits, rest) = fill(window, bits, rest);
+        if bits >= LONGEST_BITS as u32 || rest.is_empty() {
             if bits == 0 || (bits < 8 && window == u64::MAX) {
                 return Some(());
             }
@@ -175,6 +177,19 @@ mod tests {
         for symbol in 0..=255_u8 {
             for neighbour in 0..=255_u8 {
                 let text = [neighbour, symbol, symbol, neighbour, b'a', symbol];
+                let mut encoded = Vec::new();
+                assert!(httlib_huffman::encode(&text, &mut encoded).is_ok());
+                assert_eq!(decoded(&encoded).as_deref(), Some(&text[..]));
+            }
+        }
+    }
+
+    /// Long codes at every place between short ones, so that they begin at every bit of the window.
+    #[test]
+    fn long_codes_are_decoded_wherever_they_begin() {
+        for symbol in 0..=255_u8 {
+            for before in 0..24 {
+                let text = [vec![b'0'; before], vec![symbol, b'9', symbol, symbol], vec![b'X'; 12]].concat();
                 let mut encoded = Vec::new();
                 assert!(httlib_huffman::encode(&text, &mut encoded).is_ok());
                 assert_eq!(decoded(&encoded).as_deref(), Some(&text[..]));
