@@ -45,10 +45,12 @@ run_needs=(
 )
 test_needs=(
     bpftool:bpftool clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
+    ethtool:ethtool nft:nftables
     /usr/include/liburing.h:liburing-dev
 )
 vm_needs=(
-    busybox:busybox-static cpio:cpio depmod:kmod qemu-system-x86_64:qemu-system-x86 xz:xz-utils
+    bpftrace:bpftrace busybox:busybox-static cpio:cpio depmod:kmod flock:util-linux qemu-system-x86_64:qemu-system-x86
+    xz:xz-utils zstd:zstd
 )
 
 missing_packages() {

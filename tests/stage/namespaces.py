@@ -1,7 +1,12 @@
 """Two hosts on one machine: network namespaces joined by a veth pair, made for a test and removed after it."""
 
+import ctypes
+import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 IPV4 = ("10.77.0.1", "10.77.0.2")
 IPV6 = ("fd77::1", "fd77::2")
@@ -33,5 +38,34 @@ class Hosts:
         """Words that run a command in the first (0) or second (1) namespace."""
         return ("ip", "netns", "exec", self.names[number])
 
+    def run(self, number: int, *words: str, text: str = "") -> str:
+        """Run a command in a namespace, with `text` for it to read, and return what it printed."""
+        command = [*self.inside(number), *words]
+        return subprocess.run(command, check=True, input=text, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+
+    def ask(self, number: int, *words: str) -> Any:
+        """The same for a command that prints JSON."""
+        return json.loads(self.run(number, *words))
+
+    @contextmanager
+    def entered(self, number: int) -> Iterator[None]:
+        """The calling thread is in a namespace while the block runs. Sockets that it makes meanwhile stay there."""
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.names[number]}") as there:
+            _enter(there.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
+
     def _ip(self, *words: str) -> None:
         subprocess.run(["ip", *words], check=True, timeout=20)
+
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _enter(descriptor: int) -> None:
+    # os.setns came with Python 3.12.
+    if _libc.setns(descriptor, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Fetch stock Debian kernels for vmrun and unpack them, one folder per suite.
 #
-#   kernels.sh [SUITE…]        default: trixie (6.12); bookworm is 6.1, sid the newest
+#   kernels.sh [SUITE…]        default: trixie (6.12); bullseye is 5.10, bookworm 6.1, sid the newest
 #
-# Prints the folder of each kernel. They go into $ROVER_KERNELS, or else the user's cache folder, and are kept there. Nothing is
-# installed: apt gets a configuration of its own, and the archive is the one that this machine's apt already uses.
+# Prints the folder of each kernel. They go into $ROVER_KERNELS, or else the user's cache folder, and are kept there, so that
+# another clone finds them; two callers at once fetch once. Nothing is installed: apt gets a configuration of its own, and the
+# archive is the one that this machine's apt already uses.
 set -euo pipefail
 
 cache=${ROVER_KERNELS:-${XDG_CACHE_HOME:-$HOME/.cache}/rover/kernels}
@@ -45,10 +46,13 @@ kernel_packages() {
 }
 
 fetch() {
-    local suite=$1 root=$cache/$1 work=$cache/.$1.$$
+    # One name is enough under the lock, and what a fetch that was killed left behind goes.
+    local suite=$1 root=$cache/$1 work=$cache/.$1.part
     rm -rf "$work"
     private_apt "$suite" "$work/apt"
     (
+        # A child that outlives this script, as some of apt's do, must not keep the lock.
+        exec 9>&-
         export APT_CONFIG=$work/apt/conf
         apt-get update -qq
         cd "$work/apt/debs"
@@ -64,7 +68,11 @@ fetch() {
 }
 
 for suite in "$@"; do
-    # The folder appears under its name only when complete.
-    [ -d "$cache/$suite/boot" ] || { echo "fetching the kernel of Debian $suite" >&2; mkdir -p "$cache"; fetch "$suite"; }
+    mkdir -p "$cache"
+    {
+        flock 9
+        # The folder appears under its name only when complete.
+        [ -d "$cache/$suite" ] || { echo "fetching the kernel of Debian $suite" >&2; fetch "$suite"; }
+    } 9>"$cache/.$suite.lock"
     echo "$cache/$suite"
 done

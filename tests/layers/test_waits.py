@@ -1,0 +1,123 @@
+"""Waiting: in the device's queue, in the socket's queue, on the wire. The truth is a stopwatch and what tc was told."""
+
+import time
+
+import pytest
+
+from tests.stage.deadline import wait_until
+
+from .counters import set_queue
+from .far import CLIENT, HEAD_BYTES, SERVER, request, response, stopwatch, wait_readable
+from .tcp_info import tcp_info
+
+pytestmark = pytest.mark.root
+
+MS = 1_000_000
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_a_reader_that_sleeps_lets_the_packet_wait_in_the_socket(far, watched, family):
+    """At least as long as from its being readable to the read's begin, at most from its being sent to the read's end:
+    no tolerance is needed, for both are stopwatches of the test."""
+    connection = far(family)
+    connection.exchange()
+    with stopwatch() as most:
+        connection.client.sendall(request(100))
+        wait_readable(connection.server)
+        with stopwatch() as least:
+            sleep_ms(30)
+        assert len(connection.server.recv(1000)) == 100
+    connection.answer(response(100))
+    records = watched.records(connection.port, "server", 2)
+    assert least.ns <= records[1]["kernel"]["read"]["queue_wait_ns"] <= most.ns
+    assert records[1]["kernel"]["read"]["l2_to_queue_ns"] <= most.ns - least.ns
+
+
+def test_each_packet_waits_for_itself(far, watched):
+    """Five packets wait together: the sum is five times the sleep, each packet within the two stopwatches."""
+    connection = far()
+    connection.exchange()
+    connection.ask(request(100))
+    with stopwatch() as most:
+        connection.server.sendall(response(5 * 1448))
+        wait_until(lambda: tcp_info(connection.client).data_segs_in == 6, "five packets")
+        with stopwatch() as least:
+            sleep_ms(20)
+        assert len(connection.client.recv(1 << 16)) == 5 * 1448
+    read = watched.records(connection.port, "client", 2)[1]["kernel"]["read"]
+    assert read["packets"] == 5
+    assert 5 * least.ns <= read["queue_wait_ns"] <= 5 * most.ns
+
+
+def test_a_queue_that_holds_packets_makes_them_wait_to_be_sent(far, hosts, watched, has_queue):
+    """Nine packets, within TCP's first window, go to tbf at once. The i-th leaves when i of them have passed at its
+    rate, less its burst, which arithmetic tells and tc guarantees: the sum is not less, but for 1 %: tbf's clock
+    ticks in 64 ns and rounds each packet's time, and writing all of them takes some 100 µs. It may be more, for
+    timers fire late on a busy machine: no packet waited longer than the client for all. Packets leave after their
+    operation is over, so their waits are told with the next one: a last exchange, without the queue, completes them."""
+    has_queue("tbf")
+    packets, size, rate_bits, burst = 9, 1448, 1_000_000, 1600
+    connection = far()
+    connection.exchange()
+    set_queue(hosts, SERVER, "tbf", "rate", f"{rate_bits}bit", "burst", str(burst), "limit", "100000")
+    waited = answered_ns(connection, packets * size)
+    hosts.run(SERVER, "tc", "qdisc", "del", "dev", "eth0", "root")
+    connection.exchange()
+    written = watched.sums(connection.port, "server", 3, "write")
+    on_wire = size + HEAD_BYTES["IPv4"]
+    least = sum(8 * max(0, number * on_wire - burst) * 10**9 // rate_bits for number in range(1, packets + 1))
+    assert 0.99 * least <= written["l2_ready_ns"] <= packets * waited
+    assert written["packets"] == packets + 2
+
+
+@pytest.mark.parametrize(("kind", "words"), [("netem", ["delay", "20ms"]), ("fq", ["maxrate", "1mbit"])])
+def test_other_queues_hold_packets_too(far, hosts, watched, has_queue, kind, words):
+    """netem holds each packet for its delay, fq for the 11.2 ms that 1400 bytes take at its rate, once the first has
+    gone. Timers may end one tick of the kernel (4 ms) early. At most as long as the client waited, in all."""
+    has_queue(kind)
+    connection = far()
+    connection.exchange()
+    set_queue(hosts, SERVER, kind, *words)
+    waited = sum(answered_ns(connection, 1400) for _ in range(6))
+    hosts.run(SERVER, "tc", "qdisc", "del", "dev", "eth0", "root")
+    waited += answered_ns(connection, 1400)
+    held = watched.sums(connection.port, "server", 8, "write")["l2_ready_ns"]
+    least = {"netem": 6 * 16 * MS, "fq": 5 * 7 * MS}[kind]
+    assert least <= held <= waited
+
+
+def answered_ns(connection, size):
+    """What the client waited for a response, from the begin of its writing to the end of its reading."""
+    connection.ask(request(100))
+    with stopwatch() as waiting:
+        connection.answer(response(size))
+    return waiting.ns
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_a_long_wire_shows_in_handshake_and_round_trip(far, hosts, watched, has_queue, family):
+    """netem delays both ways by 20 ms. A handshake takes both delays, and no longer than connect() did, or than the
+    server's end took to be there. The smoothed round trip is none of its samples, so not below TCP's minimum of
+    them, and not above the longest exchange. 4 ms: netem's timer may be one tick early."""
+    has_queue("netem")
+    for number in (SERVER, CLIENT):
+        set_queue(hosts, number, "netem", "delay", "20ms")
+    with stopwatch() as opening:
+        connection = far(family)
+    slowest = opening.ns
+    for _ in range(3):
+        with stopwatch() as one:
+            connection.exchange()
+        slowest = max(slowest, one.ns)
+    told = {side: watched.records(connection.port, side, 3)[-1]["connection"] for side in ("client", "server")}
+    assert 36 * MS <= told["client"]["handshake_ns"] <= connection.connecting.ns
+    assert 36 * MS <= told["server"]["handshake_ns"] <= opening.ns
+    for side, end in (("client", connection.client), ("server", connection.server)):
+        least = 1000 * tcp_info(end).min_rtt
+        assert least >= 36 * MS
+        assert least <= told[side]["rtt_ns"] <= slowest, side
+
+
+def sleep_ms(milliseconds: int) -> None:
+    """What is measured: the application is busy with something else."""
+    time.sleep(milliseconds / 1000)
