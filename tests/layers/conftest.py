@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.stage.namespaces import Hosts
+from tests.stage.namespaces import IPV4, IPV6, MAC, Hosts
 from tests.stage.ports import free_port
 from tests.stage.rover import EXECUTABLE, Record, Rover, unexplained
 from tests.stage.soundness import faults
@@ -21,7 +21,8 @@ from .filled import filled, is_attached
 SECONDS = 60.0
 """Deadlines are long: an emulated kernel is slow."""
 
-PORTS_PER_MODULE = 32
+PORTS = 96
+"""One rover watches them all, since its start takes ten seconds in a guest; each connection takes a fresh one."""
 
 
 @functools.cache
@@ -39,7 +40,7 @@ def doctor() -> dict[str, Any]:
 
 
 class Watched:
-    """A rover that watches the ports of a module, and what is to be asked of its records."""
+    """A rover that watches, and what is to be asked of its records."""
 
     def __init__(self, rover: Rover) -> None:
         self.rover = rover
@@ -62,15 +63,15 @@ class Watched:
         return totals
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ports() -> list[int]:
-    """Ports that the module's rover watches, to be taken from with `pop`."""
-    return [free_port() for _ in range(PORTS_PER_MODULE)]
+    """Ports that rover watches, to be taken from with `pop`."""
+    return [free_port() for _ in range(PORTS)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def watched(ports: list[int]) -> Iterator[Watched]:
-    """A rover over the module's ports. Its ledger must balance in the end."""
+    """A rover over the ports. Its ledger must balance in the end."""
     if not is_attached(finding(), "net_dev_start_xmit"):
         pytest.skip("rover has no hooks below the socket here")
     filters = [word for port in ports for word in ("--port", str(port))]
@@ -100,8 +101,10 @@ def hosts() -> Iterator[Hosts]:
         for number in (SERVER, CLIENT):
             set_offload(hosts, number, "off")
             # TCP makes large packets even for a device that does not segment; this stops it.
-            hosts.run(number, "ip", "link", "set", "dev", "eth0", "gso_max_segs", "1")
-            know_neighbours(hosts, number)
+            one_by_one = "link set dev eth0 gso_max_segs 1"
+            other = 1 - number
+            known = [f"neigh replace {of[other]} lladdr {MAC[other]} dev eth0 nud permanent" for of in (IPV4, IPV6)]
+            hosts.ip(number, one_by_one, *known)
         yield hosts
 
 
@@ -110,7 +113,7 @@ def large_packets(hosts: Hosts) -> None:
     """Gives the hosts their usual way back: TCP makes packets of up to 64 KB and nobody on this wire cuts them."""
     for number in (SERVER, CLIENT):
         set_offload(hosts, number, "on")
-        hosts.run(number, "ip", "link", "set", "dev", "eth0", "gso_max_segs", "65535")
+        hosts.ip(number, "link set dev eth0 gso_max_segs 65535")
 
 
 def set_offload(hosts: Hosts, number: int, state: str) -> None:
@@ -119,15 +122,6 @@ def set_offload(hosts: Hosts, number: int, state: str) -> None:
         pytest.skip("ethtool is not installed")
     switches = [word for name in ("tso", "gso", "gro") for word in (name, state)]
     hosts.run(number, "ethtool", "-K", "eth0", *switches)
-
-
-def know_neighbours(hosts: Hosts, number: int) -> None:
-    """Permanent entries for the other host, so that no ARP or neighbour discovery is among the packets."""
-    other = 1 - number
-    link = hosts.ask(other, "ip", "-j", "address", "show", "dev", "eth0")[0]
-    for address in link["addr_info"]:
-        words = ["neigh", "replace", address["local"], "lladdr", link["address"], "dev", "eth0", "nud", "permanent"]
-        hosts.run(number, "ip", *words)
 
 
 @pytest.fixture

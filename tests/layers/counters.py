@@ -56,6 +56,10 @@ class Filter:
         text = "".join(f"add rule inet rover {chain} {rule}\n" for rule in rules)
         self._run(text)
 
+    def pass_all(self, chain: str) -> None:
+        """Let packets pass before any rule of the chain sees them; its counters stay."""
+        self._nft(f"insert rule inet rover {chain} accept")
+
     def clear(self, chain: str) -> None:
         """Take all rules out of a chain."""
         self._nft(f"flush chain inet rover {chain}")

@@ -72,7 +72,7 @@ def test_a_neighbour_that_must_be_asked_for_is_told(far, hosts, watched, needs, 
     connection.exchange()
     client = connection.server.getpeername()[0]
     connection.ask(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    hosts.run(SERVER, "ip", "neigh", "del", client, "dev", "eth0")
+    hosts.ip(SERVER, f"neigh del {client} dev eth0")
     connection.answer(b"HTTP/1.1 204 No Content\r\n\r\n")
     connection.exchange()
     written = [record["kernel"]["write"] for record in watched.records(connection.port, "server", 4)]

@@ -49,41 +49,59 @@ def test_each_packet_waits_for_itself(far, watched):
     assert 5 * least.ns <= read["queue_wait_ns"] <= 5 * most.ns
 
 
-def test_a_queue_that_holds_packets_makes_them_wait_to_be_sent(far, hosts, watched, has_queue):
-    """Nine packets, within TCP's first window, go to tbf at once. The i-th leaves when i of them have passed at its
-    rate, less its burst, which arithmetic tells and tc guarantees: the sum is not less, but for 1 %: tbf's clock
-    ticks in 64 ns and rounds each packet's time, and writing all of them takes some 100 µs. It may be more, for
-    timers fire late on a busy machine: no packet waited longer than the client for all. Packets leave after their
-    operation is over, so their waits are told with the next one: a last exchange, without the queue, completes them."""
-    has_queue("tbf")
-    packets, size, rate_bits, burst = 9, 1448, 1_000_000, 1600
+@pytest.mark.parametrize(
+    ("words", "burst"),
+    [
+        (["tbf", "rate", "500kbit", "burst", "1600", "limit", "100000"], 1600),
+        # Below 550 kbit/s fq grants no burst, but for the first packet.
+        (["fq", "maxrate", "500kbit"], 1448 + HEAD_BYTES["IPv4"]),
+    ],
+    ids=["tbf", "fq"],
+)
+def test_a_queue_that_holds_packets_makes_them_wait_to_be_sent(far, hosts, watched, has_queue, words, burst):
+    """Nine packets, within TCP's first window, go to the queue at once. The i-th leaves when i of them have passed at
+    its rate, less its burst, which arithmetic tells and the queue guarantees. The sum is not less, but for what the
+    test measures (each packet came to the queue within the time of the write) and for 0.1 %, since the queues' clocks
+    tick in 64 ns. It may be more, for timers fire late on a busy machine: no packet waited longer than the client
+    for all. Packets leave after their operation is over, so their waits are told with the next one: a last exchange,
+    without the queue, completes them."""
+    has_queue(words[0])
+    packets, size, rate_bits = 9, 1448, 500_000
     connection = far()
     connection.exchange()
-    set_queue(hosts, SERVER, "tbf", "rate", f"{rate_bits}bit", "burst", str(burst), "limit", "100000")
-    waited = answered_ns(connection, packets * size)
+    connection.ask(request(100))
+    set_queue(hosts, SERVER, *words)
+    with stopwatch() as waited:
+        with stopwatch() as writing:
+            connection.server.sendall(response(packets * size))
+        read_all(connection.client, packets * size)
     hosts.run(SERVER, "tc", "qdisc", "del", "dev", "eth0", "root")
     connection.exchange()
     written = watched.sums(connection.port, "server", 3, "write")
     on_wire = size + HEAD_BYTES["IPv4"]
     least = sum(8 * max(0, number * on_wire - burst) * 10**9 // rate_bits for number in range(1, packets + 1))
-    assert 0.99 * least <= written["l2_ready_ns"] <= packets * waited
+    assert 0.999 * least - packets * writing.ns <= written["l2_ready_ns"] <= packets * waited.ns
     assert written["packets"] == packets + 2
 
 
-@pytest.mark.parametrize(("kind", "words"), [("netem", ["delay", "20ms"]), ("fq", ["maxrate", "1mbit"])])
-def test_other_queues_hold_packets_too(far, hosts, watched, has_queue, kind, words):
-    """netem holds each packet for its delay, fq for the 11.2 ms that 1400 bytes take at its rate, once the first has
-    gone. Timers may end one tick of the kernel (4 ms) early. At most as long as the client waited, in all."""
-    has_queue(kind)
+def test_each_packet_waits_its_delay(far, hosts, watched, has_queue):
+    """netem holds each packet for 20 ms, or less one tick (4 ms) of the kernel's timer; at most as long as the client
+    waited, in all."""
+    has_queue("netem")
     connection = far()
     connection.exchange()
-    set_queue(hosts, SERVER, kind, *words)
+    set_queue(hosts, SERVER, "netem", "delay", "20ms")
     waited = sum(answered_ns(connection, 1400) for _ in range(6))
     hosts.run(SERVER, "tc", "qdisc", "del", "dev", "eth0", "root")
     waited += answered_ns(connection, 1400)
     held = watched.sums(connection.port, "server", 8, "write")["l2_ready_ns"]
-    least = {"netem": 6 * 16 * MS, "fq": 5 * 7 * MS}[kind]
-    assert least <= held <= waited
+    assert 6 * 16 * MS <= held <= waited
+
+
+def read_all(end, size):
+    """Read until `size` bytes have come."""
+    while size:
+        size -= len(end.recv(1 << 16))
 
 
 def answered_ns(connection, size):

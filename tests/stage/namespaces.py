@@ -4,35 +4,33 @@ import ctypes
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 IPV4 = ("10.77.0.1", "10.77.0.2")
 IPV6 = ("fd77::1", "fd77::2")
+MAC = ("02:00:00:00:77:01", "02:00:00:00:77:02")
 
 
 class Hosts:
-    """Two namespaces with the addresses IPV4 and IPV6, used with `with`. Needs root."""
+    """Two namespaces with the addresses IPV4, IPV6 and MAC, used with `with`. Needs root."""
 
     def __init__(self) -> None:
         self.names = tuple(f"rover-test-{os.getpid()}-{number}" for number in (1, 2))
 
     def __enter__(self) -> "Hosts":
-        self._ip("netns", "add", self.names[0])
-        self._ip("netns", "add", self.names[1])
-        self._ip("-n", self.names[0], "link", "add", "eth0", "type", "veth", "peer", "eth0", "netns", self.names[1])
-        for name, ipv4, ipv6 in zip(self.names, IPV4, IPV6, strict=True):
-            self._ip("-n", name, "addr", "add", f"{ipv4}/24", "dev", "eth0")
+        ends = [f"address {mac} netns {name}" for mac, name in zip(MAC, self.names, strict=True)]
+        adding = [f"netns add {name}" for name in self.names]
+        _ip([*adding, f"link add eth0 {ends[0]} type veth peer eth0 {ends[1]}"])
+        for number in range(2):
             # Without nodad the address cannot be used for a second or two.
-            self._ip("-n", name, "addr", "add", f"{ipv6}/64", "dev", "eth0", "nodad")
-            self._ip("-n", name, "link", "set", "eth0", "up")
-            self._ip("-n", name, "link", "set", "lo", "up")
+            addresses = [f"addr add {IPV4[number]}/24 dev eth0", f"addr add {IPV6[number]}/64 dev eth0 nodad"]
+            self.ip(number, *addresses, "link set eth0 up", "link set lo up")
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in self.names:
-            self._ip("netns", "del", name)
+        _ip([f"netns del {name}" for name in self.names])
 
     def inside(self, number: int) -> tuple[str, ...]:
         """Words that run a command in the first (0) or second (1) namespace."""
@@ -57,8 +55,13 @@ class Hosts:
             finally:
                 _enter(home.fileno())
 
-    def _ip(self, *words: str) -> None:
-        subprocess.run(["ip", *words], check=True, timeout=20)
+    def ip(self, number: int, *lines: str) -> None:
+        """Run commands of `ip` in a namespace, all by one process."""
+        _ip(lines, "-n", self.names[number])
+
+
+def _ip(lines: Sequence[str], *options: str) -> None:
+    subprocess.run(["ip", *options, "-batch", "-"], input="\n".join(lines), text=True, check=True, timeout=60)
 
 
 CLONE_NEWNET = 0x40000000
