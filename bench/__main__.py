@@ -5,13 +5,18 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bench.results import Figure, print_table, write_json
 from bench.rows import bystander, completeness, idle_memory, native_cost, server_cost, start
-from bench.setting import Plan
+from bench.setting import Level, Plan
 
-ENGINE_US, BPF_US = 5.0, 2.5
+LEVELS = (
+    Level("none", bpf_us=2.5, engine_us=5, server=1.15),
+    Level("l4", bpf_us=2.5, engine_us=5, server=1.15),
+    Level("all", bpf_us=5, engine_us=5, server=1.35),
+)
 """The most that an exchange may cost here."""
 
 
@@ -29,11 +34,11 @@ def main() -> int:
     rows = {int(row) for row in options.rows.split(",")}
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="rover-bench.") as folder:
-        plan = Plan(Path(folder), options.rounds, options.seconds)
+        plan = Plan(Path(folder), options.rounds, options.seconds, level=Level("all"))
         measures: list[tuple[set[int], Callable[[], list[Figure]]]] = [
-            ({1}, lambda: server_cost(plan)),
+            ({1}, lambda: server_cost(plan, LEVELS)),
             ({2}, lambda: completeness(plan, options.sustained)),
-            ({3, 4}, lambda: native_cost(plan, ENGINE_US, BPF_US)),
+            ({3, 4}, lambda: [each for level in LEVELS for each in native_cost(replace(plan, level=level))]),
             ({5}, lambda: idle_memory(plan)),
             ({6}, lambda: start(plan)),
             ({7}, lambda: bystander(plan)),

@@ -2,13 +2,21 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from bench.results import print_table, write_json
 from bench.rows import native_cost, server_cost
-from bench.setting import Plan
+from bench.setting import Level, Plan
 
-ENGINE_KI, BPF_KI = 15.0, 3.0
+LEVELS = (
+    Level("none", bpf_us=3, engine_us=15, server=1.15),
+    Level("l4", bpf_us=3, engine_us=15, server=1.15),
+    Level("all", bpf_us=8, server=1.35),
+    Level("all", "fentry", bpf_us=8, server=1.35),
+    Level("all", "kprobe", bpf_us=8, server=1.35),
+    Level("all", "tracepoint", bpf_us=8, server=1.35),
+)
 """The most that an exchange may cost, in thousands of instructions."""
 
 
@@ -17,8 +25,11 @@ def main() -> None:
     folder = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as work:
         # A load of a second is 25 000 requests, and figures repeat to a percent: more would only take longer.
-        plan = Plan(Path(work), rounds=2, seconds=1, unit="ki")
-        figures = sorted([*server_cost(plan), *native_cost(plan, ENGINE_KI, BPF_KI)], key=lambda each: each.row)
+        plan = Plan(Path(work), rounds=1, seconds=1, unit="ki")
+        figures = server_cost(plan, LEVELS)
+        for level in LEVELS:
+            figures += native_cost(replace(plan, level=level))
+        figures.sort(key=lambda each: each.row)
     print_table(figures)
     write_json("vm", figures, folder)
 

@@ -2,12 +2,13 @@
 
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from statistics import median
 
 from bench.results import Figure, median_figure
-from bench.setting import Load, Plan, observed, requests_counted, run_load, server
+from bench.setting import Level, Load, Plan, observed, requests_counted, run_load, server
 from tests.fidelity.messages import request, response
 from tests.stage.bpf import statistics
 from tests.stage.cpu import resident_bytes
@@ -38,24 +39,29 @@ class Parts:
         return ", ".join(f"{name} {value:.2f}" for value, name in parts if value >= 0.005)
 
 
-def server_cost(plan: Plan) -> list[Figure]:
+def server_cost(plan: Plan, levels: Sequence[Level]) -> list[Figure]:
     """Row 1: requests per second and CPU of the server per request, without and with rover by turns."""
     off: list[Load] = []
-    on: list[Load] = []
+    on: dict[Level, list[Load]] = {level: [] for level in levels}
     with server(plan.folder / "nginx") as nginx:
         run_load(nginx, plan, seconds=1)
         for _ in range(plan.rounds):
             off.append(run_load(nginx, plan))
-            with observed(plan):
-                on.append(run_load(nginx, plan))
-    ratios = [with_rover.cpu_us / without.cpu_us for with_rover, without in zip(on, off, strict=True)]
-    return [
+            for level, loads in on.items():
+                with observed(replace(plan, level=level)):
+                    loads.append(run_load(nginx, plan))
+    figures = [
         median_figure(1, "requests per second, rover off", [each.per_second for each in off], "1/s"),
-        median_figure(1, "requests per second, rover on", [each.per_second for each in on], "1/s"),
         median_figure(1, "nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit),
-        median_figure(1, "nginx CPU per request, rover on", [each.cpu_us for each in on], plan.unit),
-        median_figure(1, "nginx CPU per request, on / off", ratios, "×", limit=1.15),
     ]
+    for level, loads in on.items():
+        ratios = [with_rover.cpu_us / without.cpu_us for with_rover, without in zip(loads, off, strict=True)]
+        figures += [
+            median_figure(1, f"{level}: requests per second", [each.per_second for each in loads], "1/s"),
+            median_figure(1, f"{level}: nginx CPU per request", [each.cpu_us for each in loads], plan.unit),
+            median_figure(1, f"{level}: nginx CPU, on / off", ratios, "×", limit=level.server),
+        ]
+    return figures
 
 
 def completeness(plan: Plan, seconds: int = 60) -> list[Figure]:
@@ -88,10 +94,11 @@ def completeness(plan: Plan, seconds: int = 60) -> list[Figure]:
     return figures
 
 
-def native_cost(plan: Plan, engine_limit: float, bpf_limit: float) -> list[Figure]:
+def native_cost(plan: Plan) -> list[Figure]:
     """Rows 3 and 4: BPF and engine per server-side exchange, encoding and sending to the receiver included.
 
     Everything that rover's programs do on the machine is charged to the server's exchanges, what they do in wrk too."""
+    level = plan.level
     engine = Parts()
     bpf = Parts()
     runs: list[float] = []
@@ -106,10 +113,10 @@ def native_cost(plan: Plan, engine_limit: float, bpf_limit: float) -> list[Figur
             engine.add(spent, load.requests)
             runs.append(sum(each.runs for each in ran.values()) / load.requests)
     return [
-        median_figure(3, "BPF per exchange", bpf.sums, plan.unit, limit=bpf_limit, detail=str(bpf)),
-        median_figure(3, "BPF program runs per exchange", runs, ""),
+        median_figure(3, f"{level}: BPF per exchange", bpf.sums, plan.unit, limit=level.bpf_us, detail=str(bpf)),
+        median_figure(3, f"{level}: BPF program runs", runs, ""),
         median_figure(
-            4, "rover CPU per exchange, all threads", engine.sums, plan.unit, limit=engine_limit, detail=str(engine)
+            4, f"{level}: rover CPU per exchange", engine.sums, plan.unit, limit=level.engine_us, detail=str(engine)
         ),
     ]
 

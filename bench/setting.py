@@ -19,6 +19,22 @@ from tests.stage.rover import Ledger, Rover
 
 
 @dataclass(frozen=True)
+class Level:
+    """How much is measured below the socket, by what kind of hooks, and what that may cost for each exchange.
+
+    `bpf_us` and `engine_us` are in the unit of the plan, `server` is the server's own CPU with rover to without."""
+
+    layers: str = "none"
+    attach: str = "auto"
+    bpf_us: float | None = None
+    engine_us: float | None = None
+    server: float | None = None
+
+    def __str__(self) -> str:
+        return f"layers {self.layers}" + (f", {self.attach}" if self.attach != "auto" else "")
+
+
+@dataclass(frozen=True)
 class Plan:
     """How long and how often to measure. `unit` names what a thousand nanoseconds of CPU time are."""
 
@@ -27,6 +43,7 @@ class Plan:
     seconds: int = 4
     connections: int = 16
     unit: str = "µs"
+    level: Level = Level()
 
 
 @dataclass(frozen=True)
@@ -121,7 +138,10 @@ def observed(plan: Plan) -> Iterator[Observed]:
     """A `rover daemon` that watches nginx alone and reports to a draining receiver, while the block runs."""
     port, count = free_port(), plan.folder / "received"
     file = plan.folder / "rover.yaml"
-    file.write_text(f"watch:\n  include:\n    - exe: nginx\nreporters:\n  oap:\n    addresses: [127.0.0.1:{port}]\n")
+    file.write_text(
+        f"watch:\n  include:\n    - exe: nginx\nreporters:\n  oap:\n    addresses: [127.0.0.1:{port}]\n"
+        f"capture:\n  layers: {plan.level.layers}\nkernel:\n  attach: {plan.level.attach}\n"
+    )
     receiver = subprocess.Popen([sys.executable, "-m", "bench.receiver", str(port), str(count)], env=dict(os.environ))
     try:
         wait_listening(port, seconds=60)

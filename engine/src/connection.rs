@@ -103,7 +103,8 @@ pub struct Connection {
     pub interface: Option<(u32, Arc<str>)>,
     /// Thrown away by the kernel, and in no exchange yet.
     drops: Vec<DroppedPackets>,
-    pub is_opening_told: bool,
+    /// Its opening waits to be told until it is known what it speaks.
+    pub has_opening: bool,
     /// Operations without an event of their own, as last told.
     pub told: Told,
 }
@@ -156,7 +157,7 @@ impl Connection {
             meter: Meter::default(),
             interface: None,
             drops: Vec::new(),
-            is_opening_told: false,
+            has_opening: false,
             told: Told::default(),
         }
     }
@@ -164,6 +165,11 @@ impl Connection {
     /// What it was found to speak; none: not HTTP, or not known yet.
     pub fn spoken(&self) -> Option<Spoken> {
         (self.protocol == Protocol::Http1).then_some(Spoken::Http11)
+    }
+
+    /// It is known whether it speaks HTTP.
+    pub fn is_decided(&self) -> bool {
+        self.protocol != Protocol::Unknown
     }
 
     /// An IPv4 address is kept as ::ffff:a.b.c.d.

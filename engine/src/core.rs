@@ -60,8 +60,8 @@ pub struct Core {
     interfaces: FxHashMap<[u8; 16], Arc<str>>,
     /// Of a connection that is about to have its first operation.
     interface: Option<(u64, u32, Arc<str>)>,
-    /// Connections that were told to be open and had no operation yet.
-    opened: Vec<u64>,
+    /// Openings of connections of which it is not known yet what they speak, each with its process.
+    openings: FxHashMap<u64, (u32, Box<Activity>)>,
     run: u32,
     sequence: u32,
     number: u64,
@@ -71,8 +71,8 @@ pub struct Core {
     own_pid: u32,
 }
 
-/// Open connections without an operation that are remembered: so that their accept is not told twice.
-const OPENED: usize = 4096;
+/// Openings that wait at most; the next ones are told at once.
+const OPENINGS: usize = 4096;
 
 impl Core {
     /// `run` makes record ids of different runs differ; `own_pid` is rover itself.
@@ -95,7 +95,7 @@ impl Core {
             has_activity: false,
             interfaces: FxHashMap::default(),
             interface: None,
-            opened: Vec::new(),
+            openings: FxHashMap::default(),
             run,
             sequence: 0,
             number: 0,
@@ -150,6 +150,7 @@ impl Core {
         if now_ns.saturating_sub(self.swept_ns) >= SWEEP_NS {
             self.swept_ns = now_ns;
             self.report_unfinished();
+            self.tell_overdue_openings();
             let discarded = self.processes.sweep(now_ns, false);
             self.ledger.lose(Cause::Unconfirmed, discarded);
         }
@@ -217,9 +218,6 @@ impl Core {
         }
         let number = self.number;
         self.with_connection(event.cookie, |connection, s| connection.data(event, layers, payload, number, s));
-        if owner.is_none() {
-            self.tell_acceptance(event.cookie);
-        }
     }
 
     fn open(&mut self, event: &DataEvent) {
@@ -236,9 +234,13 @@ impl Core {
             debug_assert_eq!(cookie, event.cookie);
             connection.interface = Some((index, name));
         }
-        if let Some(at) = self.opened.iter().position(|cookie| *cookie == event.cookie) {
-            self.opened.swap_remove(at);
-            connection.is_opening_told = true;
+        connection.has_opening = self.openings.contains_key(&event.cookie);
+        // Where no hook shows the accept, the first operation tells of it.
+        if self.has_activity && !connection.has_opening && !connection.is_own && connection.role == Some(Side::Server) {
+            if let Some(activity) = activity::of_acceptance(&connection) {
+                connection.has_opening = true;
+                self.openings.insert(event.cookie, (event.tgid, Box::new(activity)));
+            }
         }
         self.tuples.insert(tuple_of(&connection), event.cookie);
         self.connections.insert(event.cookie, connection);
@@ -259,36 +261,53 @@ impl Core {
         if !is_opening && change != events::CONNECTION_CLOSED {
             return;
         }
-        let connection = self.connections.get_mut(&event.cookie);
+        let connection = self.connections.get(&event.cookie);
         if connection.as_ref().is_some_and(|connection| connection.is_own) {
             return;
         }
         let protocol = connection.as_ref().and_then(|connection| connection.spoken());
         let is_reset = connection.as_ref().is_some_and(|connection| connection.is_reset());
-        match connection {
-            Some(connection) => connection.is_opening_told |= is_opening,
-            None if change == events::CONNECTION_FAILED => {}
-            None if is_opening && self.opened.len() < OPENED => self.opened.push(event.cookie),
-            None => self.opened.retain(|cookie| *cookie != event.cookie),
-        }
         if !self.processes.is_known(event.tgid) {
             self.introduce(event.tgid);
         }
-        self.pass_activity(event.cookie, event.tgid, activity::of_change(event, protocol, is_reset));
+        let activity = activity::of_change(event, protocol, is_reset);
+        if change == events::CONNECTION_OPENED || change == events::CONNECTION_ACCEPTED {
+            self.hold_opening(event.cookie, event.tgid, activity);
+        } else {
+            self.tell_opening(event.cookie);
+            self.pass_activity(event.cookie, event.tgid, activity);
+        }
     }
 
-    /// Where no hook shows the accept, the first operation tells of it.
-    fn tell_acceptance(&mut self, id: u64) {
-        let Some(connection) = self.connections.get_mut(&id) else {
+    /// An opening is told when it is known what the connection speaks, at the latest after a second or at its end.
+    fn hold_opening(&mut self, id: u64, tgid: u32, activity: Activity) {
+        if !self.has_activity || self.openings.len() >= OPENINGS {
+            return self.pass_activity(id, tgid, activity);
+        }
+        self.openings.insert(id, (tgid, Box::new(activity)));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.has_opening = true;
+        }
+    }
+
+    fn tell_opening(&mut self, id: u64) {
+        let Some((tgid, mut activity)) = self.openings.remove(&id) else {
             return;
         };
-        if connection.is_opening_told || connection.is_own || connection.role != Some(Side::Server) {
-            return;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.has_opening = false;
+            activity.protocol = connection.spoken();
         }
-        connection.is_opening_told = true;
-        let owner = connection.owner;
-        if let Some(activity) = activity::of_acceptance(connection) {
-            self.pass_activity(id, owner, activity);
+        self.pass_activity(id, tgid, *activity);
+    }
+
+    fn tell_overdue_openings(&mut self) {
+        let before = self.now_ns.saturating_sub(SWEEP_NS);
+        let is_due = |activity: &Activity| activity.opening.is_none_or(|opening| opening.end_ns <= before);
+        let due: Vec<u64> =
+            self.openings.iter().filter(|(_, (_, activity))| is_due(activity)).map(|(id, _)| *id).collect();
+        for id in due {
+            self.tell_opening(id);
         }
     }
 
@@ -409,6 +428,9 @@ impl Core {
             }
         }
         let is_over = connection.is_over();
+        if connection.has_opening && connection.is_decided() {
+            self.tell_opening(id);
+        }
         if !self.finished.is_empty() {
             // Back afterwards with its room.
             let mut finished = std::mem::take(&mut self.finished);
