@@ -29,13 +29,18 @@ WATCH = ("watch", "--format", "json")
 class Rover:
     """One running rover, used with `with`: inside the block all hooks are attached.
 
-    `records` grows in the order in which rover wrote them to stdout; `errors` has the lines of its stderr.
+    `records` grows in the order in which rover wrote them to stdout; `errors` has the lines of its stderr. `before`:
+    words of a command that becomes rover, as `setpriv` does.
     """
 
     def __init__(
-        self, *arguments: str, command: Sequence[str] = WATCH, environment: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        command: Sequence[str] = WATCH,
+        environment: dict[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> None:
-        self.command = [str(EXECUTABLE), *command, *arguments]
+        self.command = [*before, str(EXECUTABLE), *command, *arguments]
         self.environment = {**os.environ, **(environment or {})}
         self.records: list[Record] = []
         self._by_server: dict[tuple[int, str], list[Record]] = {}
