@@ -93,6 +93,11 @@ def needs() -> Callable[..., None]:
     return check
 
 
+QUIET = ("ipv4/tcp_sack", "ipv4/tcp_early_retrans")
+"""Turned off, so that heads have one length, and that nothing is sent again because a busy machine was late: tail loss
+probes come after milliseconds, retransmissions by time after 200 ms."""
+
+
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
     """Two hosts where every layer sees the packets of the wire: nothing is segmented late or merged early, and nobody
@@ -105,6 +110,8 @@ def hosts() -> Iterator[Hosts]:
             other = 1 - number
             known = [f"neigh replace {of[other]} lladdr {MAC[other]} dev eth0 nud permanent" for of in (IPV4, IPV6)]
             hosts.ip(number, one_by_one, *known)
+            for name in QUIET:
+                hosts.set(number, name, 0)
         yield hosts
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 IPV4 = ("10.77.0.1", "10.77.0.2")
@@ -44,6 +45,11 @@ class Hosts:
     def ask(self, number: int, *words: str) -> Any:
         """The same for a command that prints JSON."""
         return json.loads(self.run(number, *words))
+
+    def set(self, number: int, name: str, value: int) -> None:
+        """Set a value below /proc/sys/net of a namespace, for instance `ipv4/tcp_sack`."""
+        with self.entered(number):
+            Path("/proc/sys/net", name).write_text(str(value))
 
     @contextmanager
     def entered(self, number: int) -> Iterator[None]:
