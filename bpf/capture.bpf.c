@@ -249,22 +249,10 @@ int BPF_PROG(rv_f_rcv4_e, struct sk_buff *skb)
 	return rv_ip_arrived(skb);
 }
 
-SEC("fexit/ip_rcv")
-int BPF_PROG(rv_f_rcv4_x, struct sk_buff *skb)
-{
-	return rv_ip_done(skb);
-}
-
 SEC("fentry/ipv6_rcv")
 int BPF_PROG(rv_f_rcv6_e, struct sk_buff *skb)
 {
 	return rv_ip_arrived(skb);
-}
-
-SEC("fexit/ipv6_rcv")
-int BPF_PROG(rv_f_rcv6_x, struct sk_buff *skb)
-{
-	return rv_ip_done(skb);
 }
 
 SEC("fentry/ip_local_deliver")

@@ -4,33 +4,33 @@
 #define ROVER_COMPAT_H
 
 /*
- * Reads of kernel memory. Programs with BTF arguments read fields directly; kprobes have plain
- * numbers for pointers and copy (RV_PROBE: the object that has them is compiled for that).
- * RV_CAST_GET is for what the verifier does not know to be of that type: bpf_rdonly_cast came with
- * Linux 6.2.
+ * Reads of kernel memory. Programs with BTF arguments read fields directly. For kprobes pointers
+ * are plain numbers (RV_PROBE: the object that has them is compiled for that), which
+ * bpf_rdonly_cast gives their type back; it came with Linux 6.2, before it fields have to be
+ * copied. RV_CAST_GET is for what even the others do not know to be of that type.
  */
-#ifdef RV_PROBE
-#define RV_GET(p, field) BPF_CORE_READ(p, field)
-#define RV_GET2(p, first, second) BPF_CORE_READ(p, first, second)
-#define RV_CAST_GET(type, p, field) BPF_CORE_READ((type *)(p), field)
-#else
 extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+
+#define RV_CAST_GET(type, p, field)                                                                \
+	(bpf_ksym_exists(bpf_rdonly_cast)                                                          \
+		 ? ((type *)bpf_rdonly_cast((const void *)(p), bpf_core_type_id_kernel(type)))     \
+			   ->field                                                                 \
+		 : BPF_CORE_READ((type *)(p), field))
+
+#ifdef RV_PROBE
+#define RV_GET(p, field) RV_CAST_GET(typeof(*(p)), p, field)
+#define RV_GET2(p, first, second)                                                                  \
+	({                                                                                         \
+		typeof((p)->first) rv_first = RV_GET(p, first);                                    \
+		RV_GET(rv_first, second);                                                          \
+	})
+#else
 #define RV_GET(p, field) ((p)->field)
 #define RV_GET2(p, first, second) ((p)->first->second)
-#define RV_CAST_GET(type, p, field)                                                               \
-	({                                                                                        \
-		typeof(((type *)0)->field) rv_value;                                              \
-		if (bpf_ksym_exists(bpf_rdonly_cast))                                             \
-			rv_value = ((type *)bpf_rdonly_cast((const void *)(p),                    \
-							    bpf_core_type_id_kernel(type)))       \
-					   ->field;                                               \
-		else                                                                              \
-			rv_value = BPF_CORE_READ((type *)(p), field);                             \
-		rv_value;                                                                         \
-	})
 #endif
 
-/* Reasons came with 5.17, this one with 6.3; before it nothing that is merely consumed comes here. */
+/* Reasons came with 5.17, this one with 6.3; before it nothing that is merely consumed comes here.
+ */
 static __always_inline u32 rv_drop_consumed(void)
 {
 	if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_CONSUMED))
@@ -70,8 +70,8 @@ struct iov_iter___before_6_4 {
 } __attribute__((preserve_access_index));
 
 #define RV_ITER_VECTOR(message)                                                                    \
-	(bpf_core_field_exists(struct iov_iter, __iov)                                            \
-		 ? RV_GET(message, msg_iter.__iov)                                                \
+	(bpf_core_field_exists(struct iov_iter, __iov)                                             \
+		 ? RV_GET(message, msg_iter.__iov)                                                 \
 		 : BPF_CORE_READ((struct iov_iter___before_6_4 *)&(message)->msg_iter, iov))
 
 /* A kernel built without io_uring has no such field. */

@@ -134,8 +134,9 @@ struct rv_receive_layers {
 	u32 packets;
 	u32 netfilter_count;
 	u32 zero_windows;
-	u32 unknown; /* packets of which not all was seen */
-	u32 unseen_ip; /* packets that came through IP in a list, where no hook sees them one by one */
+	u32 unknown;   /* packets of which not all was seen */
+	u32 unseen_ip; /* packets that came through IP in a list, where no hook sees them one by one
+			*/
 	u32 ifindex;
 	u32 epoch;
 	u32 pad;
@@ -207,9 +208,9 @@ enum rv_connection_change {
 	RV_CONNECTION_TX_END = 2, /* FIN sent: tx_end is the length of the stream */
 	RV_CONNECTION_RESET =
 		3, /* ended by a reset or an abort; what was received can still be read */
-	RV_CONNECTION_CLOSED = 4, /* the socket is gone: rx_end bytes were read, tx_end written */
-	RV_CONNECTION_OPENED = 5, /* established; `start_ns`: since when this was tried */
-	RV_CONNECTION_FAILED = 6, /* tried, but not established */
+	RV_CONNECTION_CLOSED = 4,   /* the socket is gone: rx_end bytes were read, tx_end written */
+	RV_CONNECTION_OPENED = 5,   /* established; `start_ns`: since when this was tried */
+	RV_CONNECTION_FAILED = 6,   /* tried, but not established */
 	RV_CONNECTION_ACCEPTED = 7, /* taken from the listener's queue */
 };
 

@@ -265,6 +265,7 @@ struct sk_buff {
 	unsigned int len;
 	unsigned int data_len;
 	int skb_iif;
+	u32 hash;
 	u16 transport_header;
 	u16 mac_header;
 	unsigned int end;

@@ -9,11 +9,10 @@
 
 enum rv_family {
 	RV_FAMILY_IP_OUT = 0,
-	RV_FAMILY_IP_IN = 1,
-	RV_FAMILY_TCP_IN = 2,
-	RV_FAMILY_NETFILTER = 3,
-	RV_FAMILY_NEIGHBOUR = 4,
-	RV_FAMILIES = 5,
+	RV_FAMILY_TCP_IN = 1,
+	RV_FAMILY_NETFILTER = 2,
+	RV_FAMILY_NEIGHBOUR = 3,
+	RV_FAMILIES = 4,
 };
 
 #define RV_CALLS_MAX 4
@@ -192,27 +191,13 @@ int BPF_KRETPROBE(rv_k_neigh_x)
 SEC("kprobe/ip_rcv")
 int BPF_KPROBE(rv_k_rcv4_e, struct sk_buff *skb)
 {
-	rv_push(RV_FAMILY_IP_IN, skb, NULL);
 	return rv_ip_arrived(skb);
-}
-
-SEC("kretprobe/ip_rcv")
-int BPF_KRETPROBE(rv_k_rcv4_x)
-{
-	return rv_ip_done((void *)rv_pop(RV_FAMILY_IP_IN).first);
 }
 
 SEC("kprobe/ipv6_rcv")
 int BPF_KPROBE(rv_k_rcv6_e, struct sk_buff *skb)
 {
-	rv_push(RV_FAMILY_IP_IN, skb, NULL);
 	return rv_ip_arrived(skb);
-}
-
-SEC("kretprobe/ipv6_rcv")
-int BPF_KRETPROBE(rv_k_rcv6_x)
-{
-	return rv_ip_done((void *)rv_pop(RV_FAMILY_IP_IN).first);
 }
 
 SEC("kprobe/ip_local_deliver")

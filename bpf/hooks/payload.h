@@ -105,11 +105,14 @@ static __always_inline u32 rv_copy_payload(struct rv_scratch *s, const struct rv
 		.copied = have,
 	};
 
-	if (buffers->is_single)
+	if (buffers->is_single) {
 		rv_copy_bytes(s, &walk, buffers->vector + walk.pass, want);
-	else
+	} else if (buffers->segments > 2) {
 		bpf_loop(buffers->segments > RV_SEGMENTS_MAX ? RV_SEGMENTS_MAX : buffers->segments,
 			 rv_copy_segment, &walk, 0);
+	} else if (buffers->segments && !rv_copy_segment(0, &walk) && buffers->segments == 2) {
+		rv_copy_segment(1, &walk); /* the usual case, without the loop's cost */
+	}
 	return walk.copied;
 }
 

@@ -10,9 +10,16 @@
 static __always_inline int rv_arrived_at(const struct sk_buff *skb)
 {
 	struct rv_packet *packet = rv_packet_slot((u64)skb);
+	u32 hash = RV_GET(skb, hash);
+	u32 *stranger = rv_stranger(hash);
 
 	if (!packet)
 		return 0;
+	/* The layers above then pass over it. */
+	if (hash && stranger && *stranger == hash) {
+		packet->skb = 0;
+		return 0;
+	}
 	/* skb_iif is set behind this hook: a bridge or VLAN hands the same packet up once more. */
 	if (packet->skb == (u64)skb && RV_GET(skb, skb_iif))
 		return 0;
@@ -97,7 +104,8 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 }
 
 /* No room for one more: it shares the last one's fate. */
-static __always_inline void rv_merge_arrived(struct rv_arrived *entry, const struct rv_arrived *more)
+static __always_inline void rv_merge_arrived(struct rv_arrived *entry,
+					     const struct rv_arrived *more)
 {
 	if ((s32)(more->end - entry->end) > 0)
 		entry->end = more->end;
@@ -121,13 +129,19 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 	struct rv_packet *packet = rv_packet(skb);
 	struct rv_arrived more = {};
+	u32 hash = RV_GET(skb, hash);
+	u32 *stranger = rv_stranger(hash);
 	u32 seq, end, head;
 
 	if (!flow) {
+		if (stranger)
+			*stranger = hash;
 		if (packet)
 			packet->skb = 0;
 		return 0;
 	}
+	if (stranger && hash && *stranger == hash)
+		*stranger = 0;
 	seq = RV_CAST_GET(struct tcp_skb_cb, skb->cb, seq);
 	end = RV_CAST_GET(struct tcp_skb_cb, skb->cb, end_seq);
 	if (seq == end) {
@@ -155,8 +169,7 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 	}
 	if (packet && flow->receive.ifindex != packet->ifindex) {
 		flow->receive.ifindex = packet->ifindex;
-		rv_note_interface(flow, (const struct net_device *)packet->device,
-				  packet->ifindex);
+		rv_note_interface(flow, (const struct net_device *)packet->device, packet->ifindex);
 	}
 	if (packet) {
 		packet->cookie = flow->cookie;
@@ -178,51 +191,36 @@ static __always_inline struct rv_arrived *rv_entry_of(struct rv_flow *flow,
 		       : NULL;
 }
 
-/* Its return: the packet itself may be gone, its address is still the key. */
+/*
+ * Its return: the packet itself may be gone, its address is still the key. IP returns with it, a
+ * few instructions later: no hook of its own.
+ */
 static __always_inline int rv_tcp_left(const void *skb)
 {
 	struct rv_packet *packet = rv_packet(skb);
 	struct rv_arrived *entry;
 	struct rv_flow *flow;
-	u32 took;
+	u64 now;
+	u32 l3, l4;
 
-	if (!packet || packet->cpu != bpf_get_smp_processor_id() || !packet->tcp_ns)
+	if (!packet || !packet->tcp_ns || packet->cpu != bpf_get_smp_processor_id())
 		return 0;
-	took = bpf_ktime_get_boot_ns() - packet->tcp_ns;
+	now = bpf_ktime_get_boot_ns();
+	l4 = now - packet->tcp_ns;
+	l3 = packet->ip_ns ? now - packet->ip_ns : 0;
 	if (!packet->cookie) {
-		packet->l4_ns = took; /* it waits until the socket's owner lets go */
-		return 0;
-	}
-	flow = rv_flow(packet->cookie);
-	if (!flow)
-		return 0;
-	entry = rv_entry_of(flow, packet);
-	if (entry)
-		entry->l4_ns += took;
-	return 0;
-}
-
-static __always_inline int rv_ip_done(const void *skb)
-{
-	struct rv_packet *packet = rv_packet(skb);
-	struct rv_arrived *entry;
-	struct rv_flow *flow;
-	u32 took;
-
-	if (!packet || packet->cpu != bpf_get_smp_processor_id() || !packet->ip_ns)
-		return 0;
-	took = bpf_ktime_get_boot_ns() - packet->ip_ns;
-	if (!packet->cookie) {
-		packet->l3_ns = took;
+		/* It waits until the socket's owner lets go. */
+		packet->l4_ns = l4;
+		packet->l3_ns = l3;
 		return 0;
 	}
 	packet->skb = 0;
 	flow = rv_flow(packet->cookie);
-	if (!flow)
-		return 0;
-	entry = rv_entry_of(flow, packet);
-	if (entry)
-		entry->l3_ns += took;
+	entry = flow ? rv_entry_of(flow, packet) : NULL;
+	if (entry) {
+		entry->l4_ns += l4;
+		entry->l3_ns += l3;
+	}
 	return 0;
 }
 
@@ -255,8 +253,8 @@ static __always_inline void rv_consume(struct rv_flow *flow, u32 until, u32 leng
 		if (now > entry->handed_ns)
 			sum->queue_wait_ns +=
 				(now - entry->handed_ns) * entry->packets - entry->later_ns;
-		/* The reader may be faster than the way back out of the layers: what they do after it
-		 * has the bytes is no part of the exchange any more. */
+		/* The reader may be faster than the way back out of the layers: what they do after
+		 * it has the bytes is no part of the exchange any more. */
 		if (!entry->l4_ns && entry->tcp_ns)
 			entry->l4_ns = now - entry->tcp_ns;
 		if (!entry->l3_ns && entry->ip_ns)

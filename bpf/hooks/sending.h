@@ -63,7 +63,8 @@ static __always_inline u32 rv_wire_bytes(const struct sk_buff *skb, u32 len, u32
 	return len + (segments - 1) * (u32)head;
 }
 
-static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_buff *skb, bool is_v6)
+static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_buff *skb,
+					 bool is_v6)
 {
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 
@@ -194,7 +195,8 @@ static __always_inline int rv_queued(const struct sk_buff *skb)
 	return 0;
 }
 
-/* Time of the packet's entry into its queue; 0 if it is a further segment of one already counted. */
+/* Time of the packet's entry into its queue; 0 if it is a further segment of one already counted.
+ */
 static __always_inline u64 rv_take_pending(struct rv_flow *flow, const void *skb)
 {
 	u32 tail = flow->pending_tail, head = flow->pending_head;
@@ -292,8 +294,7 @@ static __always_inline int rv_resolved(const void *skb)
 
 	if (!flow)
 		return 0;
-	__sync_fetch_and_add(&flow->send.resolve_ns,
-			     bpf_ktime_get_boot_ns() - packet->arrived_ns);
+	__sync_fetch_and_add(&flow->send.resolve_ns, bpf_ktime_get_boot_ns() - packet->arrived_ns);
 	packet->skb = 0;
 	return 0;
 }

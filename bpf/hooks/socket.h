@@ -104,16 +104,26 @@ static __always_inline int rv_page_entered(struct sock *sk)
 /* Where receives have an entry: since when the thread is in it. */
 static __always_inline int rv_receive_entered(struct sock *sk, u32 flags)
 {
+	struct rv_connection *c = rv_connection(sk);
+	u64 id = bpf_get_current_pid_tgid();
+#ifdef RV_PROBE
 	struct rv_operation *op;
+#endif
 
-	if (!rv_is_watched(rv_connection(sk), bpf_get_current_pid_tgid() >> 32))
+	if (!rv_is_watched(c, id >> 32))
 		return 0;
+	if (c) {
+		c->receive_start_ns = bpf_ktime_get_boot_ns();
+		c->receive_thread = id;
+	}
+#ifdef RV_PROBE
+	/* A kretprobe does not know the socket. */
 	op = rv_operation(true);
 	if (!op)
 		return 0;
 	op->receive_sk = (u64)sk;
-	op->receive_start_ns = bpf_ktime_get_boot_ns();
 	op->receive_flags = flags;
+#endif
 	return 0;
 }
 
@@ -313,7 +323,7 @@ static __always_inline void rv_add_activity(struct rv_connection *c, struct rv_f
 
 /* Its layers go before the event. */
 static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *flow,
-					   const struct tcp_sock *tp, u8 direction)
+					  const struct tcp_sock *tp, u8 direction)
 {
 	if (!flow)
 		return;
@@ -349,6 +359,18 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 
 	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
+	if (direction == RV_RX && flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+		return 0; /* not consumption */
+	c = rv_connection(sk);
+	if (result <= 0 && direction == RV_RX)
+		return 0;
+	if (!rv_is_watched(c, id >> 32)) {
+		if (c && c->has_flow) {
+			rv_let_go(rv_cookie(sk));
+			c->has_flow = 0;
+		}
+		return 0;
+	}
 	if (direction == RV_TX && rv_options.has_send_entries) {
 		op = rv_operation(false);
 		if (op && op->sk != (u64)sk)
@@ -358,18 +380,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 			start_ns = op->start_ns;
 		}
 	}
-	if (direction == RV_RX && flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
-		return 0; /* not consumption */
 	if (result <= 0)
 		return 0;
-	c = rv_connection(sk);
-	if (!rv_is_watched(c, id >> 32)) {
-		if (c && c->has_flow) {
-			rv_let_go(rv_cookie(sk));
-			c->has_flow = 0;
-		}
-		return 0;
-	}
 	tp = rv_tcp(sk);
 	if (!tp)
 		return 0;
@@ -380,13 +392,9 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		rv_count(RV_COUNT_NO_STORAGE);
 		return 0;
 	}
-	if (direction == RV_RX && rv_options.has_receive_entries) {
-		struct rv_operation *receive = rv_operation(false);
-
-		if (receive && receive->receive_sk == (u64)sk) {
-			start_ns = receive->receive_start_ns;
-			receive->receive_sk = 0;
-		}
+	if (direction == RV_RX && c->receive_thread == id) {
+		start_ns = c->receive_start_ns;
+		c->receive_thread = 0;
 	}
 	if (!c->cookie)
 		rv_meet(sk, c, direction, result);
@@ -494,9 +502,13 @@ static __always_inline int rv_receive_returned(int result)
 {
 	struct rv_operation *op = rv_operation(false);
 
+	u64 sk;
+
 	if (!op || !op->receive_sk)
 		return 0;
-	return rv_operation_ended((struct sock *)op->receive_sk, RV_RX, result, op->receive_flags);
+	sk = op->receive_sk;
+	op->receive_sk = 0;
+	return rv_operation_ended((struct sock *)sk, RV_RX, result, op->receive_flags);
 }
 
 #endif

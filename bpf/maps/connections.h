@@ -47,7 +47,9 @@ struct rv_connection {
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 sent_ns;
-	u64 told_ns; /* when these were last told */
+	u64 told_ns;	      /* when these were last told */
+	u64 receive_start_ns; /* entry of the receive under way ... */
+	u64 receive_thread;   /* ... by this thread; 0: none */
 };
 
 #ifdef RV_PROBE

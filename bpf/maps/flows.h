@@ -103,8 +103,8 @@ static __always_inline struct rv_flow *rv_claim(u64 cookie)
 		return flow;
 	epoch = flow->epoch + 1;
 	*(volatile u64 *)&flow->cookie = 0;
-	__builtin_memset(&flow->stage, 0, offsetof(struct rv_flow, pending) -
-						  offsetof(struct rv_flow, stage));
+	__builtin_memset(&flow->stage, 0,
+			 offsetof(struct rv_flow, pending) - offsetof(struct rv_flow, stage));
 	flow->epoch = flow->send.epoch = flow->receive.epoch = epoch;
 	*(volatile u64 *)&flow->cookie = cookie;
 	return flow;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations that a thread is in: a send is opened by the first tcp_sendmsg_locked, a receive by
- * tcp_recvmsg where that can be hooked, and both are closed by the hook at their end. Lives in the
- * task, freed with it.
+ * The operations that a thread is in: a send is opened by the first tcp_sendmsg_locked, a receive
+ * by tcp_recvmsg where that can be hooked, and both are closed by the hook at their end. Lives in
+ * the task, freed with it.
  */
 #ifndef ROVER_MAP_OPERATIONS_H
 #define ROVER_MAP_OPERATIONS_H
@@ -20,8 +20,6 @@ struct rv_operation {
 	u8 is_readable;
 	u8 pad[4];
 	u64 receive_sk; /* 0: none open */
-	u64 receive_start_ns;
-	u64 receive_message;
 	u32 receive_flags;
 	u32 pad1;
 };

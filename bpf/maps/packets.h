@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Received packets from their arrival at the interface until TCP takes them, by the address of their
- * sk_buff: whose they are is not known before. Direct-mapped: an entry is simply overwritten by the
- * next packet that falls on it, and `skb` says whose it is; so few are under way at any time that
- * this is rare, and it costs figures, never truth.
+ * Received packets from their arrival at the interface until TCP takes them, by the address of
+ * their sk_buff: whose they are is not known before. Direct-mapped: an entry is simply overwritten
+ * by the next packet that falls on it, and `skb` says whose it is; so few are under way at any time
+ * that this is rare, and it costs figures, never truth.
  */
 #ifndef ROVER_MAP_PACKETS_H
 #define ROVER_MAP_PACKETS_H
@@ -11,7 +11,7 @@
 #define RV_PACKET_SLOTS 4096
 
 struct rv_packet {
-	u64 skb; /* only ever compared; 0: none */
+	u64 skb;    /* only ever compared; 0: none */
 	u64 cookie; /* once TCP has taken it */
 	u64 arrived_ns;
 	u64 ip_ns;
@@ -50,6 +50,27 @@ static __always_inline struct rv_packet *rv_packet(const void *skb)
 	struct rv_packet *packet = rv_packet_slot((u64)skb);
 
 	return packet && packet->skb == (u64)skb ? packet : NULL;
+}
+
+/*
+ * Hashes of flows whose sockets nobody watches, as the kernel has them in their packets: TCP says
+ * so of one packet, and the next ones are not looked at on their way up. Direct-mapped; 0: none. A
+ * hash that a watched flow shares is taken out by that flow's next packet.
+ */
+#define RV_STRANGERS 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RV_STRANGERS);
+	__type(key, u32);
+	__type(value, u32);
+} strangers SEC(".maps");
+
+static __always_inline u32 *rv_stranger(u32 hash)
+{
+	u32 slot = hash & (RV_STRANGERS - 1);
+
+	return bpf_map_lookup_elem(&strangers, &slot);
 }
 
 /* The packet that a CPU is handing to a device: between net_dev_start_xmit and net_dev_xmit nothing

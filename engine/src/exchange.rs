@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use rover_parsers::http1::{Complete, Head};
-use rover_reporters::layers::Layers;
 use rover_reporters::record::{Operation, RecordId, Syscall};
 
 use crate::events;
@@ -69,8 +68,6 @@ pub struct Operations {
     pub end_ns: u64,
     /// Of the first operation; the last of them is that of the last one.
     pub times: Times,
-    /// Sum of those operations that this message answers for: one that carried two messages counts once.
-    pub layers: Option<Layers>,
     pub interface: u32,
     last: u64,
 }
@@ -86,7 +83,6 @@ impl Operations {
         begin_ns: 0,
         end_ns: 0,
         times: [0; 5],
-        layers: None,
         interface: 0,
         last: 0,
     };
@@ -102,7 +98,6 @@ impl Operations {
             return;
         }
         let measured = &facts.measured;
-        let layers = if is_first { measured.layers } else { measured.layers.spent() };
         let took = facts.start_ns.map(|start| facts.end_ns.saturating_sub(start));
         if self.count == 0 {
             self.tgid = facts.tgid;
@@ -113,27 +108,31 @@ impl Operations {
         } else {
             self.syscall_ns = self.syscall_ns.zip(took).map(|(a, b)| a + b);
         }
-        match &mut self.layers {
-            Some(sum) => sum.add(&layers),
-            None => self.layers = Some(layers),
-        }
+        let layers = if is_first { measured.layers() } else { measured.spent() };
         self.times[4] = self.times[4].max(measured.times[4]);
         self.count += 1;
         self.last = facts.number;
-        if self.list.len() < LISTED_OPERATIONS {
-            self.list.push(Operation {
-                is_write: facts.is_write,
-                syscall: facts.syscall,
-                start_ns: facts.start_ns,
-                end_ns: facts.end_ns,
-                bytes,
-                layers,
-                interface: measured.interface,
-            });
-        } else if let Some(last) = self.list.last_mut() {
-            last.end_ns = facts.end_ns;
-            last.bytes += bytes;
-            last.layers.add(&layers);
+        self.list_operation(Operation {
+            is_write: facts.is_write,
+            syscall: facts.syscall,
+            start_ns: facts.start_ns,
+            end_ns: facts.end_ns,
+            bytes,
+            layers,
+            interface: measured.interface,
+        });
+    }
+
+    /// Behind the others; the last one of a full list stands for all that follow it.
+    fn list_operation(&mut self, operation: Operation) {
+        let is_full = self.list.len() >= LISTED_OPERATIONS;
+        match self.list.last_mut() {
+            Some(last) if is_full => {
+                last.end_ns = operation.end_ns;
+                last.bytes += operation.bytes;
+                last.layers.add(&operation.layers);
+            }
+            _ => self.list.push(operation),
         }
     }
 
@@ -152,11 +151,10 @@ impl Operations {
         self.events += later.events;
         self.end_ns = self.end_ns.max(later.end_ns);
         self.times[4] = self.times[4].max(later.times[4]);
-        if let (Some(sum), Some(more)) = (&mut self.layers, &later.layers) {
-            sum.add(more);
-        }
         self.last = later.last;
-        self.list.extend(later.list.into_iter().take(LISTED_OPERATIONS.saturating_sub(self.list.len())));
+        for operation in later.list {
+            self.list_operation(operation);
+        }
     }
 }
 

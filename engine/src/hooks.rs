@@ -119,16 +119,16 @@ pub const HOOKS: &[Hook] = &[
     hook!("netif_receive_skb", All, false, false, "arrival and interface of received packets",
         [Tracepoint: "rv_t_arrived"]),
     hook!("ip_rcv", All, false, false, "l3_ns of reads (IPv4)",
-        [Fentry: "rv_f_rcv4_e" "rv_f_rcv4_x", Kprobe: "rv_k_rcv4_e" "rv_k_rcv4_x"]),
+        [Fentry: "rv_f_rcv4_e", Kprobe: "rv_k_rcv4_e"]),
     hook!("ipv6_rcv", All, false, false, "l3_ns of reads (IPv6)",
-        [Fentry: "rv_f_rcv6_e" "rv_f_rcv6_x", Kprobe: "rv_k_rcv6_e" "rv_k_rcv6_x"]),
+        [Fentry: "rv_f_rcv6_e", Kprobe: "rv_k_rcv6_e"]),
     hook!("ip_local_deliver", All, false, false, "l3_receive_ns, l3_local_ns of reads (IPv4)",
         [Fentry: "rv_f_deliver4", Kprobe: "rv_k_deliver4"]),
     hook!("ip6_input", All, false, false, "l3_receive_ns, l3_local_ns of reads (IPv6)",
         [Fentry: "rv_f_deliver6", Kprobe: "rv_k_deliver6"]),
-    hook!("tcp_v4_rcv", All, false, false, "l4_ns of reads (IPv4)",
+    hook!("tcp_v4_rcv", All, false, false, "l4_ns, l3_ns, l3_local_ns of reads (IPv4)",
         [Fentry: "rv_f_tcp4_e" "rv_f_tcp4_x", Kprobe: "rv_k_tcp4_e" "rv_k_tcp4_x"]),
-    hook!("tcp_v6_rcv", All, false, false, "l4_ns of reads (IPv6)",
+    hook!("tcp_v6_rcv", All, false, false, "l4_ns, l3_ns, l3_local_ns of reads (IPv6)",
         [Fentry: "rv_f_tcp6_e" "rv_f_tcp6_x", Kprobe: "rv_k_tcp6_e" "rv_k_tcp6_x"]),
     hook!("tcp_probe", All, false, false, "packets, l2_to_queue_ns, queue_wait_ns of reads", [Tracepoint: "rv_t_taken"]),
     hook!("kfree_skb", All, false, false, "drops with reason and location",
@@ -285,7 +285,7 @@ impl Selection {
                 for figure in [Read::Packets, Read::PacketBytes, Read::L2ToQueueNs, Read::QueueWaitNs] {
                     set(figure, &[]);
                 }
-                set(Read::L3Ns, &[by("ip_rcv", "ipv6_rcv")]);
+                set(Read::L3Ns, &[by("ip_rcv", "ipv6_rcv"), by("tcp_v4_rcv", "tcp_v6_rcv")]);
                 set(Read::L3ReceiveNs, &[by("ip_rcv", "ipv6_rcv"), by("ip_local_deliver", "ip6_input")]);
                 set(Read::L3LocalNs, &[by("ip_local_deliver", "ip6_input"), by("tcp_v4_rcv", "tcp_v6_rcv")]);
                 set(Read::L4Ns, &[by("tcp_v4_rcv", "tcp_v6_rcv")]);

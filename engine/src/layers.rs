@@ -1,6 +1,6 @@
 //! The kernel side's growing sums as figures of single operations: what came since the operation before.
 
-use rover_reporters::layers::{Layers, Read, Write, READ_NAMES, WRITE_NAMES};
+use rover_reporters::layers::{Layers, Read, Write, WRITE_NAMES};
 
 use crate::events::{ReceiveLayers, SendLayers};
 use crate::hooks::Figures;
@@ -12,9 +12,22 @@ pub type Times = [u64; 5];
 /// What one operation's packets took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Measured {
-    pub layers: Layers,
-    pub times: Times,
+    /// Bit by index of `values`.
+    known: u32,
     pub interface: u32,
+    values: [u64; WRITE_NAMES.len()],
+    pub times: Times,
+}
+
+impl Measured {
+    pub fn layers(&self) -> Layers {
+        Layers::of(self.known, &self.values)
+    }
+
+    /// Of an operation whose figures count elsewhere: none of them anything.
+    pub fn spent(&self) -> Layers {
+        Layers::of(self.known, &[0; WRITE_NAMES.len()])
+    }
 }
 
 /// The sums as of the last event of each direction.
@@ -80,7 +93,8 @@ impl Meter {
         set(Write::ResolveCount, counted(now.resolve_count, last.resolve_count));
         set(Write::ResolveNs, since(now.resolve_ns, last.resolve_ns));
         Measured {
-            layers: Layers::of(known, &values),
+            known,
+            values,
             times: [
                 now.first_tcp_out_ns,
                 now.first_ip_out_ns,
@@ -106,7 +120,7 @@ impl Meter {
         }
         let since = |now: u64, last: u64| now.saturating_sub(last);
         let counted = |now: u32, last: u32| u64::from(now.wrapping_sub(last));
-        let mut values = [0; READ_NAMES.len()];
+        let mut values = [0; WRITE_NAMES.len()];
         let mut set = |figure: Read, value: u64| values[figure as usize] = value;
         set(Read::Packets, counted(now.packets, last.packets));
         set(Read::PacketBytes, since(now.packet_bytes, last.packet_bytes));
@@ -119,7 +133,8 @@ impl Meter {
         set(Read::NetfilterCount, counted(now.netfilter_count, last.netfilter_count));
         set(Read::NetfilterNs, since(now.netfilter_ns, last.netfilter_ns));
         Measured {
-            layers: Layers::of(known, &values),
+            known,
+            values,
             times: [now.first_arrived_ns, now.first_ip_ns, now.first_handed_ns, 0, 0],
             interface: now.ifindex,
         }
@@ -137,8 +152,8 @@ mod tests {
         let mut meter = Meter::default();
         let first = SendLayers { epoch: 1, packets: 2, l3_ns: 50, retransmits: 1, ..SendLayers::default() };
         let second = SendLayers { packets: 5, l3_ns: 90, retransmits: 1, ..first };
-        assert_eq!(meter.sent(&first, &ALL, false, false, Some(9)).layers.write(Write::Packets), Some(2));
-        let layers = meter.sent(&second, &ALL, false, false, Some(9)).layers;
+        assert_eq!(meter.sent(&first, &ALL, false, false, Some(9)).layers().write(Write::Packets), Some(2));
+        let layers = meter.sent(&second, &ALL, false, false, Some(9)).layers();
         assert_eq!((layers.write(Write::Packets), layers.write(Write::L3Ns)), (Some(3), Some(40)));
         assert_eq!((layers.write(Write::Retransmits), layers.write(Write::L4Ns)), (Some(0), Some(9)));
     }
@@ -150,8 +165,8 @@ mod tests {
         let again = SendLayers { epoch: 3, packets: 1, ..SendLayers::default() };
         let next = SendLayers { packets: 2, ..again };
         meter.sent(&first, &ALL, false, false, None);
-        assert_eq!(meter.sent(&again, &ALL, false, false, None).layers.write(Write::Packets), None);
-        assert_eq!(meter.sent(&next, &ALL, false, false, None).layers.write(Write::Packets), Some(1));
+        assert_eq!(meter.sent(&again, &ALL, false, false, None).layers().write(Write::Packets), None);
+        assert_eq!(meter.sent(&next, &ALL, false, false, None).layers().write(Write::Packets), Some(1));
     }
 
     #[test]
@@ -159,7 +174,7 @@ mod tests {
         let mut meter = Meter::default();
         let first = ReceiveLayers { epoch: 1, packets: 1, unknown: 1, ..ReceiveLayers::default() };
         let next = ReceiveLayers { packets: 2, ..first };
-        assert!(meter.received(&first, &ALL, false).layers.is_empty());
-        assert_eq!(meter.received(&next, &ALL, false).layers.read(Read::Packets), Some(1));
+        assert!(meter.received(&first, &ALL, false).layers().is_empty());
+        assert_eq!(meter.received(&next, &ALL, false).layers().read(Read::Packets), Some(1));
     }
 }

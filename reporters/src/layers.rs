@@ -72,9 +72,13 @@ pub const READ_NAMES: [&str; 10] = [
 
 const SLOTS: usize = WRITE_NAMES.len();
 
-/// A set of figures, of writes or of reads: the owner knows which.
+/// A set of figures, of writes or of reads: the owner knows which. Behind a pointer, so that what carries it stays small
+/// where nothing is measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layers(Option<Box<Figures>>);
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layers {
+struct Figures {
     /// Bit by index.
     known: u32,
     values: [u64; SLOTS],
@@ -83,11 +87,14 @@ pub struct Layers {
 impl Layers {
     /// `known`: bit by index of `values`.
     pub fn of(known: u32, values: &[u64]) -> Layers {
-        let mut layers = Layers { known, ..Layers::default() };
-        for (slot, value) in layers.values.iter_mut().zip(values) {
+        if known == 0 {
+            return Layers::default();
+        }
+        let mut figures = Figures { known, ..Figures::default() };
+        for (slot, value) in figures.values.iter_mut().zip(values) {
             *slot = *value;
         }
-        layers
+        Layers(Some(Box::new(figures)))
     }
 
     pub fn write(&self, figure: Write) -> Option<u64> {
@@ -108,41 +115,54 @@ impl Layers {
 
     /// By position in [`WRITE_NAMES`] or [`READ_NAMES`].
     pub fn at(&self, index: usize) -> Option<u64> {
-        (self.known & (1 << index) != 0).then(|| self.values[index])
+        let figures = self.0.as_ref().filter(|figures| figures.known & (1 << index) != 0)?;
+        figures.values.get(index).copied()
     }
 
     fn set(&mut self, index: usize, value: u64) {
-        self.known |= 1 << index;
-        self.values[index] = value;
+        let figures = self.0.get_or_insert_default();
+        if let Some(slot) = figures.values.get_mut(index) {
+            figures.known |= 1 << index;
+            *slot = value;
+        }
     }
 
     /// The same figures, none of them anything: of an operation that counts elsewhere.
     pub fn spent(&self) -> Layers {
-        Layers { known: self.known, values: [0; SLOTS] }
+        Layers(self.0.as_ref().map(|figures| Box::new(Figures { known: figures.known, values: [0; SLOTS] })))
     }
 
     /// Nothing was measured.
     pub fn is_empty(&self) -> bool {
-        self.known == 0
-    }
-
-    /// Each known figure, given with its position, replaced by another.
-    pub fn map(&self, mut new_value: impl FnMut(usize, u64) -> u64) -> Layers {
-        let mut layers = *self;
-        for (index, value) in layers.values.iter_mut().enumerate() {
-            if self.known & (1 << index) != 0 {
-                *value = new_value(index, *value);
-            }
-        }
-        layers
+        self.0.is_none()
     }
 
     /// Adds those of a further operation; what is unknown of either is unknown of both.
     pub fn add(&mut self, other: &Layers) {
-        self.known &= other.known;
-        for (value, more) in self.values.iter_mut().zip(other.values) {
+        let (Some(sum), Some(more)) = (&mut self.0, &other.0) else {
+            self.0 = None;
+            return;
+        };
+        sum.known &= more.known;
+        for (value, more) in sum.values.iter_mut().zip(more.values) {
             *value = value.saturating_add(more);
         }
+        if sum.known == 0 {
+            self.0 = None;
+        }
+    }
+
+    /// Each known figure, given with its position, replaced by another.
+    pub fn map(&self, mut new_value: impl FnMut(usize, u64) -> u64) -> Layers {
+        let mut layers = self.clone();
+        if let Some(figures) = &mut layers.0 {
+            for (index, value) in figures.values.iter_mut().enumerate() {
+                if figures.known & (1 << index) != 0 {
+                    *value = new_value(index, *value);
+                }
+            }
+        }
+        layers
     }
 }
 

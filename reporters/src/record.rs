@@ -240,7 +240,7 @@ impl Syscall {
 }
 
 /// One socket operation that carried bytes of the exchange: an OAP kernel log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     pub is_write: bool,
     pub syscall: Syscall,
@@ -326,7 +326,7 @@ pub struct Activity {
 }
 
 /// Several operations of one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationSum {
     /// The last of them, with the bytes and layers of all.
     pub last: Operation,

@@ -165,7 +165,7 @@ pub fn activity() -> Activity {
         is_tls: false,
         opening: Some(Opening { is_connect: true, start_ns: 400_000, end_ns: 450_000, is_success: true }),
         closing: Some(Closing { start_ns: 3_000_000, end_ns: 3_020_000, is_success: true }),
-        operations: operations.map(|(last, count)| OperationSum { last: *last, count }).collect(),
+        operations: operations.map(|(last, count)| OperationSum { last: last.clone(), count }).collect(),
         totals: None,
     }
 }

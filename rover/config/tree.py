@@ -99,7 +99,7 @@ class Kernel:
     avoid: tuple[str, ...] = _key(
         (),
         kinds.NAMES,
-        "Functions and tracepoints of the kernel that are left alone. Each costs the figures that `rover doctor` names.",
+        "Functions and tracepoints of the kernel that are left alone. Each costs the figures that doctor names.",
     )
     ring_bytes: int = _key(
         16 * _MIB,

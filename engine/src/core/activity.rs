@@ -108,7 +108,7 @@ pub fn of_operations(
                 start_ns: took_ns.map(|took| end_ns.saturating_sub(took / count)),
                 end_ns,
                 bytes,
-                layers: measured.layers,
+                layers: measured.layers(),
                 interface: measured.interface,
             };
             operations.push(OperationSum { last: operation, count });

@@ -184,8 +184,12 @@ fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Opt
     let sums = |parts: &[&Operations], is_sent: bool| {
         let parts = || parts.iter().filter(|part| part.count > 0);
         let first = parts().next()?;
-        let mut layers = first.layers.unwrap_or_default();
-        parts().skip(1).for_each(|part| layers.add(&part.layers.unwrap_or_default()));
+        let mut each = parts().flat_map(|part| &part.list);
+        // The last one of a long list stands for the rest.
+        let mut layers = each.next().map(|operation| operation.layers.clone()).unwrap_or_default();
+        if !layers.is_empty() {
+            each.for_each(|operation| layers.add(&operation.layers));
+        }
         let is_here = |(index, _): &&(u32, Arc<str>)| *index == first.interface;
         Some(KernelSums {
             operations: parts().map(|part| part.count).sum(),

@@ -119,7 +119,8 @@ fn push_closing(out: &mut Vec<u8>, closing: &Closing) {
 
 /// `logs`: at least one, at most as many as operations.
 fn push_sum(out: &mut Vec<u8>, sum: &OperationSum, logs: u64) {
-    let Operation { is_write, layers, bytes, .. } = sum.last;
+    let Operation { is_write, bytes, .. } = sum.last;
+    let layers = &sum.last.layers;
     // Fewer logs than operations: what is averaged shrinks with them, what is added up does not.
     let layers = layers.map(|figure, value| match is_averaged(is_write, figure) {
         true => part(value, logs, sum.count),
@@ -131,7 +132,8 @@ fn push_sum(out: &mut Vec<u8>, sum: &OperationSum, logs: u64) {
             let counted = count_of(is_write, figure).and_then(|count| layers.at(count));
             share(value, index, counted.map_or(logs, |count| count.clamp(1, logs)))
         };
-        let operation = Operation { bytes: share(bytes, index, logs), layers: layers.map(share_of), ..sum.last };
+        let operation =
+            Operation { bytes: share(bytes, index, logs), layers: layers.map(share_of), ..sum.last.clone() };
         push_message(out, 3, |out| push_kernel_log(out, &operation, &[]));
     }
 }

@@ -240,8 +240,9 @@ fn figures_beyond_their_type_stay_at_its_end() {
 #[test]
 fn losses_are_told_once_by_the_last_write() {
     let mut record = samples::layered();
-    let write = record.operations[1];
-    record.operations.extend([write, record.operations[0]]);
+    let write = record.operations[1].clone();
+    let read = record.operations[0].clone();
+    record.operations.extend([write, read]);
     let losses = |record: &Record| -> Vec<usize> {
         let count = |log: &v3::AccessLogKernelLog| match &log.operation {
             Some(Log::Write(write)) => write.l4_metrics.as_ref().unwrap().loss_package_metrics.len(),
