@@ -181,9 +181,32 @@ def test_the_node_shows_ledger_hooks_cost_and_store(site: Site, tab: OpenTab) ->
     expect(page.locator(".causes tbody tr")).to_have_text(
         [re.compile(r"^ring full0"), re.compile(r"^not http101\.00\u202f%")]
     )
-    expect(page.locator(".hooks caption")).to_have_text(["tracepoint 1", "not attached 1"])
-    expect(page.locator(".hooks tr", has_text="tcp_sendmsg")).to_contain_text("refused")
+    expect(page.locator(".hooks caption")).to_have_text(["tracepoint 1"])
+    expect(page.locator(".missing-hooks summary")).to_contain_text("refused; without it what it feeds is unknown")
     expect(page.locator(".card", has_text="Store").last).to_contain_text("1 record stored")
+
+
+def test_hooks_that_are_missing_for_one_reason_are_one_line_until_it_is_opened(site: Site, tab: OpenTab) -> None:
+    """By keyboard as by mouse; attached ones are told by their mode, each with what it feeds."""
+    refused = [
+        {"hook": f"ip_{number}", "mode": "none", "attached": False, "feeds": f"figure {number}", "reason": "refused"}
+        for number in range(18)
+    ]
+    avoided = {"hook": "kfree_skb", "mode": "none", "attached": False, "feeds": "drops", "reason": "left alone"}
+    by_fentry = {"hook": "tcp_recvmsg", "mode": "fentry", "attached": True, "feeds": "received bytes", "reason": None}
+    site.facts["hooks"] = [by_fentry, *refused, avoided, FACTS["hooks"][0]]
+    page = tab("/nodes")
+    card = page.locator(".card", has=page.get_by_role("heading", name="Hooks"))
+    expect(card).to_contain_text("2 of 21 attached.")
+    expect(card.locator("caption")).to_have_text(["fentry 1", "tracepoint 1"])
+    groups = card.locator(".missing-hooks")
+    expect(groups.locator("summary")).to_contain_text(["not attached 18refused", "not attached 1left alone"])
+    expect(card.get_by_text("figure 17")).to_be_hidden()
+    groups.first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(card.get_by_text("figure 17")).to_be_visible()
+    expect(groups.first.locator("tr")).to_have_count(18)
+    expect(card.get_by_text("drops")).to_be_hidden()
 
 
 def test_times_are_local_with_the_zone_and_exact_on_hover(site: Site, tab: OpenTab) -> None:

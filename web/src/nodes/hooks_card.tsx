@@ -1,33 +1,38 @@
-/** Where rover looks into the kernel, by the mode of each hook. */
+/** Where rover looks into the kernel, and what it does not see there: the same words as `rover doctor`. */
 import type { Hook } from "../api/types";
 import { Icon } from "../parts/icon";
+import { attachedByMode, missingByReason } from "./hooks";
 
-const MISSING = "not attached";
-
-/** Hooks by the mode they are attached in; those that are not attached come last, with the reason. */
-function byMode(hooks: readonly Hook[]): [string, Hook[]][] {
-  const groups = new Map<string, Hook[]>();
-  for (const hook of hooks) {
-    const mode = hook.attached ? hook.mode : MISSING;
-    groups.set(mode, [...(groups.get(mode) ?? []), hook]);
-  }
-  return Array.from(groups).toSorted(([a], [b]) => Number(a === MISSING) - Number(b === MISSING) || a.localeCompare(b));
+function Rows({ of }: { of: readonly Hook[] }) {
+  return (
+    <tbody>
+      {of.map((hook) => (
+        <tr key={hook.hook}>
+          <th scope="row" class="mono">
+            <span class={hook.attached ? "state-text-ok" : "state-text-warning"}>
+              <Icon name={hook.attached ? "check" : "cross"} label={hook.attached ? "attached" : "not attached"} />
+            </span>
+            {hook.hook}
+          </th>
+          <td>{hook.feeds}</td>
+        </tr>
+      ))}
+    </tbody>
+  );
 }
 
-function HookRow({ of }: { of: Hook }) {
+/** Closed: that many hooks are missing for one reason is one fact. */
+function MissingTable({ reason, hooks }: { reason: string; hooks: readonly Hook[] }) {
   return (
-    <tr>
-      <th scope="row" class="mono">
-        <span class={of.attached ? "state-text-ok" : "state-text-warning"}>
-          <Icon name={of.attached ? "check" : "cross"} label={of.attached ? "attached" : "not attached"} />
-        </span>
-        {of.hook}
-      </th>
-      <td>
-        {of.feeds}
-        {of.reason !== null && <span class="muted reason">{of.reason}</span>}
-      </td>
-    </tr>
+    <details class="missing-hooks">
+      <summary>
+        not attached <span class="muted">{hooks.length}</span>
+        <span class="reason">{reason}; without it what it feeds is unknown in records, nothing else</span>
+      </summary>
+      <table class="small-table hooks">
+        <Rows of={hooks} />
+      </table>
+    </details>
   );
 }
 
@@ -43,19 +48,18 @@ export function HooksCard({ hooks }: { hooks: readonly Hook[] | null }) {
     <section class="card" aria-labelledby="hooks-title">
       <h2 id="hooks-title">Hooks</h2>
       <p class="muted">{hooks === null ? <>&nbsp;</> : summary(hooks)}</p>
-      {byMode(hooks ?? []).map(([mode, group]) => (
+      {attachedByMode(hooks ?? []).map(([mode, group]) => (
         <div key={mode}>
           <table class="small-table hooks">
             <caption>
               {mode} <span class="muted">{group.length}</span>
             </caption>
-            <tbody>
-              {group.map((hook) => (
-                <HookRow key={hook.hook} of={hook} />
-              ))}
-            </tbody>
+            <Rows of={group} />
           </table>
         </div>
+      ))}
+      {missingByReason(hooks ?? []).map((group) => (
+        <MissingTable key={group.reason} {...group} />
       ))}
     </section>
   );
