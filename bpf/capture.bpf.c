@@ -154,7 +154,7 @@ int BPF_PROG(rv_t_exit, struct task_struct *task)
 SEC("fentry/__ip_queue_xmit")
 int BPF_PROG(rv_f_ip4_e, struct sock *sk, struct sk_buff *skb)
 {
-	return rv_ip_entered(sk, skb, false);
+	return rv_ip_entered(sk, skb);
 }
 
 SEC("fexit/__ip_queue_xmit")
@@ -166,19 +166,13 @@ int BPF_PROG(rv_f_ip4_x, struct sock *sk)
 SEC("fentry/inet6_csk_xmit")
 int BPF_PROG(rv_f_ip6_e, struct sock *sk, struct sk_buff *skb)
 {
-	return rv_ip_entered(sk, skb, true);
+	return rv_ip_entered(sk, skb);
 }
 
 SEC("fexit/inet6_csk_xmit")
 int BPF_PROG(rv_f_ip6_x, struct sock *sk)
 {
 	return rv_ip_left(sk);
-}
-
-SEC("fentry/__ip_local_out")
-int BPF_PROG(rv_f_local4, struct net *net, struct sock *sk)
-{
-	return rv_ip_local_out(sk);
 }
 
 SEC("fentry/ip_output")

@@ -123,7 +123,7 @@ SEC("kprobe/__ip_queue_xmit")
 int BPF_KPROBE(rv_k_ip4_e, struct sock *sk, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
-	return rv_ip_entered(sk, skb, false);
+	return rv_ip_entered(sk, skb);
 }
 
 SEC("kretprobe/__ip_queue_xmit")
@@ -136,19 +136,13 @@ SEC("kprobe/inet6_csk_xmit")
 int BPF_KPROBE(rv_k_ip6_e, struct sock *sk, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
-	return rv_ip_entered(sk, skb, true);
+	return rv_ip_entered(sk, skb);
 }
 
 SEC("kretprobe/inet6_csk_xmit")
 int BPF_KRETPROBE(rv_k_ip6_x)
 {
 	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
-}
-
-SEC("kprobe/__ip_local_out")
-int BPF_KPROBE(rv_k_local4, struct net *net, struct sock *sk)
-{
-	return rv_ip_local_out(sk);
 }
 
 SEC("kprobe/ip_output")

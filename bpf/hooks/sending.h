@@ -10,9 +10,8 @@
 enum rv_send_stage {
 	RV_STAGE_NONE = 0,
 	RV_STAGE_IP = 1,
-	RV_STAGE_LOCAL = 2,
-	RV_STAGE_OUTPUT = 3,
-	RV_STAGE_FINISH = 4,
+	RV_STAGE_OUTPUT = 2,
+	RV_STAGE_FINISH = 3,
 };
 
 /* Smallest segment size of TCP (RFC 879) and the largest heads: a shorter packet is one segment. */
@@ -63,8 +62,7 @@ static __always_inline u32 rv_wire_bytes(const struct sk_buff *skb, u32 len, u32
 	return len + (segments - 1) * (u32)head;
 }
 
-static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_buff *skb,
-					 bool is_v6)
+static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_buff *skb)
 {
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 
@@ -74,25 +72,8 @@ static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_
 	flow->l3_entered_ns = bpf_ktime_get_boot_ns();
 	flow->l2_entered_ns = 0;
 	flow->stage = RV_STAGE_IP;
-	if (is_v6) {
-		/* No function of its own marks where local output begins. */
-		flow->local_entered_ns = flow->l3_entered_ns;
-		flow->stage = RV_STAGE_LOCAL;
-	}
 	if (!flow->send.first_tcp_out_ns)
 		flow->send.first_tcp_out_ns = flow->l3_entered_ns;
-	return 0;
-}
-
-static __always_inline int rv_ip_local_out(const struct sock *sk)
-{
-	struct rv_flow *flow = rv_flow_of_socket(sk);
-
-	/* Another stage: a tunnel sends the packet through IP once more. */
-	if (!flow || flow->stage != RV_STAGE_IP)
-		return 0;
-	flow->local_entered_ns = bpf_ktime_get_boot_ns();
-	flow->stage = RV_STAGE_LOCAL;
 	return 0;
 }
 
@@ -100,10 +81,11 @@ static __always_inline int rv_ip_output(const struct sock *sk)
 {
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 
-	if (!flow || flow->stage != RV_STAGE_LOCAL)
+	/* Another stage: a tunnel sends the packet through IP once more. */
+	if (!flow || flow->stage != RV_STAGE_IP)
 		return 0;
 	flow->output_entered_ns = bpf_ktime_get_boot_ns();
-	flow->send.l3_local_ns += flow->output_entered_ns - flow->local_entered_ns;
+	flow->send.l3_local_ns += flow->output_entered_ns - flow->l3_entered_ns;
 	flow->stage = RV_STAGE_OUTPUT;
 	return 0;
 }

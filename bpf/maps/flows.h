@@ -52,7 +52,6 @@ struct rv_flow {
 	struct rv_send_layers send;
 	struct rv_receive_layers receive;
 	u64 l3_entered_ns;
-	u64 local_entered_ns;
 	u64 output_entered_ns;
 	u64 l2_entered_ns;
 	u64 netfilter_entered_ns;

@@ -602,7 +602,7 @@ impl Connection {
                 let operations = std::mem::take(&mut self.streams[direction].operations);
                 if let Some(exchange) = self.open.iter_mut().find(|exchange| !exchange.is_answered()) {
                     exchange.interim.push(status);
-                    exchange.interim_operations.append(operations);
+                    exchange.interim_operations.get_or_insert_default().append(operations);
                 } else {
                     s.ledger.lose(Cause::ParseError, operations.events);
                 }

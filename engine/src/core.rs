@@ -506,7 +506,9 @@ impl Core {
         else {
             return;
         };
-        let record = build::record(record_id, self.wall_offset_ns, exchange, heads, connection, &self.options, true);
+        let mut record =
+            build::record(record_id, self.wall_offset_ns, exchange, heads, connection, &self.options, true);
+        record.operations = build::copy_operations(exchange);
         let told_id = record.id;
         if let Some(open) = self.connections.get_mut(&id).and_then(|c| c.open_exchanges().find(|e| e.number == number))
         {
@@ -527,7 +529,9 @@ impl Core {
             tgid = connection.owner;
         }
         let heads = Heads::take(&mut exchange);
-        let record = build::record(record_id, self.wall_offset_ns, &exchange, heads, connection, &self.options, false);
+        let mut record =
+            build::record(record_id, self.wall_offset_ns, &exchange, heads, connection, &self.options, false);
+        record.operations = build::take_operations(&mut exchange);
         self.pass(id, tgid, record, operations);
     }
 

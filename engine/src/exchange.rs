@@ -197,7 +197,7 @@ pub struct Exchange {
     pub response: Option<Half>,
     pub interim: Vec<u16>,
     /// Operations of interim responses.
-    pub interim_operations: Operations,
+    pub interim_operations: Option<Box<Operations>>,
     /// Bytes of a tunnel: from the client, from the server.
     pub tunnel_bytes: [u64; 2],
     pub is_upgraded: bool,
@@ -234,7 +234,8 @@ impl Exchange {
     /// Data events for which it answers in the ledger.
     pub fn events(&self) -> u64 {
         let half = |half: &Option<Half>| half.as_ref().map_or(0, |half| half.operations.events);
-        half(&self.request) + half(&self.response) + self.interim_operations.events
+        let interim = self.interim_operations.as_ref().map_or(0, |interim| interim.events);
+        half(&self.request) + half(&self.response) + interim
     }
 
     /// Who did it: the process of the first operation.

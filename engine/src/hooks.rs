@@ -98,8 +98,6 @@ pub const HOOKS: &[Hook] = &[
         [Fentry: "rv_f_ip4_e" "rv_f_ip4_x", Kprobe: "rv_k_ip4_e" "rv_k_ip4_x"]),
     hook!("inet6_csk_xmit", All, false, false, "l3_ns, l2_ns of writes (IPv6)",
         [Fentry: "rv_f_ip6_e" "rv_f_ip6_x", Kprobe: "rv_k_ip6_e" "rv_k_ip6_x"]),
-    hook!("__ip_local_out", All, false, false, "l3_local_ns of writes (IPv4)",
-        [Fentry: "rv_f_local4", Kprobe: "rv_k_local4"]),
     hook!("ip_output", All, false, false, "l3_local_ns, l3_output_ns of writes (IPv4)",
         [Fentry: "rv_f_output4", Kprobe: "rv_k_output4"]),
     hook!("ip6_output", All, false, false, "l3_local_ns, l3_output_ns of writes (IPv6)",
@@ -250,7 +248,6 @@ impl Selection {
             let by = |v4: &'static str, v6: &'static str| if is_v6 { v6 } else { v4 };
             let out = by("__ip_queue_xmit", "inet6_csk_xmit");
             let output = by("ip_output", "ip6_output");
-            let local = by("__ip_local_out", "inet6_csk_xmit");
             if level >= Level::L4 {
                 set(Write::Retransmits, &[]);
                 set(Write::L4Ns, &["tcp_sendmsg_locked"]);
@@ -260,8 +257,8 @@ impl Selection {
                 set(Write::PacketBytes, &["net_dev_queue"]);
                 set(Write::QueueEntries, &["net_dev_queue"]);
                 set(Write::L3Ns, &[out]);
-                set(Write::L3LocalNs, &[out, local, output]);
-                set(Write::L3OutputNs, &[out, local, output, by("ip_finish_output2", "ip6_finish_output2")]);
+                set(Write::L3LocalNs, &[out, output]);
+                set(Write::L3OutputNs, &[out, output, by("ip_finish_output2", "ip6_finish_output2")]);
                 set(Write::L2Ns, &[out, "net_dev_queue"]);
                 set(Write::L2ReadyNs, &["net_dev_queue", "net_dev_start_xmit"]);
                 set(Write::L2SendNs, &["net_dev_start_xmit", "net_dev_xmit"]);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rover_parsers::http1::{self, Head, Version};
+use rover_reporters::layers::Layers;
 use rover_reporters::record::{
     Connection as ConnectionFacts, Dropped, Endpoint, Flag, Flags, KernelSums, Kind, Message, Operation, Protocol,
     Record, RecordId, Side, Trace, TraceFormat,
@@ -106,7 +107,7 @@ pub fn record(
         timeline,
         trace: None,
         flags,
-        operations: listed_operations(exchange),
+        operations: Vec::new(),
     };
     if let Some(head) = request_head {
         record.request.headers = head.headers;
@@ -123,13 +124,22 @@ pub fn record(
     Box::new(record)
 }
 
-fn listed_operations(exchange: &Exchange) -> Vec<Operation> {
-    let parts = all_operations(exchange);
-    let mut list = Vec::with_capacity(parts.iter().map(|part| part.list.len()).sum());
-    for part in parts {
-        list.extend_from_slice(&part.list);
+/// The operations of an exchange that is over, for its record.
+pub fn take_operations(exchange: &mut Exchange) -> Vec<Operation> {
+    let take = |half: &mut Option<Half>| half.as_mut().map(|half| std::mem::take(&mut half.operations.list));
+    let mut list = take(&mut exchange.request).unwrap_or_default();
+    if let Some(interim) = &mut exchange.interim_operations {
+        list.append(&mut interim.list);
+    }
+    if let Some(mut response) = take(&mut exchange.response) {
+        list.append(&mut response);
     }
     list
+}
+
+/// Of one that goes on.
+pub fn copy_operations(exchange: &Exchange) -> Vec<Operation> {
+    all_operations(exchange).into_iter().flat_map(|part| part.list.iter().cloned()).collect()
 }
 
 /// Request, interim responses, response.
@@ -137,7 +147,7 @@ fn all_operations(exchange: &Exchange) -> [&Operations; 3] {
     static NONE: Operations = Operations::NONE;
     [
         exchange.request.as_ref().map_or(&NONE, |half| &half.operations),
-        &exchange.interim_operations,
+        exchange.interim_operations.as_deref().unwrap_or(&NONE),
         exchange.response.as_ref().map_or(&NONE, |half| &half.operations),
     ]
 }
@@ -176,20 +186,15 @@ fn end_of(exchange: &Exchange) -> u64 {
     if exchange.response.is_some() {
         response.max(tunnel)
     } else {
-        half_end(&exchange.request).max(exchange.interim_operations.end_ns)
+        half_end(&exchange.request).max(exchange.interim_operations.as_ref().map_or(0, |interim| interim.end_ns))
     }
 }
 
 fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Option<KernelSums>, Option<KernelSums>) {
-    let sums = |parts: &[&Operations], is_sent: bool| {
-        let parts = || parts.iter().filter(|part| part.count > 0);
+    let sums = |all: &[&Operations], is_sent: bool| {
+        let parts = || all.iter().filter(|part| part.count > 0);
         let first = parts().next()?;
-        let mut each = parts().flat_map(|part| &part.list);
-        // The last one of a long list stands for the rest.
-        let mut layers = each.next().map(|operation| operation.layers.clone()).unwrap_or_default();
-        if !layers.is_empty() {
-            each.for_each(|operation| layers.add(&operation.layers));
-        }
+        let layers = layers_of(all);
         let is_here = |(index, _): &&(u32, Arc<str>)| *index == first.interface;
         Some(KernelSums {
             operations: parts().map(|part| part.count).sum(),
@@ -205,6 +210,21 @@ fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Opt
         Side::Server => (sums(&[interim, response], true), sums(&[request], false)),
         Side::Client => (sums(&[request], true), sums(&[interim, response], false)),
     }
+}
+
+/// Sum over all operations; the last one of a long list stands for the rest.
+fn layers_of(parts: &[&Operations]) -> Layers {
+    let mut sum: Option<Layers> = None;
+    for part in parts {
+        for operation in &part.list {
+            match &mut sum {
+                None if operation.layers.is_empty() => return Layers::default(),
+                None => sum = Some(operation.layers.clone()),
+                Some(sum) => sum.add(&operation.layers),
+            }
+        }
+    }
+    sum.unwrap_or_default()
 }
 
 fn dropped(drop: &DroppedPackets) -> Dropped {
