@@ -139,7 +139,7 @@ struct rv_receive_layers {
 			*/
 	u32 ifindex;
 	u32 epoch;
-	u32 pad;
+	u32 out_of_order; /* TCP's own count */
 };
 
 /* Before a data event: its layers. */

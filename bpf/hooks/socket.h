@@ -339,6 +339,7 @@ static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *
 	s->received.type = RV_EVENT_RECEIVED;
 	s->received.pad = 0;
 	s->received.layers = flow->receive;
+	s->received.layers.out_of_order = RV_GET(tp, rcv_ooopack);
 }
 
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)

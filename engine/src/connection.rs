@@ -99,6 +99,8 @@ pub struct Connection {
     is_socket_gone: bool,
     policy: Policy,
     pub meter: Meter,
+    /// Bytes received and sent since it was opened, or since rover saw it.
+    pub moved: [u64; 2],
     /// The interface that its packets pass, by the number it has in the socket's network namespace.
     pub interface: Option<(u32, Arc<str>)>,
     /// Thrown away by the kernel, and in no exchange yet.
@@ -155,6 +157,7 @@ impl Connection {
             is_socket_gone: false,
             policy: Policy::default(),
             meter: Meter::default(),
+            moved: [0; 2],
             interface: None,
             drops: Vec::new(),
             has_opening: false,
@@ -254,6 +257,8 @@ impl Connection {
             return;
         }
         let direction = usize::from(event.direction);
+        let moved = &mut self.moved[direction];
+        *moved = (*moved).max(event.offset + u64::from(event.length));
         let facts = OperationFacts {
             number,
             start_ns: known(event.start_ns),

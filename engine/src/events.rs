@@ -93,7 +93,7 @@ pub struct ReceiveLayers {
     pub unseen_ip: u32,
     pub ifindex: u32,
     pub epoch: u32,
-    pub pad: u32,
+    pub out_of_order: u32,
 }
 
 const _: () = assert!(std::mem::size_of::<ReceiveLayers>() == 120);

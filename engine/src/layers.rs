@@ -42,6 +42,14 @@ const fn bit(index: usize) -> u32 {
 }
 
 impl Meter {
+    /// TCP's own counts since the connection was opened, as of its last operations: retransmits, out of order, closed
+    /// windows of the peer.
+    pub fn tcp(&self) -> [Option<u64>; 3] {
+        let sent = |count: u32| (self.send.epoch != 0).then_some(u64::from(count));
+        let received = |count: u32| (self.receive.epoch != 0).then_some(u64::from(count));
+        [sent(self.send.retransmits), received(self.receive.out_of_order), received(self.receive.zero_windows)]
+    }
+
     /// Figures of a write. `is_older`: the connection is older than rover, so TCP's own counters say nothing at first.
     pub fn sent(
         &mut self,

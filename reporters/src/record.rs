@@ -203,6 +203,18 @@ pub struct Connection {
     pub opened_ns: Option<u64>,
     pub handshake_ns: Option<u64>,
     pub rtt_ns: Option<u64>,
+    pub tcp: Option<TcpFigures>,
+}
+
+/// What TCP itself counted on a connection since it was opened (or since rover saw it), as of this exchange's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFigures {
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub retransmits: Option<u64>,
+    pub out_of_order: Option<u64>,
+    /// Segments of the peer that closed its window.
+    pub zero_windows: Option<u64>,
 }
 
 /// The system call that carried an operation; the order is the engine's own, encoders map it.

@@ -6,7 +6,7 @@ use rover_parsers::http1::{self, Head, Version};
 use rover_reporters::layers::Layers;
 use rover_reporters::record::{
     Connection as ConnectionFacts, Dropped, Endpoint, Flag, Flags, KernelSums, Kind, Message, Operation, Protocol,
-    Record, RecordId, Side, Trace, TraceFormat,
+    Record, RecordId, Side, TcpFigures, Trace, TraceFormat,
 };
 
 use super::{address, query};
@@ -101,6 +101,7 @@ pub fn record(
             opened_ns: connection.opened_ns,
             handshake_ns: connection.handshake_ns,
             rtt_ns: connection.rtt_ns,
+            tcp: tcp_of(connection),
         },
         kernel_write,
         kernel_read,
@@ -122,6 +123,13 @@ pub fn record(
         record.response.headers = head.headers;
     }
     Box::new(record)
+}
+
+fn tcp_of(connection: &Connection) -> Option<TcpFigures> {
+    let [retransmits, out_of_order, zero_windows] = connection.meter.tcp();
+    let [received_bytes, sent_bytes] = connection.moved;
+    let has_any = retransmits.or(out_of_order).is_some();
+    has_any.then_some(TcpFigures { sent_bytes, received_bytes, retransmits, out_of_order, zero_windows })
 }
 
 /// The operations of an exchange that is over, for its record.

@@ -281,6 +281,14 @@ fn push_connection(out: &mut Vec<u8>, connection: &Connection) {
     maybe_member(out, b",\"opened_ns\":", connection.opened_ns);
     maybe_member(out, b",\"handshake_ns\":", connection.handshake_ns);
     maybe_member(out, b",\"rtt_ns\":", connection.rtt_ns);
+    if let Some(tcp) = &connection.tcp {
+        member(out, b",\"tcp\":{\"sent_bytes\":", tcp.sent_bytes);
+        member(out, b",\"received_bytes\":", tcp.received_bytes);
+        maybe_member(out, b",\"retransmits\":", tcp.retransmits);
+        maybe_member(out, b",\"out_of_order\":", tcp.out_of_order);
+        maybe_member(out, b",\"zero_windows\":", tcp.zero_windows);
+        out.push(b'}');
+    }
     out.push(b'}');
 }
 

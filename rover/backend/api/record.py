@@ -75,6 +75,16 @@ class Peer(Struct, frozen=True):
     identity: Identity | None
 
 
+class TcpFigures(Struct, frozen=True):
+    """What TCP counted on the connection since it was opened, or since rover saw it."""
+
+    sent_bytes: int
+    received_bytes: int
+    retransmits: int | None
+    out_of_order: int | None
+    zero_windows: Annotated[int | None, Meta(description="Segments of the peer that closed its window")]
+
+
 class Connection(Struct, frozen=True):
     """The connection that carried the exchange."""
 
@@ -85,6 +95,7 @@ class Connection(Struct, frozen=True):
     opened_ns: int | None
     handshake_ns: int | None
     rtt_ns: int | None
+    tcp: TcpFigures | UnsetType = UNSET
 
 
 class Drop(Struct, frozen=True):

@@ -168,6 +168,7 @@ export interface components {
             opened_ns: number | null;
             handshake_ns: number | null;
             rtt_ns: number | null;
+            tcp?: components["schemas"]["TcpFigures"];
         };
         /**
          * Container
@@ -498,6 +499,18 @@ export interface components {
             used_bytes: number;
             retention_bytes: number;
             retention_hours: number;
+        };
+        /**
+         * TcpFigures
+         * @description What TCP counted on the connection since it was opened, or since rover saw it.
+         */
+        TcpFigures: {
+            sent_bytes: number;
+            received_bytes: number;
+            retransmits: number | null;
+            out_of_order: number | null;
+            /** @description Segments of the peer that closed its window */
+            zero_windows: number | null;
         };
         /**
          * TimeSpan

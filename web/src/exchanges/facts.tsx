@@ -55,6 +55,7 @@ export function MessageFacts({ of, why, children }: { of: Message; why: string; 
 /** The connection that carried the exchange. */
 export function ConnectionFacts({ of }: { of: Exchange }) {
   const { connection, tls } = of;
+  const tcp = connection.tcp;
   const whyNoStart = of.flags.includes("pre_existing") ? "the connection is older than rover" : "its opening was not seen";
   const age = connection.opened_ns === null ? null : of.start_ns - connection.opened_ns;
   return (
@@ -73,6 +74,10 @@ export function ConnectionFacts({ of }: { of: Exchange }) {
       <Fact name="Round trip">
         <Figure of={measured(connection.rtt_ns, duration)} why="no hook on this kernel shows the round-trip time" />
       </Fact>
+      <Fact name="Bytes so far">{tcp && `${bytes(tcp.sent_bytes)} sent, ${bytes(tcp.received_bytes)} received`}</Fact>
+      <Fact name="Retransmits">{tcp?.retransmits}</Fact>
+      <Fact name="Out of order">{tcp?.out_of_order}</Fact>
+      <Fact name="Closed windows">{tcp?.zero_windows}</Fact>
       <Fact name="TLS">{tls === null ? "none" : `${tls.library}${tls.version === null ? "" : `, ${tls.version}`}`}</Fact>
     </Facts>
   );
