@@ -219,6 +219,9 @@ static __always_inline int rv_started(const struct sk_buff *skb, const struct ne
 		__sync_fetch_and_add(&flow->send.l2_ready_ns, now - entered);
 	if (!flow->send.first_queue_out_ns)
 		flow->send.first_queue_out_ns = now;
+	/* Never taken back, the note would make every later packet one within this device. */
+	if (!rv_options.has_device_ends)
+		return 0;
 	h = rv_handing();
 	if (!h || (h->cookie == flow->cookie && h->device != (u64)device &&
 		   now - h->started_ns < 1000000000))

@@ -302,6 +302,7 @@ fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection
         options.capture.layers as u32,
         has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
         has(&["rv_f_recv_e", "rv_k_recv_e", "rv_k_splice_e"]),
+        has(&["rv_t_handed"]),
     ];
     if let Some(constants) = map.initial_value_mut() {
         for (slot, value) in constants.chunks_exact_mut(4).zip(values) {

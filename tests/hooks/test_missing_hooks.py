@@ -54,10 +54,6 @@ NEEDED = {
 """Hook without which there is nothing to tell → the kernel's names of all ways to have it."""
 
 
-broken = pytest.mark.xfail(strict=True, reason="packets count as nested in those before them without net_dev_xmit")
-HOOKS = [pytest.param(name, marks=broken if name == "net_dev_xmit" else ()) for name in COSTS]
-
-
 @pytest.fixture
 def avoiding(tmp_path: Path) -> Callable[..., str]:
     """Writes a configuration that leaves these hooks alone."""
@@ -84,7 +80,7 @@ def test_nothing_is_missing_without_a_reason(able: dict[str, Any]) -> None:
     assert all(running.why_missing(able).values())
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("name", COSTS)
 def test_without_a_hook_exactly_what_it_feeds_is_missing(
     name: str, able: dict[str, Any], whole: dict[running.Which, Record], avoiding: Callable[..., str]
 ) -> None:
@@ -102,7 +98,7 @@ def test_without_a_hook_exactly_what_it_feeds_is_missing(
         assert running.known(left["server", 2]) & of_layers == named
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("name", COSTS)
 def test_what_is_left_is_as_true_as_before(
     name: str, whole: dict[running.Which, Record], avoiding: Callable[..., str]
 ) -> None:
