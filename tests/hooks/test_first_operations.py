@@ -13,10 +13,7 @@ from tests.stage.rover import Rover
 
 from . import running
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.xfail(strict=True, reason="packets of the write by which a connection is met count as 0"),
-]
+pytestmark = pytest.mark.root
 
 
 def require_known_or_right(figures: dict[str, int]) -> None:
