@@ -249,7 +249,9 @@ fn program_info(descriptor: i32) -> Option<libbpf_sys::bpf_prog_info> {
 
 /// What must be there before anything is loaded, each with the one thing to do.
 fn check_kernel() -> Result<(), CaptureError> {
-    if !std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
+    // libbpf has a line of its own for what it cannot read.
+    let _quiet = LoadLog::begin();
+    if libbpf_rs::Btf::from_vmlinux().is_err() {
         return Err(CaptureError::unsupported("BTF", "a kernel built with CONFIG_DEBUG_INFO_BTF=y"));
     }
     if crate::probe::kernel().lockdown.as_deref() == Some("confidentiality") {

@@ -65,7 +65,6 @@ def test_what_is_missing_is_said_in_one_line(
     assert advice in finding["error"]
 
 
-@pytest.mark.xfail(strict=True, reason="libbpf's own lines, and the advice to report it")
 def test_btf_that_cannot_be_read_is_said_in_one_line(able: dict[str, Any], tmp_path: Path) -> None:
     """The file is there but empty."""
     (tmp_path / "empty").touch()
