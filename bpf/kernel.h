@@ -119,6 +119,10 @@ struct sock {
 	struct socket *sk_socket;
 };
 
+struct inet_sock {
+	u16 inet_sport;
+};
+
 struct tcp_sock {
 	u32 copied_seq;
 	u32 rcv_nxt;

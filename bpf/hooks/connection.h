@@ -162,6 +162,10 @@ static __always_inline void rv_failed(struct sock *sk, struct rv_connection *c)
 		return;
 	c->cookie = bpf_get_socket_cookie(sk);
 	rv_read_addresses(sk, c);
+	/* A port that nobody had asked for has been given back by now; its copy for packets stays.
+	 */
+	if (!c->local_port)
+		c->local_port = bpf_ntohs(RV_CAST_GET(struct inet_sock, sk, inet_sport));
 	rv_send_change(sk, c, RV_CONNECTION_FAILED, 0, 0);
 	c->tgid = 0;
 }

@@ -33,7 +33,6 @@ TCP, HTTP = 0, 1
 """Protocols on the wire."""
 
 untold = pytest.mark.xfail(strict=True, reason="operations before the kernel knows that it is not HTTP are not told")
-portless = pytest.mark.xfail(strict=True, reason="the kernel has given the port back when the connect has failed")
 
 PORTS = 16
 SECONDS = 10.0
@@ -199,7 +198,6 @@ def test_a_reset_is_a_close_that_did_not_succeed(talk: Dialogue, wire: Wire) -> 
         assert not closed.operation.success
 
 
-@portless
 def test_a_connect_that_is_refused(wire: Wire, ports: list[int]) -> None:
     """Nobody listens. The other end is no connection, and is not told of."""
     port = ports.pop()
@@ -230,7 +228,6 @@ def outcome(client: socket.socket) -> int:
     return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
-@portless
 def test_a_connect_in_the_background_that_is_refused(wire: Wire, ports: list[int]) -> None:
     """EINPROGRESS is no success: what the call said does not matter, what became of the connection does."""
     port = ports.pop()
