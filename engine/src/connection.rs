@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rover_parsers::http1::{Framing, Head, Limits, Output, Parser, RequestContext, Role};
-use rover_reporters::record::{Protocol as Spoken, Side};
+use rover_reporters::record::{Operation, OperationSum, Protocol as Spoken, Side};
 
 use crate::core::Told;
 use crate::event::LayersBefore;
@@ -109,6 +109,8 @@ pub struct Connection {
     pub has_opening: bool,
     /// Operations without an event of their own, as last told.
     pub told: Told,
+    /// Those with one, by direction, while there is no exchange that they could belong to.
+    loose: Vec<OperationSum>,
 }
 
 /// Kinds of drops that wait for an exchange to be told with; the rest is only in the connection's retransmits.
@@ -162,6 +164,7 @@ impl Connection {
             drops: Vec::new(),
             has_opening: false,
             told: Told::default(),
+            loose: Vec::new(),
         }
     }
 
@@ -252,10 +255,6 @@ impl Connection {
             s.ledger.lose(Cause::OwnReporting, 1);
             return;
         }
-        if self.protocol == Protocol::NotHttp {
-            s.ledger.lose(Cause::NotHttp, 1);
-            return;
-        }
         let direction = usize::from(event.direction);
         let moved = &mut self.moved[direction];
         *moved = (*moved).max(event.offset + u64::from(event.length));
@@ -268,6 +267,13 @@ impl Connection {
             tgid: event.tgid,
             measured: self.measure(event, layers, s.figures),
         };
+        if self.exchanges == 0 {
+            self.keep_loose(&facts, u64::from(event.length));
+        }
+        if self.protocol == Protocol::NotHttp {
+            s.ledger.lose(Cause::NotHttp, 1);
+            return;
+        }
         let (data, tail) = payload.split_at(payload.len().saturating_sub(event.tail as usize));
         let chunk = Chunk {
             offset: event.offset,
@@ -302,6 +308,39 @@ impl Connection {
         }
         self.close_if_at_end(direction, s);
         self.steer(s);
+        if self.exchanges > 0 {
+            self.loose = Vec::new();
+        }
+    }
+
+    /// An operation that is in no exchange so far.
+    fn keep_loose(&mut self, facts: &OperationFacts, bytes: u64) {
+        let operation = Operation {
+            is_write: facts.is_write,
+            syscall: facts.syscall,
+            start_ns: facts.start_ns,
+            end_ns: facts.end_ns,
+            bytes,
+            layers: facts.measured.layers(),
+            interface: facts.measured.interface,
+        };
+        match self.loose.iter_mut().find(|sum| sum.last.is_write == facts.is_write) {
+            Some(sum) => sum.add(&OperationSum { last: operation, count: 1 }),
+            None => self.loose.push(OperationSum { last: operation, count: 1 }),
+        }
+    }
+
+    pub fn has_loose(&self) -> bool {
+        self.protocol == Protocol::NotHttp && !self.loose.is_empty()
+    }
+
+    /// Operations that belong to no exchange and never will; `is_last`: whatever may still be found out.
+    pub fn take_loose(&mut self, is_last: bool) -> Vec<OperationSum> {
+        if self.protocol == Protocol::NotHttp || is_last {
+            std::mem::take(&mut self.loose)
+        } else {
+            Vec::new()
+        }
     }
 
     /// A change of the connection itself.

@@ -151,6 +151,10 @@ impl Core {
             self.swept_ns = now_ns;
             self.report_unfinished();
             self.tell_overdue_openings();
+            let ids: Vec<u64> = self.connections.iter().filter(|(_, c)| c.has_loose()).map(|(id, _)| *id).collect();
+            for id in ids {
+                self.tell_loose(id, false);
+            }
             let discarded = self.processes.sweep(now_ns, false);
             self.ledger.lose(Cause::Unconfirmed, discarded);
         }
@@ -275,8 +279,24 @@ impl Core {
             self.hold_opening(event.cookie, event.tgid, activity);
         } else {
             self.tell_opening(event.cookie);
+            self.tell_loose(event.cookie, true);
             self.pass_activity(event.cookie, event.tgid, activity);
         }
+    }
+
+    /// Operations that are in no exchange, from before the kernel knew that there would be none.
+    fn tell_loose(&mut self, id: u64, is_last: bool) {
+        let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.is_own) else {
+            return;
+        };
+        let operations = connection.take_loose(is_last);
+        if operations.is_empty() {
+            return;
+        }
+        let tgid = connection.owner;
+        let activity = activity::of_loose(connection, operations);
+        self.tell_opening(id);
+        self.pass_activity(id, tgid, activity);
     }
 
     /// An opening is told when it is known what the connection speaks, at the latest after a second or at its end.
@@ -338,6 +358,7 @@ impl Core {
     /// Operations of a connection that is not HTTP: in the ledger already, by the kernel's count.
     fn other_operations(&mut self, event: &ActivityEvent) {
         self.now_ns = self.now_ns.max(event.time_ns);
+        self.tell_loose(event.cookie, false);
         let Some(connection) = self.connections.get_mut(&event.cookie).filter(|connection| !connection.is_own) else {
             return;
         };

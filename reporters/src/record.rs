@@ -345,6 +345,19 @@ pub struct OperationSum {
     pub count: u64,
 }
 
+impl OperationSum {
+    /// `later` came after these, in the same direction.
+    pub fn add(&mut self, later: &OperationSum) {
+        self.count += later.count;
+        self.last.bytes += later.last.bytes;
+        self.last.layers.add(&later.last.layers);
+        self.last.syscall = later.last.syscall;
+        self.last.start_ns = later.last.start_ns;
+        self.last.end_ns = later.last.end_ns;
+        self.last.interface = later.last.interface;
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TraceFormat {
     W3c,

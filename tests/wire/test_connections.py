@@ -32,8 +32,6 @@ CLIENT, SERVER = 0, 1
 TCP, HTTP = 0, 1
 """Protocols on the wire."""
 
-untold = pytest.mark.xfail(strict=True, reason="operations before the kernel knows that it is not HTTP are not told")
-
 PORTS = 16
 SECONDS = 10.0
 
@@ -132,7 +130,6 @@ def frame(size: int) -> bytes:
     return struct.pack("!I", size) + random.Random(size).randbytes(size)
 
 
-@untold
 def test_a_connection_is_opened_used_and_closed_at_both_ends(talk: Dialogue, wire: Wire) -> None:
     """In this order, each once, with success; whoever closes first."""
     after_opening = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -280,7 +277,6 @@ def exchange_frames(talk: Dialogue, sizes: list[tuple[int, int]]) -> dict[str, i
     return reads
 
 
-@untold
 def test_traffic_that_is_not_http_is_told_whole(talk: Dialogue, wire: Wire) -> None:
     """Fifty calls of known sizes both ways: calls and bytes are those of the test, packets those of TCP itself
     (TCP_INFO), the protocol is TCP, and there is no protocol log. Exact."""

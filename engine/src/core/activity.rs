@@ -132,6 +132,11 @@ pub fn of_operations(
     (!operations.is_empty()).then(|| Activity { operations, ..plain(connection) })
 }
 
+/// Operations with events of their own, none of which was part of an exchange.
+pub fn of_loose(connection: &Connection, operations: Vec<OperationSum>) -> Activity {
+    Activity { operations, protocol: None, ..plain(connection) }
+}
+
 fn plain(connection: &Connection) -> Activity {
     Activity {
         local: endpoint(connection.local, connection.local_port),
