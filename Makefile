@@ -83,7 +83,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS
 .PHONY: vm
 vm: setup-vm ## other kernels, booted in a virtual machine: all of them, or KERNEL=5.10, 6.1, 6.12, sid
 	@$(MAKE) compile
-	ROVER_VM_KERNEL=$(KERNEL) $(BIN)/pytest -m vm $(PYTEST)
+	VM_KERNEL=$(KERNEL) $(BIN)/pytest -m vm $(PYTEST)
 
 .PHONY: lock
 lock: setup-test ## write requirements*.lock anew from pyproject.toml

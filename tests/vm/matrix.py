@@ -30,8 +30,8 @@ SECONDS = 570
 
 
 def kernels() -> list[str]:
-    """Kernels to test: the one that `ROVER_VM_KERNEL` names, or all."""
-    wanted = os.environ.get("ROVER_VM_KERNEL")
+    """Kernels to test: the one that `VM_KERNEL` names, or all."""
+    wanted = os.environ.get("VM_KERNEL")
     if wanted and wanted not in SUITES:
         raise SystemExit(f"no kernel {wanted}: one of {', '.join(SUITES)}")
     return [wanted] if wanted else list(SUITES)

@@ -43,7 +43,7 @@ def booted(request, tmp_path_factory):
         "300",
     ]
     # Other plugins take a quarter of a minute to be imported there.
-    environment = {"ROVER_KERNEL_ATTACH": mode, "ROVER_GUEST": "/out", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {"ROVER_KERNEL_ATTACH": mode, "VM_GUEST": "/out", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     matrix.boot(kernel, folder, [*command, "--junitxml", "/out/results.xml", *FOLDERS], environment)
     return folder
 

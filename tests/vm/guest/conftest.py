@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Outside of a guest there is nothing to run."""
-    if "ROVER_GUEST" in os.environ:
+    if "VM_GUEST" in os.environ:
         return
     for item in items:
         if item.path.is_relative_to(HERE):

@@ -17,7 +17,7 @@ INSTRUCTIONS = 250_000
 def finding():
     """What doctor tells. It goes to the host, too, which shows it."""
     done = subprocess.run([EXECUTABLE, "doctor", "--json"], stdout=subprocess.PIPE, text=True, timeout=120)
-    Path(os.environ["ROVER_GUEST"], "doctor.json").write_text(done.stdout)
+    Path(os.environ["VM_GUEST"], "doctor.json").write_text(done.stdout)
     found = json.loads(done.stdout)
     assert done.returncode == 0, found
     return found
