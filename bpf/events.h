@@ -114,9 +114,11 @@ struct rv_send_layers {
 	u32 netfilter_count;
 	u32 resolve_count;
 	u32 retransmits;
-	u32 lost; /* packets whose wait in the queue was not seen */
+	u32 lost;   /* packets whose wait in the queue was not seen */
+	u32 unseen; /* operations whose packets passed before the slot was theirs */
 	u32 ifindex;
 	u32 epoch;
+	u32 pad;
 };
 
 struct rv_receive_layers {

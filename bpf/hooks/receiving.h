@@ -21,8 +21,11 @@ static __always_inline int rv_arrived_at(const struct sk_buff *skb)
 		return 0;
 	}
 	/* skb_iif is set behind this hook: a bridge or VLAN hands the same packet up once more. */
-	if (packet->skb == (u64)skb && RV_GET(skb, skb_iif))
+	if (packet->skb == (u64)skb && RV_GET(skb, skb_iif)) {
+		packet->device = (u64)RV_GET(skb, dev);
+		packet->ifindex = RV_GET2(skb, dev, ifindex);
 		return 0;
+	}
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->skb = (u64)skb;
 	packet->arrived_ns = bpf_ktime_get_boot_ns();
@@ -86,7 +89,7 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 		entry->arrived_ns = entry->ip_ns = entry->tcp_ns = 0;
 		entry->handed_ns = now;
 		entry->to_queue_ns = entry->l3_ns = entry->l3_receive_ns = entry->l3_local_ns = 0;
-		entry->l4_ns = entry->netfilter_ns = entry->netfilter_count = entry->ifindex = 0;
+		entry->l4_ns = entry->netfilter_ns = entry->netfilter_count = 0;
 		return;
 	}
 	entry->arrived_ns = packet->arrived_ns;
@@ -100,7 +103,6 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 	entry->l4_ns = packet->l4_ns;
 	entry->netfilter_ns = packet->netfilter_ns;
 	entry->netfilter_count = packet->netfilter_count;
-	entry->ifindex = packet->ifindex;
 }
 
 /* No room for one more: it shares the last one's fate. */
@@ -131,7 +133,7 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 	struct rv_arrived more = {};
 	u32 hash = RV_GET(skb, hash);
 	u32 *stranger = rv_stranger(hash);
-	u32 seq, end, head;
+	u32 seq, end, head, index;
 
 	if (!flow) {
 		if (stranger)
@@ -167,9 +169,13 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 		rv_fill_arrived(&more, skb, packet, seq, end, bpf_ktime_get_boot_ns());
 		rv_merge_arrived(&flow->arrived[head & (RV_ARRIVED - 1)], &more);
 	}
-	if (packet && flow->receive.ifindex != packet->ifindex) {
-		flow->receive.ifindex = packet->ifindex;
-		rv_note_interface(flow, (const struct net_device *)packet->device, packet->ifindex);
+	/* The interface that IP saw. A VLAN's has no hook of its own: then its name is known from
+	 * what is sent. */
+	index = RV_GET(skb, skb_iif);
+	if (packet && flow->receive.ifindex != index) {
+		flow->receive.ifindex = index;
+		if (packet->ifindex == index)
+			rv_note_interface(flow, (const struct net_device *)packet->device, index);
 	}
 	if (packet) {
 		packet->cookie = flow->cookie;

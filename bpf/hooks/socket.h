@@ -403,7 +403,12 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	c->tgid = id >> 32;
 	end_ns = bpf_ktime_get_boot_ns();
 	if (rv_options.layers >= RV_LAYERS_ALL) {
-		flow = rv_claim(c->cookie);
+		flow = rv_flow(c->cookie);
+		if (!flow) {
+			flow = rv_claim(c->cookie);
+			if (flow && direction == RV_TX)
+				flow->send.unseen++;
+		}
 		c->has_flow = 1;
 	}
 	if (direction == RV_RX) {

@@ -41,7 +41,7 @@ struct rv_arrived {
 	u32 packets; /* as the kernel handles them: merged ones are one */
 	u32 segments;
 	u32 bytes;
-	u32 ifindex;
+	u32 pad;
 	u32 is_unknown; /* some figure of some packet was not seen */
 };
 

@@ -101,8 +101,8 @@ pub struct Connection {
     pub meter: Meter,
     /// Bytes received and sent since it was opened, or since rover saw it.
     pub moved: [u64; 2],
-    /// The interface that its packets pass, by the number it has in the socket's network namespace.
-    pub interface: Option<(u32, Arc<str>)>,
+    /// Interfaces that its packets pass, by the number that they have in the socket's network namespace.
+    interfaces: Vec<(u32, Arc<str>)>,
     /// Thrown away by the kernel, and in no exchange yet.
     drops: Vec<DroppedPackets>,
     /// Its opening waits to be told until it is known what it speaks.
@@ -113,6 +113,8 @@ pub struct Connection {
     loose: Vec<OperationSum>,
 }
 
+/// A route may change; more often than this within one connection it is not followed.
+const INTERFACES: usize = 4;
 /// Kinds of drops that wait for an exchange to be told with; the rest is only in the connection's retransmits.
 const DROPS: usize = 16;
 
@@ -160,7 +162,7 @@ impl Connection {
             policy: Policy::default(),
             meter: Meter::default(),
             moved: [0; 2],
-            interface: None,
+            interfaces: Vec::new(),
             drops: Vec::new(),
             has_opening: false,
             told: Told::default(),
@@ -171,6 +173,18 @@ impl Connection {
     /// What it was found to speak; none: not HTTP, or not known yet.
     pub fn spoken(&self) -> Option<Spoken> {
         (self.protocol == Protocol::Http1).then_some(Spoken::Http11)
+    }
+
+    pub fn maybe_interface(&self, index: u32) -> Option<&Arc<str>> {
+        self.interfaces.iter().find(|(known, _)| *known == index).map(|(_, name)| name)
+    }
+
+    pub fn name_interface(&mut self, index: u32, name: Arc<str>) {
+        if let Some(known) = self.interfaces.iter_mut().find(|(known, _)| *known == index) {
+            known.1 = name;
+        } else if self.interfaces.len() < INTERFACES {
+            self.interfaces.push((index, name));
+        }
     }
 
     /// It is known whether it speaks HTTP.

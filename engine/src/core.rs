@@ -236,7 +236,7 @@ impl Core {
         }
         if let Some((cookie, index, name)) = self.interface.take_if(|(cookie, _, _)| *cookie == event.cookie) {
             debug_assert_eq!(cookie, event.cookie);
-            connection.interface = Some((index, name));
+            connection.name_interface(index, name);
         }
         connection.has_opening = self.openings.contains_key(&event.cookie);
         // Where no hook shows the accept, the first operation tells of it.
@@ -349,7 +349,7 @@ impl Core {
             self.interfaces.entry(event.name).or_insert_with(|| String::from_utf8_lossy(&event.name[..end]).into());
         let name = Arc::clone(name);
         match self.connections.get_mut(&event.cookie) {
-            Some(connection) => connection.interface = Some((event.ifindex, name)),
+            Some(connection) => connection.name_interface(event.ifindex, name),
             // Told just before the first operation.
             None => self.interface = Some((event.cookie, event.ifindex, name)),
         }

@@ -66,11 +66,13 @@ pub struct SendLayers {
     pub resolve_count: u32,
     pub retransmits: u32,
     pub lost: u32,
+    pub unseen: u32,
     pub ifindex: u32,
     pub epoch: u32,
+    pub pad: u32,
 }
 
-const _: () = assert!(std::mem::size_of::<SendLayers>() == 152);
+const _: () = assert!(std::mem::size_of::<SendLayers>() == 160);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -140,7 +142,7 @@ pub struct ActivityEvent {
     pub receive: ReceiveLayers,
 }
 
-const _: () = assert!(std::mem::size_of::<ActivityEvent>() == 336);
+const _: () = assert!(std::mem::size_of::<ActivityEvent>() == 344);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

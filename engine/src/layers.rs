@@ -71,10 +71,9 @@ impl Meter {
         }
         if is_first && is_older {
             known &= !bit(Write::Retransmits as usize);
-            if self.receive.epoch != now.epoch {
-                // No operation before this one has claimed the slot: its packets passed unseen.
-                known &= bit(Write::L4Ns as usize);
-            }
+        }
+        if now.unseen != last.unseen {
+            known &= bit(Write::Retransmits as usize) | bit(Write::L4Ns as usize);
         }
         if now.lost != last.lost {
             known &= !bit(Write::L2ReadyNs as usize);
@@ -183,13 +182,10 @@ mod tests {
 
     #[test]
     fn packets_of_the_write_by_which_an_older_connection_is_met_are_unknown() {
-        let now = SendLayers { epoch: 1, ..SendLayers::default() };
+        let now = SendLayers { epoch: 1, unseen: 1, ..SendLayers::default() };
         let next = SendLayers { packets: 1, ..now };
         let mut meter = Meter::default();
         assert_eq!(meter.sent(&now, &ALL, false, true, Some(9)).layers().write(Write::Packets), None);
-        assert_eq!(meter.sent(&next, &ALL, false, true, Some(9)).layers().write(Write::Packets), Some(1));
-        let mut meter = Meter::default();
-        meter.received(&ReceiveLayers { epoch: 1, ..ReceiveLayers::default() }, &ALL, false);
         assert_eq!(meter.sent(&next, &ALL, false, true, Some(9)).layers().write(Write::Packets), Some(1));
     }
 

@@ -203,14 +203,13 @@ fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Opt
         let parts = || all.iter().filter(|part| part.count > 0);
         let first = parts().next()?;
         let layers = layers_of(all);
-        let is_here = |(index, _): &&(u32, Arc<str>)| *index == first.interface;
         Some(KernelSums {
             operations: parts().map(|part| part.count).sum(),
             bytes: parts().map(|part| part.bytes).sum(),
             syscall_ns: parts().map(|part| part.syscall_ns).sum(),
             layers,
             drops: exchange.drops.iter().filter(|drop| drop.is_sent == is_sent).map(dropped).collect(),
-            interface: connection.interface.as_ref().filter(is_here).map(|(_, name)| Arc::clone(name)),
+            interface: connection.maybe_interface(first.interface).cloned(),
         })
     };
     let [request, interim, response] = all_operations(exchange);
