@@ -108,6 +108,14 @@ int BPF_PROG(rv_f_recv_x, struct sock *sk, struct msghdr *message, size_t size, 
 	return rv_operation_ended(sk, RV_RX, result, flags);
 }
 
+/* Since 7.0 without the address. */
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(rv_f_recv4_x, struct sock *sk, struct msghdr *message, size_t size, int flags,
+	     int result)
+{
+	return rv_operation_ended(sk, RV_RX, result, flags);
+}
+
 /* The bytes go from the socket into a pipe: their number is all that there is to see. */
 SEC("fexit/tcp_splice_read")
 int BPF_PROG(rv_f_splice_x, struct socket *socket, void *position, void *pipe, size_t size,

@@ -33,6 +33,8 @@ static long rv_try_cache(u32 index, void *context)
 	u64 page, partial, free;
 
 	/* One page each: then the free list lies in the very page. OO_SHIFT is 16. */
+	if (!bpf_core_field_exists(cache->node))
+		return 1;
 	node = BPF_CORE_READ(cache, node[0]);
 	if (node && BPF_CORE_READ(cache, oo.x) >> 16 == 0) {
 		partial = (u64)BPF_CORE_READ(node, partial.next);
@@ -69,7 +71,8 @@ static __always_inline bool rv_knows_pages(struct sock *sk)
 	if (rv_page_constant)
 		return rv_page_constant != 1;
 	cache = (u64)BPF_CORE_READ(sk, __sk_common.skc_prot, slab);
-	if (cache && bpf_core_field_exists(((struct slab *)0)->freelist)) {
+	if (cache && bpf_core_field_exists(((struct slab *)0)->freelist) &&
+	    bpf_core_field_exists(((struct kmem_cache *)0)->node)) {
 		search.first = search.link = cache + bpf_core_field_offset(struct kmem_cache, list);
 		bpf_loop(RV_CACHES_MAX, rv_try_cache, &search, 0);
 	}

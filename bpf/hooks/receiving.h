@@ -9,7 +9,7 @@
 
 static __always_inline int rv_arrived_at(const struct sk_buff *skb)
 {
-	struct rv_packet *packet = rv_packet_slot((u64)skb);
+	struct rv_packet *packet = rv_packet_room(skb);
 	u32 hash = RV_GET(skb, hash);
 	u32 *stranger = rv_stranger(hash);
 
@@ -230,63 +230,95 @@ static __always_inline int rv_tcp_left(const void *skb)
 	return 0;
 }
 
-/* What a read took out of the queue: every packet whose first byte lies before `until`. */
+/* A read under way: what it takes out of the queue. */
+struct rv_reading {
+	struct rv_flow *flow;
+	u64 now;
+	u32 until; /* sequence number behind the last byte read */
+	u32 tail;
+};
+
+/* One entry of the queue; a loop of its own, which is verified once. */
+static long rv_consume_entry(u32 i, void *context)
+{
+	struct rv_reading *reading = context;
+	struct rv_flow *flow = reading->flow;
+	struct rv_receive_layers *sum = &flow->receive;
+	struct rv_arrived *entry = &flow->arrived[(reading->tail + i) & (RV_ARRIVED - 1)];
+
+	if (entry->seq == entry->end || (s32)(entry->seq - reading->until) >= 0)
+		return 0;
+	if (!sum->first_arrived_ns) {
+		sum->first_arrived_ns = entry->arrived_ns;
+		sum->first_ip_ns = entry->ip_ns;
+		sum->first_handed_ns = entry->handed_ns;
+	}
+	flow->surplus += entry->end - entry->seq;
+	sum->packets += entry->segments;
+	sum->packet_bytes += entry->bytes;
+	sum->l2_to_queue_ns += entry->to_queue_ns;
+	if (reading->now > entry->handed_ns)
+		sum->queue_wait_ns +=
+			(reading->now - entry->handed_ns) * entry->packets - entry->later_ns;
+	/* The reader may be faster than the way back out of the layers: what they do after it has
+	 * the bytes is no part of the exchange any more. */
+	if (!entry->l4_ns && entry->tcp_ns)
+		entry->l4_ns = reading->now - entry->tcp_ns;
+	if (!entry->l3_ns && entry->ip_ns)
+		entry->l3_ns = reading->now - entry->ip_ns;
+	sum->l3_ns += entry->l3_ns;
+	sum->l3_receive_ns += entry->l3_receive_ns;
+	sum->l3_local_ns += entry->l3_local_ns;
+	sum->l4_ns += entry->l4_ns;
+	sum->netfilter_ns += entry->netfilter_ns;
+	sum->netfilter_count += entry->netfilter_count;
+	sum->unknown += entry->is_unknown;
+	sum->unseen_ip += !entry->ip_ns;
+	entry->seq = entry->end;
+	return 0;
+}
+
+/* The queue begins behind what was read. */
+static long rv_advance_tail(u32 i, void *context)
+{
+	struct rv_reading *reading = context;
+	struct rv_flow *flow = reading->flow;
+	struct rv_arrived *entry = &flow->arrived[reading->tail & (RV_ARRIVED - 1)];
+
+	if (entry->seq != entry->end)
+		return 1;
+	reading->tail++;
+	return 0;
+}
+
+/* Every packet whose first byte lies before `until` was read now. */
 static __always_inline void rv_consume(struct rv_flow *flow, u32 until, u32 length, u64 now)
 {
-	struct rv_receive_layers *sum = &flow->receive;
-	u32 tail = flow->arrived_tail, head = flow->arrived_head;
-	u32 i;
+	struct rv_reading reading = {
+		.flow = flow,
+		.now = now,
+		.until = until,
+		.tail = flow->arrived_tail,
+	};
+	u32 waiting = flow->arrived_head - reading.tail;
 
-	sum->first_arrived_ns = sum->first_ip_ns = sum->first_handed_ns = 0;
+	flow->receive.first_arrived_ns = 0;
+	flow->receive.first_ip_ns = flow->receive.first_handed_ns = 0;
 	flow->surplus -= length;
-	for (i = 0; i < RV_ARRIVED; i++) {
-		struct rv_arrived *entry;
-
-		if (tail + i == head)
-			break;
-		entry = &flow->arrived[(tail + i) & (RV_ARRIVED - 1)];
-		if (entry->seq == entry->end || (s32)(entry->seq - until) >= 0)
-			continue;
-		if (!sum->first_arrived_ns) {
-			sum->first_arrived_ns = entry->arrived_ns;
-			sum->first_ip_ns = entry->ip_ns;
-			sum->first_handed_ns = entry->handed_ns;
-		}
-		flow->surplus += entry->end - entry->seq;
-		sum->packets += entry->segments;
-		sum->packet_bytes += entry->bytes;
-		sum->l2_to_queue_ns += entry->to_queue_ns;
-		if (now > entry->handed_ns)
-			sum->queue_wait_ns +=
-				(now - entry->handed_ns) * entry->packets - entry->later_ns;
-		/* The reader may be faster than the way back out of the layers: what they do after
-		 * it has the bytes is no part of the exchange any more. */
-		if (!entry->l4_ns && entry->tcp_ns)
-			entry->l4_ns = now - entry->tcp_ns;
-		if (!entry->l3_ns && entry->ip_ns)
-			entry->l3_ns = now - entry->ip_ns;
-		sum->l3_ns += entry->l3_ns;
-		sum->l3_receive_ns += entry->l3_receive_ns;
-		sum->l3_local_ns += entry->l3_local_ns;
-		sum->l4_ns += entry->l4_ns;
-		sum->netfilter_ns += entry->netfilter_ns;
-		sum->netfilter_count += entry->netfilter_count;
-		sum->unknown += entry->is_unknown;
-		sum->unseen_ip += !entry->ip_ns;
-		entry->seq = entry->end;
+	if (waiting > RV_ARRIVED)
+		waiting = RV_ARRIVED;
+	if (waiting == 1) { /* the usual case, without the loops' cost */
+		rv_consume_entry(0, &reading);
+		rv_advance_tail(0, &reading);
+	} else {
+		bpf_loop(waiting, rv_consume_entry, &reading, 0);
+		bpf_loop(waiting, rv_advance_tail, &reading, 0);
 	}
-	for (i = 0; i < RV_ARRIVED; i++) {
-		struct rv_arrived *entry = &flow->arrived[tail & (RV_ARRIVED - 1)];
-
-		if (tail == head || entry->seq != entry->end)
-			break;
-		tail++;
-	}
-	flow->arrived_tail = tail;
+	flow->arrived_tail = reading.tail;
 	/* Bytes without a packet: some came before the hooks, or by a way that they do not see. */
 	if (flow->surplus < 0) {
 		flow->surplus = 0;
-		sum->unknown++;
+		flow->receive.unknown++;
 	}
 }
 

@@ -38,18 +38,36 @@ struct {
 	__type(value, struct rv_packet);
 } packets SEC(".maps");
 
-static __always_inline struct rv_packet *rv_packet_slot(u64 skb)
+static __always_inline struct rv_packet *rv_packet_slot(u64 skb, u32 way)
 {
-	u32 slot = ((u32)(skb >> 8) ^ (u32)(skb >> 20)) & (RV_PACKET_SLOTS - 1);
+	u32 slot = (((u32)(skb >> 8) ^ (u32)(skb >> 20)) & (RV_PACKET_SLOTS - 1)) ^ way;
 
 	return bpf_map_lookup_elem(&packets, &slot);
 }
 
 static __always_inline struct rv_packet *rv_packet(const void *skb)
 {
-	struct rv_packet *packet = rv_packet_slot((u64)skb);
+	struct rv_packet *packet = rv_packet_slot((u64)skb, 0);
 
+	if (packet && packet->skb == (u64)skb)
+		return packet;
+	packet = rv_packet_slot((u64)skb, 1);
 	return packet && packet->skb == (u64)skb ? packet : NULL;
+}
+
+/* Its entry, or else the one of two that is free or older: packets of two CPUs may meet. */
+static __always_inline struct rv_packet *rv_packet_room(const void *skb)
+{
+	struct rv_packet *packet = rv_packet(skb);
+	struct rv_packet *other;
+
+	if (packet)
+		return packet;
+	packet = rv_packet_slot((u64)skb, 0);
+	if (!packet || !packet->skb)
+		return packet;
+	other = rv_packet_slot((u64)skb, 1);
+	return other && (!other->skb || other->arrived_ns < packet->arrived_ns) ? other : packet;
 }
 
 /*

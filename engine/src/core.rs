@@ -527,8 +527,16 @@ impl Core {
         else {
             return;
         };
-        let mut record =
-            build::record(record_id, self.wall_offset_ns, exchange, heads, connection, &self.options, true);
+        let mut record = build::record(
+            record_id,
+            self.wall_offset_ns,
+            exchange,
+            heads,
+            connection,
+            &self.options,
+            &self.figures,
+            true,
+        );
         record.operations = build::copy_operations(exchange);
         let told_id = record.id;
         if let Some(open) = self.connections.get_mut(&id).and_then(|c| c.open_exchanges().find(|e| e.number == number))
@@ -550,8 +558,16 @@ impl Core {
             tgid = connection.owner;
         }
         let heads = Heads::take(&mut exchange);
-        let mut record =
-            build::record(record_id, self.wall_offset_ns, &exchange, heads, connection, &self.options, false);
+        let mut record = build::record(
+            record_id,
+            self.wall_offset_ns,
+            &exchange,
+            heads,
+            connection,
+            &self.options,
+            &self.figures,
+            false,
+        );
         record.operations = build::take_operations(&mut exchange);
         self.pass(id, tgid, record, operations);
     }

@@ -75,7 +75,7 @@ pub const HOOKS: &[Hook] = &[
     hook!("tcp_sendmsg", None, true, false, "sent bytes: requests of clients, responses of servers",
         [Tracepoint: "rv_t_send_x", Fentry: "rv_f_send_x", Kprobe: "rv_k_send_x" "rv_k_send_e"]),
     hook!("tcp_recvmsg", None, true, false, "received bytes: requests at servers, responses at clients",
-        [Tracepoint: "rv_t_recv_x", Fentry: "rv_f_recv_x", Kprobe: "rv_k_recv_x" "rv_k_recv_e"]),
+        [Tracepoint: "rv_t_recv_x", Fentry: "rv_f_recv_x", Fentry: "rv_f_recv4_x", Kprobe: "rv_k_recv_x" "rv_k_recv_e"]),
     hook!("tcp_sendmsg_locked", None, false, false, "start time of writes and of their way out, l4_ns, payload of io_uring and sendmmsg",
         [Tracepoint: "rv_t_send_e", Fentry: "rv_f_send_e", Kprobe: "rv_k_send_e"]),
     hook!("tcp_recvmsg entry", L4, false, false, "start time of reads",
@@ -291,7 +291,11 @@ impl Selection {
             }
             known
         };
-        Figures { write: [write(false), write(true)], read: [read(false), read(true)] }
+        Figures {
+            write: [write(false), write(true)],
+            read: [read(false), read(true)],
+            drops: level >= Level::All && self.has_hook("kfree_skb"),
+        }
     }
 }
 
@@ -300,6 +304,9 @@ impl Selection {
 pub struct Figures {
     pub write: [u32; 2],
     pub read: [u32; 2],
+    /// Packets that the kernel throws away are told.
+    #[serde(default)]
+    pub drops: bool,
 }
 
 #[cfg(test)]
@@ -339,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_needed_hook_that_cannot_be_had_is_named() {
-        let none = refusing(&["rv_t_recv_x", "rv_f_recv_x", "rv_k_recv_x"]);
+        let none = refusing(&["rv_t_recv_x", "rv_f_recv_x", "rv_f_recv4_x", "rv_k_recv_x"]);
         let selection = Selection::new(Level::All, None, &none);
         assert_eq!(selection.missing().map(|(hook, why)| (hook.name, why)), Some(("tcp_recvmsg", "refused")));
     }

@@ -156,7 +156,7 @@ impl Meter {
 mod tests {
     use super::*;
 
-    const ALL: Figures = Figures { write: [0x7fff; 2], read: [0x3ff; 2] };
+    const ALL: Figures = Figures { write: [0x7fff; 2], read: [0x3ff; 2], drops: true };
 
     #[test]
     fn an_operation_has_what_came_since_the_one_before() {

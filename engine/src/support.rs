@@ -17,6 +17,7 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("rv_f_accept2", 2),
     ("rv_f_accept4", 4),
     ("rv_f_recv_x", 5),
+    ("rv_f_recv4_x", 4),
     ("rv_f_send_x", 3),
 ];
 

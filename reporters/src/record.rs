@@ -272,6 +272,8 @@ pub struct KernelSums {
     pub bytes: u64,
     pub syscall_ns: Option<u64>,
     pub layers: Layers,
+    /// What the kernel throws away was looked for.
+    pub has_drops: bool,
     pub drops: Vec<Dropped>,
     /// Name of the interface of the first packet.
     pub interface: Option<Arc<str>>,

@@ -12,6 +12,7 @@ use rover_reporters::record::{
 use super::{address, query};
 use crate::connection::Connection;
 use crate::exchange::{DroppedPackets, Exchange, Half, Operations};
+use crate::hooks::Figures;
 use crate::options::Options;
 
 /// The two heads of an exchange, owned: their strings move into the record.
@@ -43,6 +44,7 @@ pub fn record(
     heads: Heads,
     connection: &Connection,
     options: &Options,
+    figures: &Figures,
     is_unfinished: bool,
 ) -> Box<Record> {
     let Heads { request: request_head, response: response_head } = heads;
@@ -57,7 +59,7 @@ pub fn record(
     let first_byte_ns =
         has_both.then(|| response_head.as_ref().map(|head| head.start_ns.saturating_sub(start_ns))).flatten();
     let status = response_head.as_ref().and_then(|head| head.status);
-    let (kernel_write, kernel_read) = kernel_sums(exchange, connection, side);
+    let (kernel_write, kernel_read) = kernel_sums(exchange, connection, side, figures);
     // As access logs have it: the version of the request.
     let version = request_head.as_ref().or(response_head.as_ref()).map(|head| head.version);
     let kind = kind_of(exchange, request_head.as_deref(), response_head.as_deref());
@@ -198,7 +200,12 @@ fn end_of(exchange: &Exchange) -> u64 {
     }
 }
 
-fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Option<KernelSums>, Option<KernelSums>) {
+fn kernel_sums(
+    exchange: &Exchange,
+    connection: &Connection,
+    side: Side,
+    figures: &Figures,
+) -> (Option<KernelSums>, Option<KernelSums>) {
     let sums = |all: &[&Operations], is_sent: bool| {
         let parts = || all.iter().filter(|part| part.count > 0);
         let first = parts().next()?;
@@ -208,6 +215,7 @@ fn kernel_sums(exchange: &Exchange, connection: &Connection, side: Side) -> (Opt
             bytes: parts().map(|part| part.bytes).sum(),
             syscall_ns: parts().map(|part| part.syscall_ns).sum(),
             layers,
+            has_drops: is_sent && figures.drops,
             drops: exchange.drops.iter().filter(|drop| drop.is_sent == is_sent).map(dropped).collect(),
             interface: connection.maybe_interface(first.interface).cloned(),
         })

@@ -320,7 +320,7 @@ fn push_sums(out: &mut Vec<u8>, key: &[u8], sums: &KernelSums, names: &[&str]) {
             }
         }
     }
-    if !sums.drops.is_empty() {
+    if sums.has_drops || !sums.drops.is_empty() {
         out.extend_from_slice(b",\"drops\":[");
         list(out, &sums.drops, |out, drop| {
             text_member(out, b"{\"reason\":", &drop.reason);
