@@ -527,16 +527,7 @@ impl Core {
         else {
             return;
         };
-        let mut record = build::record(
-            record_id,
-            self.wall_offset_ns,
-            exchange,
-            heads,
-            connection,
-            &self.options,
-            &self.figures,
-            true,
-        );
+        let mut record = build::record(record_id, exchange, heads, connection, &self.setting(), true);
         record.operations = build::copy_operations(exchange);
         let told_id = record.id;
         if let Some(open) = self.connections.get_mut(&id).and_then(|c| c.open_exchanges().find(|e| e.number == number))
@@ -558,18 +549,13 @@ impl Core {
             tgid = connection.owner;
         }
         let heads = Heads::take(&mut exchange);
-        let mut record = build::record(
-            record_id,
-            self.wall_offset_ns,
-            &exchange,
-            heads,
-            connection,
-            &self.options,
-            &self.figures,
-            false,
-        );
+        let mut record = build::record(record_id, &exchange, heads, connection, &self.setting(), false);
         record.operations = build::take_operations(&mut exchange);
         self.pass(id, tgid, record, operations);
+    }
+
+    fn setting(&self) -> build::Setting<'_> {
+        build::Setting { options: &self.options, figures: &self.figures, wall_offset_ns: self.wall_offset_ns }
     }
 
     fn next_id(&mut self) -> RecordId {

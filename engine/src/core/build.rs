@@ -36,15 +36,21 @@ impl Heads {
     }
 }
 
+/// What holds for all records.
+pub struct Setting<'a> {
+    pub options: &'a Options,
+    pub figures: &'a Figures,
+    /// To be added to a time since boot.
+    pub wall_offset_ns: u64,
+}
+
 /// The record of an exchange, complete or (`is_unfinished`) under way.
 pub fn record(
     mut id: RecordId,
-    wall_offset_ns: u64,
     exchange: &Exchange,
     heads: Heads,
     connection: &Connection,
-    options: &Options,
-    figures: &Figures,
+    setting: &Setting<'_>,
     is_unfinished: bool,
 ) -> Box<Record> {
     let Heads { request: request_head, response: response_head } = heads;
@@ -52,14 +58,14 @@ pub fn record(
     let start_ns = start_of(exchange, request_head.as_deref(), side);
     // Set once: a completed record has the id that it was first told with, whatever the clock did since.
     if id.wall_ns == 0 {
-        id.wall_ns = start_ns.wrapping_add(wall_offset_ns);
+        id.wall_ns = start_ns.wrapping_add(setting.wall_offset_ns);
     }
     let end_ns = end_of(exchange).max(start_ns);
     let has_both = exchange.request.is_some() && exchange.response.is_some();
     let first_byte_ns =
         has_both.then(|| response_head.as_ref().map(|head| head.start_ns.saturating_sub(start_ns))).flatten();
     let status = response_head.as_ref().and_then(|head| head.status);
-    let (kernel_write, kernel_read) = kernel_sums(exchange, connection, side, figures);
+    let (kernel_write, kernel_read) = kernel_sums(exchange, connection, side, setting.figures);
     // As access logs have it: the version of the request.
     let version = request_head.as_ref().or(response_head.as_ref()).map(|head| head.version);
     let kind = kind_of(exchange, request_head.as_deref(), response_head.as_deref());
@@ -118,7 +124,7 @@ pub fn record(
         record.scheme = head.scheme;
         record.host = head.host;
         record.path = head.path;
-        record.query = query::shown(head.query, options.capture.query);
+        record.query = query::shown(head.query, setting.options.capture.query);
         record.trace = head.trace.map(trace);
     }
     if let Some(head) = response_head {
