@@ -55,7 +55,7 @@ static __always_inline long rv_copy_bytes(struct rv_scratch *s, struct rv_walk *
 	return walk->want == 0;
 }
 
-static long rv_copy_segment(u32 index, void *context)
+static __noinline long rv_copy_segment(u32 index, void *context)
 {
 	struct rv_walk *walk = context;
 	struct rv_user_iovec segment = {};

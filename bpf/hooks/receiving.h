@@ -239,7 +239,7 @@ struct rv_reading {
 };
 
 /* One entry of the queue; a loop of its own, which is verified once. */
-static long rv_consume_entry(u32 i, void *context)
+static __noinline long rv_consume_entry(u32 i, void *context)
 {
 	struct rv_reading *reading = context;
 	struct rv_flow *flow = reading->flow;
@@ -279,7 +279,7 @@ static long rv_consume_entry(u32 i, void *context)
 }
 
 /* The queue begins behind what was read. */
-static long rv_advance_tail(u32 i, void *context)
+static __noinline long rv_advance_tail(u32 i, void *context)
 {
 	struct rv_reading *reading = context;
 	struct rv_flow *flow = reading->flow;
