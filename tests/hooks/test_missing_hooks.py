@@ -36,10 +36,10 @@ COSTS = {
     "net_dev_xmit": {"kernel.write.l2_send_ns", "timeline.nic_out", "timeline.last_nic_out"},
     "netif_receive_skb": READ | WAY_IN,
     "tcp_probe": READ | WAY_IN,
-    "kfree_skb": set(),
+    "kfree_skb": {"kernel.write.drops"},
 }
 """Tracepoint → what is missing in the records of a connection's second exchange without it, of what this kernel gives
-otherwise. No hook here: nothing that this exchange has (drops, bytes by io_uring, the end of a connection)."""
+otherwise. Empty: nothing that this exchange has (bytes by io_uring, the end of a connection)."""
 
 KEPT_BY_CLIENTS = {"netif_receive_skb": {"timeline.tcp_in"}}
 """A client's exchange begins before the packet came, a server's then only after TCP had it."""
