@@ -12,6 +12,9 @@ from tests.stage.judge import Judge
 from tests.stage.ports import free_port
 from tests.stage.rover import EXECUTABLE, Rover, unexplained
 
+ROOMY = {"ROVER_KERNEL_RING_BYTES": str(64 << 20)}
+"""These tests are about what is told, not about how much may be lost when others take the CPU: test_overload.py is."""
+
 PORTS_PER_MODULE = 96
 """How many ports a module's rover watches: each test takes fresh ones, so that its records are its own."""
 
@@ -48,7 +51,7 @@ def judge(ports: list[int]) -> Iterator[Judge]:
     after the verdict on it.
     """
     filters = [word for port in ports for word in ("--port", str(port))]
-    with Rover("--query", "keep", *filters) as rover:
+    with Rover("--query", "keep", *filters, environment=ROOMY) as rover:
         judge = Judge(rover)
         yield judge
         ledger = rover.stop()
