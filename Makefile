@@ -42,11 +42,16 @@ run: build ## daemon, backend and web page in one (rover up)
 
 # One profile, and all crates at once: another choice of crates is another choice of features, and all is built again.
 .PHONY: test
-test: setup-test ## every test that runs on this machine, in about ten minutes from nothing
+test: setup-test ## the tests of this machine, in at most ten minutes from nothing
 	@$(MAKE) compile
 	cargo test --release --quiet --workspace
 	cd web && npm run --silent test
-	$(BIN)/pytest -m 'not vm' $(PYTEST)
+	$(BIN)/pytest -m 'not vm and not slow' $(PYTEST)
+
+.PHONY: slow
+slow: setup-test ## the tests marked `slow`: hook by hook, field by field, a hundred thousand records
+	@$(MAKE) compile
+	$(BIN)/pytest -m 'slow and not vm' $(PYTEST)
 
 .PHONY: check
 check: setup-test ## formatting, linters and types, warnings are errors

@@ -215,14 +215,22 @@ static __always_inline void rv_send_event(struct rv_scratch *s, const void *from
 					  u32 captured, bool wakes)
 {
 	u32 size = captured;
+	u64 flags;
 
 	asm volatile("" : "+r"(size));
 	size &= RV_PAYLOAD_MAX;
 	if (!wakes && captured > RV_SMALL_BYTES)
 		wakes = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RV_WAKE_BYTES;
-	if (bpf_ringbuf_output(&ring, (void *)from, fixed + size,
-			       wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
-		rv_count(RV_COUNT_RING_FULL);
+	flags = wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (!bpf_ringbuf_output(&ring, (void *)from, fixed + size, flags))
+		return;
+	/* Since 6.15 the ring's lock gives up by itself (rqspinlock), though there is room. */
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
+		    bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2 &&
+	    (!bpf_ringbuf_output(&ring, (void *)from, fixed + size, flags) ||
+	     !bpf_ringbuf_output(&ring, (void *)from, fixed + size, flags)))
+		return;
+	rv_count(RV_COUNT_RING_FULL);
 }
 
 /* The engine learns the interface's name before the first figure that needs it. */

@@ -13,7 +13,7 @@ from tests.stage.rover import Rover
 
 from . import running
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 
 def require_known_or_right(figures: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ from tests.stage.rover import Record
 
 from . import damaged, running
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 SENT = {"packets", "packet_bytes", "queue_entries", "l2_ready_ns", "l2_ns"}
 RECEIVED = {"packets", "packet_bytes", "l2_to_queue_ns", "queue_wait_ns"} | {

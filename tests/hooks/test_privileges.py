@@ -12,7 +12,7 @@ import pytest
 
 from . import running
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 
 def allowed(*names: str) -> tuple[str, ...]:

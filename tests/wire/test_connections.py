@@ -24,7 +24,7 @@ from tests.stage.rover import Rover, unexplained
 from tests.wire import messages
 from tests.wire.recorder import Recorder
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.slow, pytest.mark.root]
 
 CLIENT, SERVER = 0, 1
 """Roles on the wire."""

@@ -9,7 +9,7 @@ from tests.wire.fields import KINDS, Reader, WireError
 from tests.wire.programs import BUILD_SECONDS, Sent, send_records
 from tests.wire.recorder import Recorder
 
-pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
 
 MESSAGE = "EBPFAccessLogMessage"
 VECTORS = Path(__file__).parent / "vectors"
