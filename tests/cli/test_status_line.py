@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import struct
 import termios
 
@@ -38,7 +39,11 @@ def resize(slave: int, rows: int, columns: int) -> None:
 
 
 def shown(master: int) -> str:
-    return os.read(master, 65536).decode()
+    """All that was written: the kernel hands it over by pieces, in its own time."""
+    text = b""
+    while select.select([master], [], [], 0.2)[0]:
+        text += os.read(master, 65536)
+    return text.decode()
 
 
 def test_the_last_row_is_kept_from_scrolling_and_given_back(terminal):
