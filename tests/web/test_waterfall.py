@@ -58,6 +58,12 @@ def figure(page: Page, layer: str, what: str, table: int = 0) -> Locator:
     return row.locator("td.number")
 
 
+def texts(cells: Locator) -> list[str]:
+    """What they say, as soon as both are there."""
+    expect(cells).to_have_count(2)
+    return cells.all_inner_texts()
+
+
 @pytest.mark.parametrize("opened", ["client", "server"])
 def test_both_ends_stand_on_one_axis_with_the_network_between(site: Site, tab: OpenTab, opened: str) -> None:
     """Client above, server below, whichever record was opened."""
@@ -103,10 +109,10 @@ def test_one_record_has_one_lane(site: Site, tab: OpenTab) -> None:
 def test_figures_by_layer_are_the_records(site: Site, tab: OpenTab) -> None:
     """Totals, what a layer took by itself, and what only one direction has."""
     page = tab(f"/exchanges/{site.call(kernel=KERNELS['every figure'])}")
-    assert figure(page, "IP (L3)", "with the layers inside").all_inner_texts() == ["30.0\u202fµs", "25.0\u202fµs"]
-    assert figure(page, "IP (L3)", "by itself").all_inner_texts() == ["13.0\u202fµs", "12.0\u202fµs"]
-    assert figure(page, "TCP (L4)", "retransmits").all_inner_texts() == ["1", ""]
-    assert figure(page, "device", "interface").all_inner_texts() == ["eth0", "eth0"]
+    assert texts(figure(page, "IP (L3)", "with the layers inside")) == ["30.0\u202fµs", "25.0\u202fµs"]
+    assert texts(figure(page, "IP (L3)", "by itself")) == ["13.0\u202fµs", "12.0\u202fµs"]
+    assert texts(figure(page, "TCP (L4)", "retransmits")) == ["1", ""]
+    assert texts(figure(page, "device", "interface")) == ["eth0", "eth0"]
     expect(page.locator(".dropped")).to_have_text("Dropped by the kernel: 3 × NO_SOCKET in tcp_v4_rcv")
     expect(page.locator(".layers .unknown")).to_have_count(0)
 
@@ -116,8 +122,8 @@ def test_what_tracepoints_alone_cannot_tell_is_a_dash_with_its_reason(site: Site
     page = tab(f"/exchanges/{site.call(kernel=KERNELS['tracepoints alone'])}")
     unknown = figure(page, "netfilter", "by itself").first.locator(".unknown")
     expect(unknown).to_have_attribute("title", re.compile("^no fentry on this kernel"))
-    assert figure(page, "TCP (L4)", "retransmits").all_inner_texts() == ["0", ""]
-    assert figure(page, "wait", "in the socket's queue").all_inner_texts() == ["", "15.0\u202fµs"]
+    assert texts(figure(page, "TCP (L4)", "retransmits")) == ["0", ""]
+    assert texts(figure(page, "wait", "in the socket's queue")) == ["", "15.0\u202fµs"]
 
 
 def test_a_record_without_figures_says_so(site: Site, tab: OpenTab) -> None:
