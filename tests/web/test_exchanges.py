@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.web.conftest import OpenTab, Site, Watch
 
+pytestmark = pytest.mark.slow
+
 ROWS = "tbody [data-row]"
 
 

@@ -15,6 +15,8 @@ from tests.backend import rows
 from tests.web.conftest import OpenTab, Site
 from tests.web.test_access import complaints
 
+pytestmark = pytest.mark.slow
+
 CASES = json.loads((Path(__file__).parents[1] / "waterfall" / "cases.json").read_text())
 KERNELS = {case["name"]: case["kernel"] for case in CASES["figures"]}
 PAIRS = {case["name"]: case for case in CASES["pairs"]}
