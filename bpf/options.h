@@ -13,9 +13,7 @@ struct rv_options {
 	u32 payload_bytes; /* most that is copied of one operation */
 	u32 layers;	   /* enum rv_layers_level */
 	u32 has_send_entries;
-	u32 has_receive_entries;
 	u32 has_device_ends; /* net_dev_xmit tells when a packet is no longer on its way */
-	u32 pad;
 };
 
 /* In a section of its own: the engine writes it as a whole. */
@@ -24,7 +22,6 @@ const volatile struct rv_options rv_options = {
 	.payload_bytes = 0x1ffff,
 	.layers = RV_LAYERS_ALL,
 	.has_send_entries = 1,
-	.has_receive_entries = 1,
 	.has_device_ends = 1,
 };
 

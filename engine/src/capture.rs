@@ -303,7 +303,6 @@ fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection
         options.capture.payload_bytes.clamp(256, 131_071),
         options.capture.layers as u32,
         has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
-        has(&["rv_f_recv_e", "rv_k_recv_e", "rv_k_splice_e"]),
         has(&["rv_t_handed"]),
     ];
     if let Some(constants) = map.initial_value_mut() {
