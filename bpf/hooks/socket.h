@@ -330,8 +330,7 @@ static __always_inline void rv_add_activity(struct rv_connection *c, struct rv_f
 }
 
 /* Its layers go before the event. */
-static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *flow,
-					  const struct tcp_sock *tp, u8 direction)
+static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *flow, u8 direction)
 {
 	if (!flow)
 		return;
@@ -341,13 +340,11 @@ static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *
 		s->sent.type = RV_EVENT_SENT;
 		s->sent.pad = 0;
 		s->sent.layers = flow->send;
-		s->sent.layers.retransmits = RV_GET(tp, total_retrans);
 		return;
 	}
 	s->received.type = RV_EVENT_RECEIVED;
 	s->received.pad = 0;
 	s->received.layers = flow->receive;
-	s->received.layers.out_of_order = RV_GET(tp, rcv_ooopack);
 }
 
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
@@ -423,11 +420,15 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		u32 until = rv_read_until(c, RV_GET(tp, copied_seq));
 
 		offset = rv_advance(&c->rx, until, result, &event_flags);
-		if (flow)
+		if (flow) {
 			rv_consume(flow, until, result, end_ns);
+			flow->receive.out_of_order = RV_GET(tp, rcv_ooopack);
+		}
 	} else {
-		if (flow)
+		if (flow) {
 			flow->is_sending = 0;
+			flow->send.retransmits = RV_GET(tp, total_retrans);
+		}
 		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
 				    result, &event_flags);
 	}
@@ -490,7 +491,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
 	wakes = captured > RV_SMALL_BYTES &&
 		rv_becomes_long(c, direction == RV_RX ? c->rx_start : c->tx_start, offset, result);
-	rv_put_layers(s, flow, tp, direction);
+	rv_put_layers(s, flow, direction);
 	if (!flow)
 		rv_send_event(s, &s->event, sizeof(s->event), captured, wakes);
 	else if (direction == RV_TX)
