@@ -145,7 +145,7 @@ static __always_inline void rv_meet(struct sock *sk, struct rv_connection *c, u8
 }
 
 /* Below which stream offset nothing is to be copied; brings the connection's mode up to date. */
-static __always_inline u64 rv_read_policy(struct rv_connection *c, u8 direction)
+static __always_inline u64 rv_read_policy(struct rv_steered *c, u8 direction)
 {
 	u32 slot = c->cookie & (RV_POLICY_SLOTS - 1);
 	struct rv_policy *p = bpf_map_lookup_elem(&policies, &slot);
@@ -249,7 +249,7 @@ static __always_inline void rv_tell_interface(struct rv_flow *flow)
 }
 
 /* The operation takes its message over the size from which on the engine's word is wanted. */
-static __always_inline bool rv_becomes_long(const struct rv_connection *c, u64 start, u64 offset,
+static __always_inline bool rv_becomes_long(const struct rv_steered *c, u64 start, u64 offset,
 					    u32 length)
 {
 	return c->mode < RV_POLICY_HEADS && offset - start < RV_LONG_BYTES &&
@@ -261,7 +261,7 @@ static __always_inline bool rv_becomes_long(const struct rv_connection *c, u64 s
  * or where the engine asks for all, else the first bytes and the last. Returns what was captured,
  * *tail of it from the end.
  */
-static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection *c,
+static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_steered *c,
 				      const struct rv_buffers *buffers, u8 direction, u64 offset,
 				      u32 cpu, u32 skip, u32 length, u32 *tail)
 {
@@ -346,6 +346,10 @@ static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *
 	s->received.pad = 0;
 	s->received.layers = flow->receive;
 }
+
+/* hooks/tls.h */
+static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
+				    const struct rv_operation *op, u64 end, u32 direction);
 
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
@@ -432,7 +436,9 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
 				    result, &event_flags);
 	}
-	ignore = rv_read_policy(c, direction);
+	if (rv_options.has_tls && rv_has_tls(id >> 32))
+		rv_tls_nested(sk, c, op, offset + result, direction);
+	ignore = rv_read_policy(&c->steered, direction);
 	if (c->mode == RV_POLICY_NONE) {
 		rv_add_activity(c, flow, direction, result, start_ns ? end_ns - start_ns : 0);
 		return 0;
@@ -455,8 +461,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
 	if (skip < (u32)result && buffers.is_readable)
-		captured = rv_capture(s, c, &buffers, direction, offset, cpu, skip, result - skip,
-				      &tail);
+		captured = rv_capture(s, &c->steered, &buffers, direction, offset, cpu, skip,
+				      result - skip, &tail);
 	if (c->mode == RV_POLICY_UNKNOWN) {
 		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
 			captured = rv_look_binary_bytes;
@@ -490,7 +496,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
 	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
 	wakes = captured > RV_SMALL_BYTES &&
-		rv_becomes_long(c, direction == RV_RX ? c->rx_start : c->tx_start, offset, result);
+		rv_becomes_long(&c->steered, direction == RV_RX ? c->rx_start : c->tx_start, offset,
+				result);
 	rv_put_layers(s, flow, direction);
 	if (!flow)
 		rv_send_event(s, &s->event, sizeof(s->event), captured, wakes);

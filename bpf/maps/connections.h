@@ -14,19 +14,32 @@ struct rv_position {
 	u64 base; /* stream offset = now - base */
 };
 
-struct rv_connection {
+/* What decides how much of a stream is copied; its slot of the policy map is that of `cookie`. */
+struct rv_steered {
 	u64 cookie;
+	u64 rx_start; /* where the last message seems to have begun */
+	u64 tx_start;
+	u32 mode;   /* enum rv_policy_mode as last read: holds while the slot belongs to another */
+	u32 looked; /* payload bytes copied before the engine knew the protocol */
+};
+
+struct rv_connection {
+	union { /* the fields of rv_steered are the connection's own */
+		struct rv_steered steered;
+		struct {
+			u64 cookie;
+			u64 rx_start;
+			u64 tx_start;
+			u32 mode;
+			u32 looked;
+		};
+	};
 	u64 opened_ns;
 	struct rv_position rx;
 	struct rv_position tx;
 	u64 rx_end; /* length of the stream once FIN came, else 0 */
 	u64 tx_end;
-	u64 rx_start; /* where the last message seems to have begun */
-	u64 tx_start;
-	u32 mode; /* enum rv_policy_mode as last read: holds while the slot belongs to another
-		     connection */
 	u32 handshake_us;
-	u32 looked;	  /* payload bytes copied before the engine knew the protocol */
 	u32 tgid;	  /* of the last operation */
 	u32 watched_tgid; /* known to be in the watch table ... */
 	u32 generation;	  /* ... as of this rv_generation */
@@ -41,7 +54,8 @@ struct rv_connection {
 	u8 has_rx_end;
 	u8 has_tx_end;
 	u8 has_flow; /* its packets are followed */
-	u8 pad[5];
+	u8 is_tls;   /* some operation within a TLS call began like a TLS record */
+	u8 pad[4];
 	u64 sent_operations; /* without an event of their own */
 	u64 received_operations;
 	u64 sent_bytes;

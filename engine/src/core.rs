@@ -3,6 +3,7 @@
 mod activity;
 mod build;
 mod query;
+mod tls;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct Core {
     interface: Option<(u64, u32, Arc<str>)>,
     /// Openings of connections of which it is not known yet what they speak, each with its process.
     openings: FxHashMap<u64, (u32, Box<Activity>)>,
+    /// Processes with TLS sessions of which no socket is known, to be asked for their ciphertext.
+    socketless: Vec<u32>,
     run: u32,
     sequence: u32,
     number: u64,
@@ -96,6 +99,7 @@ impl Core {
             interfaces: FxHashMap::default(),
             interface: None,
             openings: FxHashMap::default(),
+            socketless: Vec::new(),
             run,
             sequence: 0,
             number: 0,
@@ -135,6 +139,9 @@ impl Core {
             Some(Event::Interface(event)) => self.interface_named(&event),
             Some(Event::Activity(event)) => self.other_operations(&event),
             Some(Event::Process(event, text)) => self.process_changed(&event, text),
+            Some(Event::Tls(event, payload)) => self.tls(&event, payload),
+            Some(Event::Cipher(event, payload)) => self.cipher(&event, payload),
+            Some(Event::TlsState(event)) => self.tls_state(&event),
             None => self.ledger.lose(Cause::BadEvent, 1),
         }
     }

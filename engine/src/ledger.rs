@@ -35,10 +35,12 @@ pub enum Cause {
     BadEvent,
     /// An output did not take records fast enough.
     OutputFull,
+    /// Plaintext of a TLS session of which the connection is not known.
+    TlsUnbound,
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 14] = [
+pub const CAUSES: [(Cause, &str); 15] = [
     (Cause::RingFull, "ring_full"),
     (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
@@ -53,6 +55,7 @@ pub const CAUSES: [(Cause, &str); 14] = [
     (Cause::AfterClose, "after_close"),
     (Cause::BadEvent, "bad_event"),
     (Cause::OutputFull, "output_full"),
+    (Cause::TlsUnbound, "tls_unbound"),
 ];
 
 /// The account.

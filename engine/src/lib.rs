@@ -32,3 +32,4 @@ pub mod report;
 pub mod sinks;
 pub mod stream;
 pub mod support;
+pub mod tls;
