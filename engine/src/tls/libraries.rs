@@ -337,6 +337,7 @@ impl Libraries {
         for entry in self.entries.values_mut() {
             entry.cipher_links.retain(|pid, _| is_alive(*pid));
         }
+        self.programs.sweep_goroutines(is_alive);
     }
 
     pub fn status(&self) -> Vec<LibraryStatus> {
