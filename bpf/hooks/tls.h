@@ -603,6 +603,19 @@ static __always_inline struct rv_tls_call *rv_tls_without_socket(struct rv_tls_t
 	return call;
 }
 
+/*
+ * OpenSSL uses BIOs for other things as well within a call: the messages of a handshake are written
+ * to one for their digest. What is sent begins with the head of a record in every write; of what is
+ * received the first read does.
+ */
+static __always_inline bool rv_is_transport(const struct rv_tls_session *session, const u8 *bytes,
+					    u8 direction, u32 captured)
+{
+	if (direction == RV_RX && session->ciphered[0])
+		return true;
+	return captured >= 5 && rv_is_tls_record(bytes);
+}
+
 static __always_inline void rv_tls_cipher(struct rv_tls_session *session,
 					  const struct rv_tls_key *key, u64 buffer, u8 direction,
 					  u32 length)
@@ -626,6 +639,8 @@ static __always_inline void rv_tls_cipher(struct rv_tls_session *session,
 	out.event.direction = direction;
 	if (!bpf_probe_read_user(out.bytes, size, (void *)buffer))
 		out.event.captured = size;
+	if (!rv_is_transport(session, out.bytes, direction, out.event.captured))
+		return;
 	if (direction == RV_RX) {
 		out.event.offset = session->ciphered[0];
 		session->ciphered[0] += length;
