@@ -24,6 +24,7 @@
 #include "maps/scratch.h"
 #include "hooks/pages.h"
 #include "hooks/payload.h"
+#include "hooks/frames.h"
 #include "hooks/registers.h"
 #include "hooks/connection.h"
 #include "hooks/sending.h"
@@ -334,6 +335,7 @@ int BPF_PROG(rv_t_drop3, struct sk_buff *skb, void *location, u32 reason)
  */
 struct rv_layouts {
 	struct rv_data_event data;
+	struct rv_piece piece;
 	struct rv_copy_event copy;
 	struct rv_sent_event sent;
 	struct rv_received_event received;

@@ -294,6 +294,49 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection
 	return captured;
 }
 
+/* Whether a direction begins as HTTP/2 does; then both are followed from their first bytes on. */
+static __always_inline bool rv_begins_http2(struct rv_connection *c, u8 direction, const u8 *begin)
+{
+	bool is_received = direction == RV_RX;
+	bool is_preface = rv_is_preface(begin);
+	u64 other = is_received ? c->tx.now - c->tx.base : c->rx.now - c->rx.base;
+
+	if (!is_preface && !rv_is_first_settings(begin))
+		return false;
+	c->is_http2 = 1;
+	rv_follow_frames(&c->frames[direction & 1], 0, is_preface ? RV_PREFACE_BYTES : 0);
+	/* What moved in the other direction before was not walked over. */
+	if (!other)
+		rv_follow_frames(&c->frames[is_received], 0, is_preface ? 0 : RV_PREFACE_BYTES);
+	return true;
+}
+
+/* The payload of an operation of HTTP/2: whole where it is short or the way is lost, else in
+ * pieces. */
+static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_connection *c,
+					     const struct rv_buffers *buffers, u8 direction,
+					     u64 offset, u32 length, u32 cpu, u32 *tail,
+					     u8 *event_flags)
+{
+	struct rv_frames *frames = &c->frames[direction & 1];
+	u32 captured;
+
+	if (frames->is_followed && frames->next != offset)
+		frames->is_followed = 0;
+	if (frames->is_followed && length > RV_SMALL_BYTES) {
+		*event_flags |= RV_DATA_PIECES;
+		return rv_walk_frames(s, frames, buffers, offset, length, cpu, true);
+	}
+	captured = rv_capture(s, c, buffers, direction, offset, cpu, 0, length, tail);
+	if (!frames->is_followed)
+		return captured;
+	if (captured == length)
+		rv_follow_copied(s, frames, offset, length, cpu);
+	else
+		frames->is_followed = 0;
+	return captured;
+}
+
 /* The operation's buffers: as its entry saw them, else from the registers. Returns the system call.
  */
 static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_operation *op,
@@ -454,11 +497,22 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event = &s->event;
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	if (skip < (u32)result && buffers.is_readable)
-		captured = rv_capture(s, c, &buffers, direction, offset, cpu, skip, result - skip,
-				      &tail);
-	if (c->mode == RV_POLICY_UNKNOWN) {
-		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
+	if (skip < (u32)result && buffers.is_readable) {
+		if (c->is_http2 && c->mode != RV_POLICY_ALL)
+			captured = rv_capture_frames(s, c, &buffers, direction, offset, result, cpu,
+						     &tail, &event_flags);
+		else
+			captured = rv_capture(s, c, &buffers, direction, offset, cpu, skip,
+					      result - skip, &tail);
+	}
+	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
+		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
+		    rv_begins_http2(c, direction, s->payload)) {
+			/* Once more, from its beginning. */
+			tail = 0;
+			captured = rv_capture_frames(s, c, &buffers, direction, offset, result, cpu,
+						     &tail, &event_flags);
+		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
 			captured = rv_look_binary_bytes;
 			tail = 0;
 		}

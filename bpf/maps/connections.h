@@ -14,6 +14,18 @@ struct rv_position {
 	u64 base; /* stream offset = now - base */
 };
 
+/* Where a direction is within the frames of HTTP/2. */
+struct rv_frames {
+	u64 next;    /* stream offset of the next byte */
+	u32 left;    /* bytes of the payload under way */
+	u32 passed;  /* bytes of it so far */
+	u8 head[32]; /* of a frame: what came of it so far (9 bytes; room for the verifier) */
+	u8 have;
+	u8 kind;
+	u8 is_followed; /* else it is not known */
+	u8 pad[5];
+};
+
 struct rv_connection {
 	u64 cookie;
 	u64 opened_ns;
@@ -41,15 +53,17 @@ struct rv_connection {
 	u8 has_rx_end;
 	u8 has_tx_end;
 	u8 has_flow; /* its packets are followed */
-	u8 pad[5];
+	u8 is_http2; /* it began as HTTP/2 does */
+	u8 pad[4];
 	u64 sent_operations; /* without an event of their own */
 	u64 received_operations;
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 sent_ns;
-	u64 told_ns;	      /* when these were last told */
-	u64 receive_start_ns; /* entry of the receive under way ... */
-	u64 receive_thread;   /* ... by this thread; 0: none */
+	u64 told_ns;		    /* when these were last told */
+	u64 receive_start_ns;	    /* entry of the receive under way ... */
+	u64 receive_thread;	    /* ... by this thread; 0: none */
+	struct rv_frames frames[2]; /* received, sent */
 };
 
 #ifdef RV_PROBE

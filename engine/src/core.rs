@@ -13,7 +13,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::activity::Told;
 use self::build::Heads;
-use crate::connection::{Connection, Surroundings};
+use crate::connection::Connection;
+use crate::conversation::Surroundings;
 use crate::copies::Copies;
 use crate::event::{maybe_event, Event, LayersBefore, ProcessText};
 use crate::events::{self, ActivityEvent, ConnectionEvent, DataEvent, DropEvent, InterfaceEvent, ProcessEvent};

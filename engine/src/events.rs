@@ -238,6 +238,7 @@ pub const SYS_IO_URING: u32 = 13;
 pub const DATA_PRE_EXISTING: u32 = 1;
 pub const DATA_UNREADABLE: u32 = 2;
 pub const DATA_OVERLAP: u32 = 4;
+pub const DATA_PIECES: u32 = 8;
 
 pub const CONNECTION_RX_END: u32 = 1;
 pub const CONNECTION_TX_END: u32 = 2;
@@ -256,6 +257,7 @@ pub const POLICY_NONE: u32 = 1;
 pub const POLICY_HTTP: u32 = 2;
 pub const POLICY_HEADS: u32 = 3;
 pub const POLICY_ALL: u32 = 4;
+pub const POLICY_HTTP2: u32 = 5;
 
 pub const COUNT_CAPTURED: u32 = 0;
 pub const COUNT_RING_FULL: u32 = 1;

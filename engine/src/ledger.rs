@@ -11,7 +11,7 @@ pub enum Cause {
     RingFull,
     /// The kernel had no memory for the connection's state.
     NoStorage,
-    /// The connection does not speak HTTP/1.
+    /// The connection does not speak HTTP.
     NotHttp,
     /// The rules exclude the process.
     Excluded,
@@ -25,6 +25,8 @@ pub enum Cause {
     MidStream,
     /// Bytes that belong to no message.
     ParseError,
+    /// Frames of HTTP/2 that belong to no message: settings, windows, pings.
+    Http2Control,
     /// More was held for reordering than the bound allows, or the table was full.
     StreamOverflow,
     /// The same stream bytes were seen before.
@@ -38,7 +40,7 @@ pub enum Cause {
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 14] = [
+pub const CAUSES: [(Cause, &str); 15] = [
     (Cause::RingFull, "ring_full"),
     (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
@@ -48,6 +50,7 @@ pub const CAUSES: [(Cause, &str); 14] = [
     (Cause::Filtered, "filtered"),
     (Cause::MidStream, "mid_stream"),
     (Cause::ParseError, "parse_error"),
+    (Cause::Http2Control, "http2_control"),
     (Cause::StreamOverflow, "stream_overflow"),
     (Cause::Overlap, "overlap"),
     (Cause::AfterClose, "after_close"),

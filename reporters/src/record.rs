@@ -115,9 +115,13 @@ pub struct Tls {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grpc {
-    pub service: Box<str>,
-    pub method: Box<str>,
+    pub service: Option<Box<str>>,
+    pub method: Option<Box<str>>,
+    /// From the trailers, or from a head that is all of the response.
     pub status: Option<u32>,
+    /// Messages from the client, and from the server.
+    pub request_messages: Option<u32>,
+    pub response_messages: Option<u32>,
 }
 
 /// Request or response. Sizes as they were on the wire.

@@ -230,9 +230,11 @@ fn push_tls(out: &mut Vec<u8>, record: &Record) {
 fn push_grpc(out: &mut Vec<u8>, record: &Record) {
     match &record.grpc {
         Some(grpc) => {
-            text_member(out, b",\"grpc\":{\"service\":", &grpc.service);
-            text_member(out, b",\"method\":", &grpc.method);
+            maybe_text(out, b",\"grpc\":{\"service\":", grpc.service.as_deref());
+            maybe_text(out, b",\"method\":", grpc.method.as_deref());
             maybe_member(out, b",\"status\":", grpc.status.map(u64::from));
+            maybe_member(out, b",\"request_messages\":", grpc.request_messages.map(u64::from));
+            maybe_member(out, b",\"response_messages\":", grpc.response_messages.map(u64::from));
             out.push(b'}');
         }
         None => out.extend_from_slice(b",\"grpc\":null"),
