@@ -211,6 +211,7 @@ impl Connection {
             is_write: direction == TX,
             tgid: event.tgid,
             measured: self.measure(event, layers, s.figures),
+            tls_ns: None,
         };
         if !self.conversation.has_exchanges() {
             self.keep_loose(&facts, u64::from(event.length));
@@ -328,6 +329,7 @@ fn chunk_of<'a>(event: &DataEvent, payload: &'a [u8], facts: &'a OperationFacts)
         tail,
         pieces,
         facts,
+        earlier: &[],
         is_accounted: false,
     }
 }

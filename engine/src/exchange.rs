@@ -23,6 +23,8 @@ pub struct OperationFacts {
     pub is_write: bool,
     pub tgid: u32,
     pub measured: Measured,
+    /// Of the call of a TLS library that gave its plaintext, or took it.
+    pub tls_ns: Option<u64>,
 }
 
 impl OperationFacts {
@@ -69,6 +71,8 @@ pub struct Operations {
     /// Of the first operation; the last of them is that of the last one.
     pub times: Times,
     pub interface: u32,
+    /// Of the first call of a TLS library.
+    pub tls_ns: Option<u64>,
     last: u64,
 }
 
@@ -84,6 +88,7 @@ impl Operations {
         end_ns: 0,
         times: [0; 5],
         interface: 0,
+        tls_ns: None,
         last: 0,
     };
 
@@ -91,6 +96,7 @@ impl Operations {
     pub fn add(&mut self, facts: &OperationFacts, bytes: u64, is_first: bool) {
         self.bytes += bytes;
         self.end_ns = facts.end_ns;
+        self.tls_ns = self.tls_ns.or(facts.tls_ns);
         if self.count > 0 && self.last == facts.number {
             if let Some(last) = self.list.last_mut() {
                 last.bytes += bytes;
@@ -145,6 +151,7 @@ impl Operations {
             return;
         }
         self.syscall_ns = self.syscall_ns.zip(later.syscall_ns).map(|(a, b)| a + b);
+        self.tls_ns = self.tls_ns.or(later.tls_ns);
         let is_shared = later.count > 0 && self.last == later_first(&later);
         self.count += later.count - u64::from(is_shared);
         self.bytes += later.bytes;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rover_parsers::http1::{Framing, Head, Limits, Output, Parser, RequestContext, Role};
 
-use super::{account, emit, Piece, Step, Surroundings, RX};
+use super::{emit, Piece, Source, Step, Surroundings, RX};
 use crate::events;
-use crate::exchange::{Exchange, Half, OperationFacts, Operations};
+use crate::exchange::{Exchange, Half, Operations};
 use crate::ledger::Cause;
 
 /// A body of which it pays to copy only what frames it.
@@ -75,15 +75,14 @@ impl Http1 {
         &mut self,
         direction: usize,
         piece: Piece<'_>,
-        facts: &OperationFacts,
-        is_accounted: &mut bool,
+        source: &mut Source<'_>,
         s: &mut Surroundings<'_>,
     ) -> Step {
         let way = &mut self.ways[direction];
         let (consumed, output) = match piece {
-            Piece::Missing(bytes) => way.parser.gap(bytes, facts.end_ns),
+            Piece::Missing(bytes) => way.parser.gap(bytes, source.facts.end_ns),
             Piece::Bytes(bytes) => {
-                let (consumed, output) = way.parser.step(bytes, facts.end_ns);
+                let (consumed, output) = way.parser.step(bytes, source.facts.end_ns);
                 (consumed as u64, output)
             }
         };
@@ -91,7 +90,7 @@ impl Http1 {
             return Step { consumed, is_done: true, is_refused: true };
         }
         if consumed > 0 && !matches!(output, Output::Skipped(_)) {
-            account(&mut way.operations, facts, consumed, is_accounted);
+            source.account(&mut way.operations, consumed);
         }
         let is_done = consumed == 0 && matches!(output, Output::NeedMore);
         self.take(direction, output, s);

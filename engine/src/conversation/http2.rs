@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rover_parsers::http1::Limits;
 use rover_parsers::http2::{Closed, Connection, Event, Role, StreamRef};
 
-use super::{account, emit, Piece, Step, Surroundings};
-use crate::exchange::{Exchange, Half, Head, OperationFacts};
+use super::{emit, Piece, Source, Step, Surroundings};
+use crate::exchange::{Exchange, Half, Head};
 use crate::ledger::Cause;
 
 /// The exchanges under way on a connection.
@@ -62,22 +62,21 @@ impl Http2 {
         &mut self,
         role: Role,
         piece: Piece<'_>,
-        facts: &OperationFacts,
-        is_accounted: &mut bool,
+        source: &mut Source<'_>,
         s: &mut Surroundings<'_>,
     ) -> Step {
         let mut events = std::mem::take(&mut self.events);
         let consumed = match piece {
             Piece::Missing(bytes) => {
-                self.parser.gap(role, bytes, facts.end_ns, &mut events);
+                self.parser.gap(role, bytes, source.facts.end_ns, &mut events);
                 bytes
             }
             Piece::Bytes(bytes) => {
-                self.parser.feed(role, bytes, facts.end_ns, &mut events);
+                self.parser.feed(role, bytes, source.facts.end_ns, &mut events);
                 bytes.len() as u64
             }
         };
-        let is_refused = self.take(&mut events, Some((facts, is_accounted)), s);
+        let is_refused = self.take(&mut events, Some(source), s);
         self.events = events;
         Step { consumed, is_done: is_refused, is_refused }
     }
@@ -114,7 +113,7 @@ impl Http2 {
     fn take(
         &mut self,
         events: &mut Vec<Event>,
-        mut moved: Option<(&OperationFacts, &mut bool)>,
+        mut moved: Option<&mut Source<'_>>,
         s: &mut Surroundings<'_>,
     ) -> bool {
         let mut is_refused = false;
@@ -124,12 +123,12 @@ impl Http2 {
                     self.open_at(stream, Exchange { stream: Some(stream.id), ..Exchange::default() });
                 }
                 Event::Carried { role, stream: Some(stream), bytes } => {
-                    if let (Some(half), Some((facts, is_accounted))) = (self.half(stream, role), &mut moved) {
-                        account(&mut half.operations, facts, bytes, is_accounted);
+                    if let (Some(half), Some(source)) = (self.half(stream, role), &mut moved) {
+                        source.account(&mut half.operations, bytes);
                     }
                 }
                 Event::Head { stream, role, head } => {
-                    let begin_ns = moved.as_ref().map(|(facts, _)| facts.begin_ns());
+                    let begin_ns = moved.as_ref().map(|source| source.facts.begin_ns());
                     self.begin(stream, role, head.into(), begin_ns);
                 }
                 Event::Interim { stream, status } => self.interim(stream, status),

@@ -20,7 +20,7 @@ use self::look::{look_at_start, look_within, Look};
 use self::stream::Stream;
 pub use self::stream::{Chunk, Piece};
 use crate::events;
-use crate::exchange::{Exchange, OperationFacts};
+use crate::exchange::{Exchange, OperationFacts, Operations};
 use crate::hooks::Figures;
 use crate::ledger::{Cause, Ledger};
 use crate::policy::{Policy, Steering};
@@ -165,11 +165,11 @@ impl Conversation {
     /// The bytes of one operation.
     pub fn data(&mut self, direction: usize, chunk: Chunk<'_>, s: &mut Surroundings<'_>) {
         if self.is_not_http() {
-            s.ledger.lose(Cause::NotHttp, 1);
+            s.ledger.lose(Cause::NotHttp, chunk.unaccounted());
             return;
         }
         if self.streams[direction].is_closed {
-            s.ledger.lose(Cause::AfterClose, 1);
+            s.ledger.lose(Cause::AfterClose, chunk.unaccounted());
             return;
         }
         if !self.is_decided() && !self.classify(direction, &chunk, s) {
@@ -282,7 +282,7 @@ impl Conversation {
             }
             // The server speaks first: mail, databases, SSH.
             Look::Other | Look::Request if role == Role::Response && chunk.offset == 0 => {
-                s.ledger.lose(Cause::NotHttp, 1);
+                s.ledger.lose(Cause::NotHttp, chunk.unaccounted());
                 self.not_http(s);
                 return false;
             }
@@ -299,7 +299,7 @@ impl Conversation {
             Look::Response => self.begin_http1(1 - direction, s),
             Look::Http2(role) => self.begin_http2(requests_from(role), s),
             Look::Other | Look::Short => {
-                s.ledger.lose(Cause::MidStream, 1);
+                s.ledger.lose(Cause::MidStream, chunk.unaccounted());
                 self.streams[direction].expected = chunk.end();
                 self.looks += 1;
                 if self.looks >= JOIN_LOOKS {
@@ -369,9 +369,7 @@ impl Conversation {
     ) -> Option<(u64, bool)> {
         let expected = self.streams[direction].expected;
         if chunk.end() <= expected {
-            if !chunk.is_accounted {
-                s.ledger.lose(Cause::Overlap, 1);
-            }
+            s.ledger.lose(Cause::Overlap, chunk.unaccounted());
             return None;
         }
         if chunk.offset > expected {
@@ -389,7 +387,7 @@ impl Conversation {
                 Protocol::Http2(_) => Cause::Http2Control,
                 Protocol::Unknown | Protocol::Http1(_) => Cause::ParseError,
             };
-            s.ledger.lose(cause, 1);
+            s.ledger.lose(cause, chunk.unaccounted());
         }
         None
     }
@@ -397,32 +395,32 @@ impl Conversation {
     fn feed_fresh(&mut self, direction: usize, chunk: &Chunk<'_>, must: bool, s: &mut Surroundings<'_>) -> (u64, bool) {
         let mut at = 0;
         let mut rest = *chunk;
-        let mut is_accounted = chunk.is_accounted;
+        let mut source = Source { facts: chunk.facts, earlier: chunk.earlier, is_accounted: chunk.is_accounted };
         let length = chunk.length;
         self.streams[direction].last_ns = chunk.facts.end_ns;
         loop {
             if !must && at < length && self.must_wait(direction) {
-                return (at, is_accounted);
+                return (at, source.is_accounted);
             }
             let piece = rest.first();
             let role = self.role(direction);
             let step = match &mut self.protocol {
-                Protocol::Http1(http) => http.step(direction, piece, chunk.facts, &mut is_accounted, s),
-                Protocol::Http2(_) if at >= length => return (length, is_accounted),
-                Protocol::Http2(http) => http.step(role, piece, chunk.facts, &mut is_accounted, s),
-                Protocol::Unknown | Protocol::NotHttp => return (length, is_accounted),
+                Protocol::Http1(http) => http.step(direction, piece, &mut source, s),
+                Protocol::Http2(_) if at >= length => return (length, source.is_accounted),
+                Protocol::Http2(http) => http.step(role, piece, &mut source, s),
+                Protocol::Unknown | Protocol::NotHttp => return (length, source.is_accounted),
             };
             at += step.consumed;
             rest = rest.without_first(step.consumed);
             self.streams[direction].expected += step.consumed;
             if step.is_refused {
                 self.not_http(s);
-                return (length, is_accounted);
+                return (length, source.is_accounted);
             }
             if step.is_done {
                 // A parser that stops early must not hold up the stream.
                 self.streams[direction].expected += length - at;
-                return (length, is_accounted);
+                return (length, source.is_accounted);
             }
             self.upgrade(s);
         }
@@ -499,11 +497,24 @@ fn emit(mut exchange: Exchange, is_reset: bool, finished: &mut Vec<Exchange>) {
     finished.push(exchange);
 }
 
-/// Counts an operation for the first message that has a part of it.
-fn account(half: &mut crate::exchange::Operations, facts: &OperationFacts, bytes: u64, is_accounted: &mut bool) {
-    half.add(facts, bytes, !*is_accounted);
-    if !*is_accounted {
-        half.events += 1;
-        *is_accounted = true;
+/// The operation that a piece comes from, and whether some message answers for it in the ledger.
+struct Source<'a> {
+    facts: &'a OperationFacts,
+    earlier: &'a [OperationFacts],
+    is_accounted: bool,
+}
+
+impl Source<'_> {
+    /// Counts the operation for the first message that has a part of it.
+    fn account(&mut self, operations: &mut Operations, bytes: u64) {
+        if !self.is_accounted {
+            self.is_accounted = true;
+            operations.events += 1 + self.earlier.len() as u64;
+            for facts in self.earlier {
+                operations.add(facts, 0, true);
+            }
+            return operations.add(self.facts, bytes, true);
+        }
+        operations.add(self.facts, bytes, false);
     }
 }

@@ -23,6 +23,8 @@ pub struct Chunk<'a> {
     /// As the kernel side writes them: each with the number of bytes passed over before it, and its own (struct rv_piece).
     pub pieces: &'a [u8],
     pub facts: &'a OperationFacts,
+    /// Operations of which the bytes came whole only with this one: pieces of a TLS record.
+    pub earlier: &'a [OperationFacts],
     /// Some message answers for it in the ledger already.
     pub is_accounted: bool,
 }
@@ -45,6 +47,15 @@ fn split_piece(pieces: &[u8]) -> Option<(u64, &[u8], &[u8])> {
 impl<'a> Chunk<'a> {
     pub fn end(&self) -> u64 {
         self.offset + self.length
+    }
+
+    /// Operations for which no message answers yet.
+    pub fn unaccounted(&self) -> u64 {
+        if self.is_accounted {
+            0
+        } else {
+            1 + self.earlier.len() as u64
+        }
     }
 
     /// The first piece; no bytes at all at the end.
@@ -98,6 +109,7 @@ pub struct Held {
     tail: Vec<u8>,
     pieces: Vec<u8>,
     facts: OperationFacts,
+    earlier: Vec<OperationFacts>,
     is_accounted: bool,
     since_ns: u64,
 }
@@ -113,6 +125,7 @@ impl Held {
             tail: chunk.tail.to_vec(),
             pieces: chunk.pieces.to_vec(),
             facts: *chunk.facts,
+            earlier: chunk.earlier.to_vec(),
             is_accounted: chunk.is_accounted,
             since_ns,
         }
@@ -128,6 +141,7 @@ impl Held {
             tail: &self.tail,
             pieces: &self.pieces,
             facts: &self.facts,
+            earlier: &self.earlier,
             is_accounted: self.is_accounted,
         }
     }
@@ -204,7 +218,7 @@ impl Stream {
     /// Every held chunk, forgotten: how many events were in no message yet.
     pub fn drop_held(&mut self) -> u64 {
         self.held_bytes = 0;
-        self.held.drain(..).filter(|held| !held.is_accounted).count() as u64
+        self.held.drain(..).filter(|held| !held.is_accounted).map(|held| 1 + held.earlier.len() as u64).sum()
     }
 
     /// All bytes up to the known end have been handled.
@@ -228,11 +242,13 @@ mod tests {
         is_write: false,
         tgid: 1,
         measured: Measured::NOTHING,
+        tls_ns: None,
     };
 
     fn chunk(pieces: &[u8], length: u64) -> Chunk<'_> {
         let (data, tail) = (&[][..], &[][..]);
-        Chunk { offset: 0, length, skipped: 0, data, hole: 0, tail, pieces, facts: &FACTS, is_accounted: false }
+        let (facts, earlier) = (&FACTS, &[][..]);
+        Chunk { offset: 0, length, skipped: 0, data, hole: 0, tail, pieces, facts, earlier, is_accounted: false }
     }
 
     fn piece(passed: u32, bytes: &[u8]) -> Vec<u8> {
