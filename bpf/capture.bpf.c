@@ -22,6 +22,7 @@
 #include "maps/operations.h"
 #include "maps/policies.h"
 #include "maps/scratch.h"
+#include "maps/tls.h"
 #include "hooks/pages.h"
 #include "hooks/payload.h"
 #include "hooks/frames.h"
@@ -30,6 +31,7 @@
 #include "hooks/sending.h"
 #include "hooks/receiving.h"
 #include "hooks/socket.h"
+#include "hooks/tls.h"
 #include "hooks/copy.h"
 #include "hooks/process.h"
 #include "hooks/netfilter.h"
@@ -325,6 +327,32 @@ int BPF_PROG(rv_t_drop3, struct sk_buff *skb, void *location, u32 reason)
 	return rv_dropped(skb, NULL, location, reason);
 }
 
+/* Calls of TLS libraries. The engine attaches these to the places it finds, as long as it runs. */
+
+SEC("uprobe")
+int rv_u_enter(struct pt_regs *regs)
+{
+	return rv_tls_entered(regs);
+}
+
+SEC("uprobe")
+int rv_u_leave(struct pt_regs *regs)
+{
+	return rv_tls_left(regs);
+}
+
+SEC("uprobe")
+int rv_u_free(struct pt_regs *regs)
+{
+	return rv_tls_freed(regs);
+}
+
+SEC("uprobe")
+int rv_u_cipher(struct pt_regs *regs)
+{
+	return rv_tls_ciphered(regs);
+}
+
 #ifdef RV_PROBE
 #include "kprobes.h"
 #endif
@@ -344,6 +372,11 @@ struct rv_layouts {
 	struct rv_activity_event activity;
 	struct rv_connection_event connection;
 	struct rv_process_event process;
+	struct rv_tls_event tls;
+	struct rv_cipher_event cipher;
+	struct rv_tls_state_event tls_state;
+	struct rv_tls_site tls_site;
+	struct rv_tls_account tls_account;
 	struct rv_policy policy;
 	struct rv_options options;
 	enum rv_event_type type;
@@ -354,6 +387,12 @@ struct rv_layouts {
 	enum rv_connection_change connection_change;
 	enum rv_process_change process_change;
 	enum rv_policy_mode policy_mode;
+	enum rv_tls_library tls_library;
+	enum rv_tls_flag tls_flag;
+	enum rv_tls_change tls_change;
+	enum rv_tls_action tls_action;
+	enum rv_tls_outcome tls_outcome;
+	enum rv_tls_site_flag tls_site_flag;
 	enum rv_counter counter;
 	enum rv_layers_level layers_level;
 } rv_layouts;

@@ -22,6 +22,9 @@ enum rv_event_type {
 	RV_EVENT_DROP = 7,
 	RV_EVENT_INTERFACE = 8,
 	RV_EVENT_ACTIVITY = 9,
+	RV_EVENT_TLS = 10,
+	RV_EVENT_CIPHER = 11,
+	RV_EVENT_TLS_STATE = 12,
 };
 
 enum rv_direction {
@@ -291,6 +294,102 @@ struct rv_policy {
 	u32 pad;
 };
 
+/*
+ * Plaintext is steered by the same slots: under the connection's cookie with these bits changed or,
+ * while the connection is unknown, under a number made of process and session
+ * (rv_tls_policy_cookie).
+ */
+#define RV_TLS_COOKIE 0x4000000000005555ULL
+
+/* Which implementation of TLS. */
+enum rv_tls_library {
+	RV_TLS_OTHER = 0,
+	RV_TLS_OPENSSL = 1,
+	RV_TLS_BORINGSSL = 2,
+	RV_TLS_GNUTLS = 3,
+	RV_TLS_NSS = 4,
+	RV_TLS_GO = 5,
+	RV_TLS_RUSTLS = 6,
+};
+
+enum rv_tls_flag {
+	/* `cipher_offset` is where the call's own socket operation ended; else the call was
+	 * answered without one. */
+	RV_TLS_NESTED = 1,
+	/* The session runs inside another session of the same thread: that one owns the socket. */
+	RV_TLS_INSIDE = 2,
+	/* The bytes passed, but not through memory that can be read (SSL_sendfile). */
+	RV_TLS_UNREADABLE = 4,
+	/* As RV_DATA_PIECES. */
+	RV_TLS_PIECES = 8,
+};
+
+/*
+ * One call of a TLS library that moved plaintext; `captured` bytes of it follow. A session is
+ * `tgid`, `session`, `opened_ns` together: its address alone is used again. Comes after the data
+ * events of the socket operations within the call.
+ */
+struct rv_tls_event {
+	u32 type;
+	u32 tgid;
+	u64 session;   /* address of the library's object */
+	u64 opened_ns; /* when the session was met first */
+	u64 cookie;    /* its connection; 0: unknown */
+	u64 start_ns;  /* of the call */
+	u64 end_ns;
+	u64 offset;	   /* plaintext of this direction before this call */
+	u64 cipher_offset; /* RV_TLS_NESTED: stream offset behind the call's last operation */
+	u32 tid;
+	u32 length; /* plaintext bytes moved */
+	u32 captured;
+	u32 skipped; /* as in rv_data_event */
+	u32 tail;    /* likewise */
+	u8 direction;
+	u8 library; /* enum rv_tls_library */
+	u8 flags;   /* enum rv_tls_flag */
+	u8 pad;
+};
+
+#define RV_CIPHER_BYTES 64
+
+/*
+ * Ciphertext that a session without a socket gives to its owner (sent) or takes from it (received):
+ * its begin, to be found again in what some socket sends or receives. `captured` bytes follow.
+ */
+struct rv_cipher_event {
+	u32 type;
+	u32 tgid;
+	u64 session;
+	u64 opened_ns;
+	u64 time_ns;
+	u64 offset; /* ciphertext of this direction before, since the session is followed */
+	u32 tid;
+	u32 length;
+	u32 captured;
+	u8 direction;
+	u8 pad[3];
+};
+
+enum rv_tls_change {
+	RV_TLS_CHANGE_HANDSHAKE = 1, /* done: from `start_ns`, its first call, to `time_ns` */
+	RV_TLS_CHANGE_FREED = 2,
+};
+
+struct rv_tls_state_event {
+	u32 type;
+	u32 tgid;
+	u64 session;
+	u64 opened_ns;
+	u64 cookie;
+	u64 start_ns;
+	u64 time_ns;
+	u32 tid;
+	u8 change;
+	u8 library;
+	u8 flags;
+	u8 pad;
+};
+
 /* Per-CPU counters by index; what an operation met on its way to an event. */
 enum rv_counter {
 	RV_COUNT_CAPTURED = 0,	/* operations of watched processes on TCP sockets */
@@ -301,7 +400,10 @@ enum rv_counter {
 	RV_COUNT_PROCESS_LOST = 5,
 	RV_COUNT_WATCH_FULL = 6,
 	RV_COUNT_NO_STORAGE = 7, /* no memory for the connection's state */
-	RV_COUNTERS = 8,
+	RV_COUNT_TLS_MISSED =
+		8,	       /* calls of a TLS library of which the begin or the end is unknown */
+	RV_COUNT_TLS_LOST = 9, /* TLS state and ciphertext events lost: no room */
+	RV_COUNTERS = 10,
 };
 
 #endif

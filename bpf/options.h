@@ -14,6 +14,8 @@ struct rv_options {
 	u32 layers;	   /* enum rv_layers_level */
 	u32 has_send_entries;
 	u32 has_device_ends; /* net_dev_xmit tells when a packet is no longer on its way */
+	u32 has_tls;	     /* calls of TLS libraries are probed */
+	u32 pad;
 };
 
 /* In a section of its own: the engine writes it as a whole. */
@@ -23,6 +25,7 @@ const volatile struct rv_options rv_options = {
 	.layers = RV_LAYERS_ALL,
 	.has_send_entries = 1,
 	.has_device_ends = 1,
+	.has_tls = 1,
 };
 
 /* How often the operations of a connection that is not HTTP are told. */

@@ -111,6 +111,12 @@ static __always_inline bool rv_read_head(struct rv_frame_walk *w, u32 n)
 	return true;
 }
 
+/* Where a walk's scratch is. */
+struct rv_walk_place {
+	u32 key;
+	u32 is_tls;
+};
+
 /* The next buffer, a frame head or a piece of it, or as much of a payload as lies in this buffer.
  */
 static __noinline long rv_walk_step(u32 index, void *context)
@@ -119,11 +125,14 @@ static __noinline long rv_walk_step(u32 index, void *context)
 	struct rv_frame_walk *w;
 	struct rv_scratch *s;
 	struct rv_frames *f;
-	u32 cpu = *(u32 *)context;
+	struct rv_walk_place *place = context;
 	u32 n;
 	bool is_kept = true;
 
-	s = bpf_map_lookup_elem(&scratch, &cpu);
+	if (place->is_tls)
+		s = bpf_map_lookup_elem(&tls_scratch, &place->key);
+	else
+		s = bpf_map_lookup_elem(&scratch, &place->key);
 	if (!s || !s->walk.left)
 		return 1;
 	w = &s->walk;
@@ -173,8 +182,9 @@ static __noinline long rv_walk_step(u32 index, void *context)
  */
 static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames *frames,
 					  const struct rv_buffers *buffers, u64 offset, u32 length,
-					  u32 cpu, bool copies)
+					  u32 key, bool is_tls, bool copies)
 {
+	struct rv_walk_place place = {.key = key, .is_tls = is_tls};
 	struct rv_frame_walk *w = &s->walk;
 
 	w->frames = *frames;
@@ -186,7 +196,7 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 	w->left = length;
 	w->has_piece = 0;
 	w->copies = copies;
-	bpf_loop(RV_WALK_STEPS, rv_walk_step, &cpu, 0);
+	bpf_loop(RV_WALK_STEPS, rv_walk_step, &place, 0);
 	*frames = w->frames;
 	frames->next = offset + length;
 	frames->is_followed = !w->left;
@@ -195,7 +205,7 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 
 /* The same over what the scratch holds of an operation that was copied whole. */
 static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_frames *frames,
-					     u64 offset, u32 length, u32 cpu)
+					     u64 offset, u32 length, u32 key, bool is_tls)
 {
 	struct rv_buffers copied = {
 		.vector = (u64)s->payload,
@@ -203,7 +213,7 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 		.is_kernel_memory = 1,
 	};
 
-	rv_walk_frames(s, frames, &copied, offset, length, cpu, false);
+	rv_walk_frames(s, frames, &copied, offset, length, key, is_tls, false);
 }
 
 #endif

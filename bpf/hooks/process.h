@@ -72,6 +72,7 @@ static __always_inline int rv_executed(struct task_struct *task, struct linux_bi
 	long n;
 
 	rv_watch(BPF_CORE_READ(task, tgid));
+	rv_tls_forget(task);
 	if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1)) {
 		rv_send_process(task, RV_PROCESS_EXEC);
 		return 0;
@@ -100,6 +101,8 @@ static __always_inline int rv_exited(struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0; /* threads are left */
 	bpf_map_delete_elem(&watch, &tgid);
+	if (rv_options.has_tls)
+		rv_set_tls(tgid, 0);
 	rv_send_process(task, RV_PROCESS_EXIT);
 	return 0;
 }

@@ -8,9 +8,9 @@
 #define ROVER_HOOK_SOCKET_H
 
 const volatile u32 rv_look_bytes =
-	256 * 1024;			      /* most that is copied before the protocol is known */
-const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
-const volatile u32 rv_head_bytes = 64 * 1024; /* copied whole from the begin of a message on */
+	256 * 1024; /* most that is copied before the protocol is known */
+const volatile u32 rv_look_binary_bytes = 256; /* of an operation that does not begin like text */
+const volatile u32 rv_head_bytes = 64 * 1024;  /* copied whole from the begin of a message on */
 
 /* An operation is copied whole up to this size; of a longer one this much is always looked at. */
 #define RV_SMALL_BYTES 4096
@@ -145,7 +145,7 @@ static __always_inline void rv_meet(struct sock *sk, struct rv_connection *c, u8
 }
 
 /* Below which stream offset nothing is to be copied; brings the connection's mode up to date. */
-static __always_inline u64 rv_read_policy(struct rv_connection *c, u8 direction)
+static __always_inline u64 rv_read_policy(struct rv_steered *c, u8 direction)
 {
 	u32 slot = c->cookie & (RV_POLICY_SLOTS - 1);
 	struct rv_policy *p = bpf_map_lookup_elem(&policies, &slot);
@@ -249,7 +249,7 @@ static __always_inline void rv_tell_interface(struct rv_flow *flow)
 }
 
 /* The operation takes its message over the size from which on the engine's word is wanted. */
-static __always_inline bool rv_becomes_long(const struct rv_connection *c, u64 start, u64 offset,
+static __always_inline bool rv_becomes_long(const struct rv_steered *c, u64 start, u64 offset,
 					    u32 length)
 {
 	return c->mode < RV_POLICY_HEADS && offset - start < RV_LONG_BYTES &&
@@ -261,7 +261,7 @@ static __always_inline bool rv_becomes_long(const struct rv_connection *c, u64 s
  * or where the engine asks for all, else the first bytes and the last. Returns what was captured,
  * *tail of it from the end.
  */
-static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection *c,
+static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_steered *c,
 				      const struct rv_buffers *buffers, u8 direction, u64 offset,
 				      u32 cpu, u32 skip, u32 length, u32 *tail)
 {
@@ -295,28 +295,27 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_connection
 }
 
 /* Whether a direction begins as HTTP/2 does; then both are followed from their first bytes on. */
-static __always_inline bool rv_begins_http2(struct rv_connection *c, u8 direction, const u8 *begin)
+static __always_inline bool rv_begins_http2(struct rv_steered *c, u8 direction, const u8 *begin)
 {
 	bool is_received = direction == RV_RX;
 	bool is_preface = rv_is_preface(begin);
-	u64 other = is_received ? c->tx.now - c->tx.base : c->rx.now - c->rx.base;
 
 	if (!is_preface && !rv_is_first_settings(begin))
 		return false;
 	c->is_http2 = 1;
 	rv_follow_frames(&c->frames[direction & 1], 0, is_preface ? RV_PREFACE_BYTES : 0);
 	/* What moved in the other direction before was not walked over. */
-	if (!other)
+	if (!(c->has_moved & (is_received ? 1 << RV_TX : 1 << RV_RX)))
 		rv_follow_frames(&c->frames[is_received], 0, is_preface ? 0 : RV_PREFACE_BYTES);
 	return true;
 }
 
 /* The payload of an operation of HTTP/2: whole where it is short or the way is lost, else in
  * pieces. */
-static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_connection *c,
+static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_steered *c,
 					     const struct rv_buffers *buffers, u8 direction,
-					     u64 offset, u32 length, u32 cpu, u32 *tail,
-					     u8 *event_flags)
+					     u64 offset, u32 length, u32 key, bool is_tls,
+					     u32 *tail, u8 *event_flags)
 {
 	struct rv_frames *frames = &c->frames[direction & 1];
 	u32 captured;
@@ -325,15 +324,63 @@ static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_con
 		frames->is_followed = 0;
 	if (frames->is_followed && length > RV_SMALL_BYTES) {
 		*event_flags |= RV_DATA_PIECES;
-		return rv_walk_frames(s, frames, buffers, offset, length, cpu, true);
+		return rv_walk_frames(s, frames, buffers, offset, length, key, is_tls, true);
 	}
-	captured = rv_capture(s, c, buffers, direction, offset, cpu, 0, length, tail);
+	captured = rv_capture(s, c, buffers, direction, offset, key, 0, length, tail);
 	if (!frames->is_followed)
 		return captured;
 	if (captured == length)
-		rv_follow_copied(s, frames, offset, length, cpu);
+		rv_follow_copied(s, frames, offset, length, key, is_tls);
 	else
 		frames->is_followed = 0;
+	return captured;
+}
+
+/* Of what is no text: how much the engine needs to tell what it is. Of a TLS handshake it reads
+ * more. */
+static __always_inline u32 rv_binary_bytes(const u8 *begin)
+{
+	return begin[0] == 22 && begin[1] == 3 ? RV_SMALL_BYTES : rv_look_binary_bytes;
+}
+
+/*
+ * As much of `length` bytes after the first `skip` as the policy of their stream asks for. `key`:
+ * of the scratch, among those of sockets or of TLS. Returns what was captured, *tail of it from the
+ * end.
+ */
+static __always_inline u32 rv_capture_steered(struct rv_scratch *s, struct rv_steered *c,
+					      const struct rv_buffers *buffers, u8 direction,
+					      u64 offset, u32 length, u32 key, bool is_tls,
+					      u32 skip, u32 *tail, u8 *event_flags)
+{
+	u32 captured = 0;
+	u32 most;
+
+	if (skip < length && buffers->is_readable) {
+		if (c->is_http2 && c->mode != RV_POLICY_ALL)
+			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
+						     is_tls, tail, event_flags);
+		else
+			captured = rv_capture(s, c, buffers, direction, offset, key, skip,
+					      length - skip, tail);
+	}
+	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
+		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
+		    rv_begins_http2(c, direction, s->payload)) {
+			/* Once more, from its beginning. */
+			*tail = 0;
+			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
+						     is_tls, tail, event_flags);
+		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
+			most = rv_binary_bytes(s->payload);
+			if (captured > most) {
+				captured = most;
+				*tail = 0;
+			}
+		}
+		c->looked += captured;
+	}
+	c->has_moved |= 1 << direction;
 	return captured;
 }
 
@@ -389,6 +436,10 @@ static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *
 	s->received.pad = 0;
 	s->received.layers = flow->receive;
 }
+
+/* hooks/tls.h */
+static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
+				    const struct rv_operation *op, u64 end, u32 direction);
 
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
@@ -475,7 +526,9 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
 				    result, &event_flags);
 	}
-	ignore = rv_read_policy(c, direction);
+	if (rv_options.has_tls && rv_has_tls(id >> 32))
+		rv_tls_nested(sk, c, op, offset + result, direction);
+	ignore = rv_read_policy(&c->steered, direction);
 	if (c->mode == RV_POLICY_NONE) {
 		rv_add_activity(c, flow, direction, result, start_ns ? end_ns - start_ns : 0);
 		return 0;
@@ -497,27 +550,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event = &s->event;
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	if (skip < (u32)result && buffers.is_readable) {
-		if (c->is_http2 && c->mode != RV_POLICY_ALL)
-			captured = rv_capture_frames(s, c, &buffers, direction, offset, result, cpu,
-						     &tail, &event_flags);
-		else
-			captured = rv_capture(s, c, &buffers, direction, offset, cpu, skip,
-					      result - skip, &tail);
-	}
-	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
-		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
-		    rv_begins_http2(c, direction, s->payload)) {
-			/* Once more, from its beginning. */
-			tail = 0;
-			captured = rv_capture_frames(s, c, &buffers, direction, offset, result, cpu,
-						     &tail, &event_flags);
-		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
-			captured = rv_look_binary_bytes;
-			tail = 0;
-		}
-		c->looked += captured;
-	}
+	captured = rv_capture_steered(s, &c->steered, &buffers, direction, offset, result, cpu,
+				      false, skip, &tail, &event_flags);
 	c->is_reported = 1;
 
 	event->type = RV_EVENT_DATA;
@@ -544,7 +578,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
 	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
 	wakes = captured > RV_SMALL_BYTES &&
-		rv_becomes_long(c, direction == RV_RX ? c->rx_start : c->tx_start, offset, result);
+		rv_becomes_long(&c->steered, direction == RV_RX ? c->rx_start : c->tx_start, offset,
+				result);
 	rv_put_layers(s, flow, direction);
 	if (!flow)
 		rv_send_event(s, &s->event, sizeof(s->event), captured, wakes);

@@ -26,19 +26,40 @@ struct rv_frames {
 	u8 pad[5];
 };
 
-struct rv_connection {
+/* What decides how much of a stream is copied; its slot of the policy map is that of `cookie`. */
+struct rv_steered {
 	u64 cookie;
+	u64 rx_start; /* where the last message seems to have begun */
+	u64 tx_start;
+	u32 mode;   /* enum rv_policy_mode as last read: holds while the slot belongs to another */
+	u32 looked; /* payload bytes copied before the engine knew the protocol */
+	struct rv_frames frames[2]; /* received, sent */
+	u8 is_http2;		    /* it began as HTTP/2 does */
+	u8 has_moved;		    /* bits by direction: some bytes were */
+	u8 pad[6];
+};
+
+struct rv_connection {
+	union { /* the fields of rv_steered are the connection's own */
+		struct rv_steered steered;
+		struct {
+			u64 cookie;
+			u64 rx_start;
+			u64 tx_start;
+			u32 mode;
+			u32 looked;
+			struct rv_frames frames[2];
+			u8 is_http2;
+			u8 has_moved;
+			u8 pad0[6];
+		};
+	};
 	u64 opened_ns;
 	struct rv_position rx;
 	struct rv_position tx;
 	u64 rx_end; /* length of the stream once FIN came, else 0 */
 	u64 tx_end;
-	u64 rx_start; /* where the last message seems to have begun */
-	u64 tx_start;
-	u32 mode; /* enum rv_policy_mode as last read: holds while the slot belongs to another
-		     connection */
 	u32 handshake_us;
-	u32 looked;	  /* payload bytes copied before the engine knew the protocol */
 	u32 tgid;	  /* of the last operation */
 	u32 watched_tgid; /* known to be in the watch table ... */
 	u32 generation;	  /* ... as of this rv_generation */
@@ -53,17 +74,16 @@ struct rv_connection {
 	u8 has_rx_end;
 	u8 has_tx_end;
 	u8 has_flow; /* its packets are followed */
-	u8 is_http2; /* it began as HTTP/2 does */
+	u8 is_tls;   /* some operation within a TLS call began like a TLS record */
 	u8 pad[4];
 	u64 sent_operations; /* without an event of their own */
 	u64 received_operations;
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 sent_ns;
-	u64 told_ns;		    /* when these were last told */
-	u64 receive_start_ns;	    /* entry of the receive under way ... */
-	u64 receive_thread;	    /* ... by this thread; 0: none */
-	struct rv_frames frames[2]; /* received, sent */
+	u64 told_ns;	      /* when these were last told */
+	u64 receive_start_ns; /* entry of the receive under way ... */
+	u64 receive_thread;   /* ... by this thread; 0: none */
 };
 
 #ifdef RV_PROBE

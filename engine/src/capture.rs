@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use std::sync::{Mutex, PoisonError};
 
-use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramAttachType};
 use serde::Serialize;
 
 use crate::events;
@@ -14,6 +14,7 @@ use crate::hooks::{self, Figures, HookStatus, Mode, Selection};
 use crate::options::{Layers, Options};
 use crate::policy::SharedPolicies;
 use crate::support;
+use crate::tls::programs::{AttachWay, Programs};
 
 /// Loads need 8-byte alignment of the ELF image.
 #[repr(C, align(8))]
@@ -73,6 +74,8 @@ pub struct Capture {
     links: Vec<Link>,
     hooks: Vec<HookStatus>,
     figures: Figures,
+    /// Or why there is none.
+    tls: Result<AttachWay, String>,
 }
 
 /// What went wrong with one program.
@@ -94,15 +97,19 @@ impl Capture {
             &ObjectBuilder::default().open_memory(&PROBES.0).map_err(|error| load_error(&error))?,
             &options.avoid,
         );
+        let mut tls = support::uprobes(options.tls.enabled);
         // Each turn takes one program out, so it ends.
         loop {
             let selection = Selection::new(level, forced, &refused);
             if let Some((hook, why)) = selection.missing() {
                 return Err(CaptureError::unsupported(&format!("a way to hook {}", hook.name), why));
             }
-            match Capture::try_start(options, &selection) {
+            match Capture::try_start(options, &selection, tls.clone()) {
                 Ok(capture) => return Ok(capture),
                 Err(Failure::Whole(error)) => return Err(error),
+                Err(Failure::Program(name, reason)) if hooks::TLS_PROGRAMS.contains(&name) && tls.is_ok() => {
+                    tls = Err(reason);
+                }
                 Err(Failure::Program(name, reason)) => {
                     if refused.insert(name, reason.clone()).is_some() {
                         return Err(CaptureError::Rejected(reason));
@@ -112,8 +119,8 @@ impl Capture {
         }
     }
 
-    fn try_start(options: &Options, selection: &Selection) -> Result<Capture, Failure> {
-        let open = open(options, selection).map_err(Failure::Whole)?;
+    fn try_start(options: &Options, selection: &Selection, tls: Result<AttachWay, String>) -> Result<Capture, Failure> {
+        let open = open(options, selection, tls.as_ref().ok().copied()).map_err(Failure::Whole)?;
         let _quiet = LoadLog::begin();
         let object = match open.load() {
             Ok(object) => object,
@@ -121,7 +128,7 @@ impl Capture {
         };
         let level = options.capture.layers;
         let mut capture =
-            Capture { object, links: Vec::new(), hooks: selection.status(), figures: selection.figures(level) };
+            Capture { object, links: Vec::new(), hooks: selection.status(), figures: selection.figures(level), tls };
         capture.attach(selection)?;
         Ok(capture)
     }
@@ -139,6 +146,31 @@ impl Capture {
             }
         }
         Ok(())
+    }
+
+    /// What it takes to probe TLS libraries, or why that cannot be done.
+    ///
+    /// # Errors
+    /// For a person.
+    pub fn tls(&self) -> Result<Programs, String> {
+        let way = self.tls.clone()?;
+        let program = |name: &str| {
+            let program = self.object.progs().find(|program| program.name() == name);
+            program.and_then(|program| program.as_fd().try_clone_to_owned().ok())
+        };
+        let map = |name: &str| self.map(name).and_then(|map| MapHandle::try_from(&map).ok());
+        let programs = || {
+            Some(Programs {
+                enter: program("rv_u_enter")?,
+                leave: program("rv_u_leave")?,
+                free: program("rv_u_free")?,
+                cipher: program("rv_u_cipher")?,
+                sites: map("tls_sites")?,
+                accounts: map("tls_accounts")?,
+                way,
+            })
+        };
+        programs().ok_or_else(|| "no file descriptors are left".into())
     }
 
     /// Which figures of the layers records can have.
@@ -228,7 +260,7 @@ impl Capture {
             if let Some(info) = program_info(program.as_fd().as_raw_fd()) {
                 costs.push(ProgramCost {
                     program: name,
-                    hook: hook.name,
+                    hook,
                     run_ns: info.run_time_ns,
                     runs: info.run_cnt,
                     instructions: u64::from(info.verified_insns),
@@ -270,7 +302,7 @@ fn check_kernel() -> Result<(), CaptureError> {
     Ok(())
 }
 
-fn open(options: &Options, selection: &Selection) -> Result<OpenObject, CaptureError> {
+fn open(options: &Options, selection: &Selection, tls: Option<AttachWay>) -> Result<OpenObject, CaptureError> {
     let mut builder = ObjectBuilder::default();
     let image = if selection.needs_kprobes() { &PROBES.0 } else { &OBJECT.0 };
     let mut open = builder.open_memory(image).map_err(|error| load_error(&error))?;
@@ -280,9 +312,11 @@ fn open(options: &Options, selection: &Selection) -> Result<OpenObject, CaptureE
         let entries = match map.name().to_str() {
             Some("ring") => ring_bytes(options.ring_bytes),
             Some("scratch" | "process_scratch") => cpus,
+            Some("tls_scratch") if tls.is_some() => 2 * cpus,
+            Some("tls_sites" | "tls_accounts" | "tls_sessions") if tls.is_none() => 1,
             Some("flows" | "packets") if !has_layers => 1,
             Some(name) if name.contains(".rodata.opt") => {
-                set_options(&mut map, options, selection);
+                set_options(&mut map, options, selection, tls.is_some());
                 continue;
             }
             _ => continue,
@@ -290,20 +324,26 @@ fn open(options: &Options, selection: &Selection) -> Result<OpenObject, CaptureE
         map.set_max_entries(entries).map_err(|error| load_error(&error))?;
     }
     for mut program in open.progs_mut() {
-        let is_chosen = selection.has(&program.name().to_string_lossy());
-        program.set_autoload(is_chosen);
+        let name = program.name().to_string_lossy().into_owned();
+        let is_probe = hooks::TLS_PROGRAMS.contains(&name.as_str());
+        program.set_autoload(selection.has(&name) || (is_probe && tls.is_some()));
+        if is_probe && tls == Some(AttachWay::Multi) {
+            program.set_attach_type(ProgramAttachType::TraceUprobeMulti);
+        }
     }
     Ok(open)
 }
 
 /// The constants of bpf/options.h.
-fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection: &Selection) {
+fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection: &Selection, has_tls: bool) {
     let has = |names: &[&str]| u32::from(names.iter().any(|name| selection.has(name)));
     let values = [
         options.capture.payload_bytes.clamp(256, 131_071),
         options.capture.layers as u32,
         has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
         has(&["rv_t_handed"]),
+        u32::from(has_tls),
+        0,
     ];
     if let Some(constants) = map.initial_value_mut() {
         for (slot, value) in constants.chunks_exact_mut(4).zip(values) {

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use rover_reporters::record::{Operation, OperationSum, Protocol as Spoken, Side};
+use rover_reporters::record::{Operation, OperationSum, Protocol as Spoken, Side, Tls};
 
 use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
 use crate::core::Told;
 use crate::event::LayersBefore;
 use crate::events::{self, ConnectionEvent, DataEvent};
 use crate::exchange::{syscall_of, DroppedPackets, Exchange, OperationFacts};
+use crate::handshake::is_record;
 use crate::hooks::Figures;
 use crate::layers::{Measured, Meter};
 use crate::ledger::{Cause, Ledger};
 use crate::policy::{Policy, Steering};
+use crate::secure::{Plaintext, Secure};
 
 /// A connection is kept this long after its socket is gone: events of other CPUs may still be in the ring.
 const LINGER_NS: u64 = 50_000_000;
@@ -44,10 +46,16 @@ pub struct Connection {
     pub is_attended: bool,
     /// Rover's own: known by the engine, never looked at.
     pub is_own: bool,
+    /// No session of TLS could be found to belong to any connection: the ends are not known.
+    pub is_unbound: bool,
+    /// In clear: nothing, or a tunnel, where `secure` is.
     conversation: Conversation,
+    secure: Option<Box<Secure>>,
     is_reset: bool,
     finish_at_ns: Option<u64>,
     is_socket_gone: bool,
+    /// What the kernel side was told of its operations once plaintext was seen.
+    tls_policy: Policy,
     pub meter: Meter,
     /// Bytes received and sent since it was opened, or since rover saw it.
     pub moved: [u64; 2],
@@ -91,10 +99,13 @@ impl Connection {
             owner: event.tgid,
             is_attended: false,
             is_own: false,
+            is_unbound: false,
             conversation: Conversation::new(event.cookie, role, is_pre_existing),
+            secure: None,
             is_reset: false,
             finish_at_ns: None,
             is_socket_gone: false,
+            tls_policy: Policy::default(),
             meter: Meter::default(),
             moved: [0; 2],
             interfaces: Vec::new(),
@@ -105,9 +116,40 @@ impl Connection {
         }
     }
 
+    /// For sessions of TLS of which nobody knows the connection.
+    pub fn unbound(id: u64, tgid: u32, now_ns: u64) -> Connection {
+        let event = DataEvent { cookie: id, tgid, end_ns: now_ns, ..DataEvent::default() };
+        Connection { is_unbound: true, secure: Some(Box::new(Secure::new(None, true, 0))), ..Connection::new(&event) }
+    }
+
+    /// The conversation that tells what this connection is for.
+    fn spoken_in(&self) -> &Conversation {
+        let secure = self.secure.as_ref().and_then(|secure| secure.maybe_conversation());
+        secure.unwrap_or(&self.conversation)
+    }
+
     /// What it was found to speak; none: not HTTP, or not known yet.
     pub fn spoken(&self) -> Option<Spoken> {
-        self.conversation.spoken()
+        self.spoken_in().spoken()
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.secure.is_some()
+    }
+
+    /// TLS of which no library has shown the plaintext so far.
+    pub fn is_unread_tls(&self) -> bool {
+        self.secure.as_ref().is_some_and(|secure| !secure.is_readable())
+    }
+
+    /// The same for so long that none will.
+    pub fn is_opaque_tls(&self) -> bool {
+        self.secure.as_ref().is_some_and(|secure| secure.is_opaque())
+    }
+
+    /// The TLS that an exchange was under.
+    pub fn maybe_tls(&self, exchange: &Exchange) -> Option<Tls> {
+        self.secure.as_ref()?.maybe_tls(exchange)
     }
 
     pub fn maybe_interface(&self, index: u32) -> Option<&Arc<str>> {
@@ -124,7 +166,7 @@ impl Connection {
 
     /// It is known whether it speaks HTTP.
     pub fn is_decided(&self) -> bool {
-        self.conversation.is_decided()
+        self.spoken_in().is_decided()
     }
 
     /// An IPv4 address is kept as ::ffff:a.b.c.d.
@@ -162,12 +204,20 @@ impl Connection {
 
     /// The side that is observed: by the direction of the requests.
     pub fn side(&self) -> Side {
-        self.conversation.side()
+        self.spoken_in().side()
+    }
+
+    /// The side in which an exchange was seen.
+    pub fn side_of(&self, exchange: &Exchange) -> Side {
+        let secure = self.secure.as_ref().and_then(|secure| secure.side_of(exchange));
+        secure.unwrap_or_else(|| self.conversation.side())
     }
 
     /// Something waits for time to pass.
     pub fn needs_attention(&self) -> bool {
-        self.finish_at_ns.is_some() || self.conversation.needs_attention()
+        self.finish_at_ns.is_some()
+            || self.conversation.needs_attention()
+            || self.secure.as_ref().is_some_and(|secure| secure.needs_attention())
     }
 
     /// Nothing more will come of it.
@@ -177,11 +227,13 @@ impl Connection {
 
     /// Exchanges under way, for those that last long.
     pub fn open_exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
-        self.conversation.open_exchanges()
+        let secure = self.secure.iter_mut().flat_map(|secure| secure.open_exchanges());
+        self.conversation.open_exchanges().chain(secure)
     }
 
     pub fn maybe_open_exchange(&self, number: u32) -> Option<&Exchange> {
-        self.conversation.maybe_open_exchange(number)
+        let secure = || self.secure.as_ref().and_then(|secure| secure.maybe_open_exchange(number));
+        self.conversation.maybe_open_exchange(number).or_else(secure)
     }
 
     /// A socket operation.
@@ -213,15 +265,68 @@ impl Connection {
             measured: self.measure(event, layers, s.figures),
             tls_ns: None,
         };
-        if !self.conversation.has_exchanges() {
+        if !self.has_exchanges() {
             self.keep_loose(&facts, u64::from(event.length));
         }
-        let chunk = chunk_of(event, payload, &facts);
         let before = s.finished.len();
-        self.conversation.data(direction, chunk, s);
+        let is_clear = self.conversation.is_decided();
+        let begin = if event.skipped == 0 { payload } else { &[] };
+        if !is_clear && self.secure.is_none() && is_record(begin) {
+            self.secure = Some(Box::new(Secure::new(self.role, self.is_pre_existing, 0)));
+        }
+        if is_clear || self.secure.is_none() {
+            self.conversation.data(direction, chunk_of(event, payload, &facts), s);
+        }
+        if let Some(secure) = &mut self.secure {
+            secure.operation(direction, &facts, u64::from(event.length), begin, is_clear, s);
+        }
         self.tell_drops(before, s);
-        if self.conversation.has_exchanges() {
+        if self.has_exchanges() {
             self.loose = Vec::new();
+        }
+    }
+
+    fn has_exchanges(&self) -> bool {
+        self.conversation.has_exchanges() || self.secure.as_ref().is_some_and(|secure| secure.has_exchanges())
+    }
+
+    /// A call of a TLS library.
+    pub fn plaintext(&mut self, plain: &Plaintext<'_>, s: &mut Surroundings<'_>) {
+        self.last_active_ns = plain.end_ns;
+        if self.is_own {
+            s.ledger.lose(Cause::OwnReporting, 1);
+            return;
+        }
+        let before = s.finished.len();
+        let (role, is_older) = (self.role, self.is_pre_existing);
+        let exchanges_before = self.conversation.exchanges();
+        let secure = self.secure.get_or_insert_with(|| Box::new(Secure::new(role, is_older, exchanges_before)));
+        secure.plaintext(plain, s);
+        // In a tunnel the operations are the tunnel's.
+        let is_hidden = self.conversation.spoken().is_none() && !self.is_unbound;
+        let policy = if secure.is_not_http() { Policy::NOTHING } else { Policy::OPERATIONS };
+        if is_hidden && policy != self.tls_policy {
+            self.tls_policy = policy;
+            s.steering.steer(self.id, policy);
+        }
+        self.tell_drops(before, s);
+        if self.has_exchanges() {
+            self.loose = Vec::new();
+        }
+    }
+
+    /// The handshake of TLS is over.
+    pub fn shaken(&mut self, start_ns: u64, end_ns: u64) {
+        if let Some(secure) = &mut self.secure {
+            secure.shaken(start_ns, end_ns);
+        }
+    }
+
+    /// No library shows the plaintext: it is not looked at any more, unless one does later.
+    pub fn give_up_tls(&mut self, s: &mut Surroundings<'_>) {
+        if let Some(mut secure) = self.secure.take() {
+            secure.finish(s);
+            self.conversation.refuse(s);
         }
     }
 
@@ -250,12 +355,12 @@ impl Connection {
     }
 
     pub fn has_loose(&self) -> bool {
-        self.conversation.is_not_http() && !self.loose.is_empty()
+        self.spoken_in().is_not_http() && !self.loose.is_empty()
     }
 
     /// Operations that belong to no exchange and never will; `is_last`: whatever may still be found out.
     pub fn take_loose(&mut self, is_last: bool) -> Vec<OperationSum> {
-        if self.conversation.is_not_http() || is_last {
+        if self.spoken_in().is_not_http() || is_last {
             std::mem::take(&mut self.loose)
         } else {
             Vec::new()
@@ -271,6 +376,7 @@ impl Connection {
             events::CONNECTION_RESET => {
                 self.is_reset = true;
                 self.conversation.reset();
+                self.secure.iter_mut().for_each(|secure| secure.reset());
                 self.finish_at_ns.get_or_insert(event.time_ns + RESET_LINGER_NS);
             }
             events::CONNECTION_CLOSED => {
@@ -288,6 +394,7 @@ impl Connection {
     pub fn tick(&mut self, s: &mut Surroundings<'_>) {
         let before = s.finished.len();
         self.conversation.tick(s);
+        self.secure.iter_mut().for_each(|secure| secure.tick(s));
         self.tell_drops(before, s);
         if self.finish_at_ns.is_some_and(|at| at <= s.now_ns) {
             self.finish(s);
@@ -298,6 +405,7 @@ impl Connection {
     pub fn finish(&mut self, s: &mut Surroundings<'_>) {
         self.finish_at_ns = None;
         let before = s.finished.len();
+        self.secure.iter_mut().for_each(|secure| secure.finish(s));
         self.conversation.finish(s);
         self.tell_drops(before, s);
     }
@@ -305,6 +413,7 @@ impl Connection {
     /// Everything is dropped, for `cause`.
     pub fn abandon(&mut self, cause: Cause, ledger: &mut Ledger) {
         self.conversation.abandon(cause, ledger);
+        self.secure.iter_mut().for_each(|secure| secure.abandon(cause, ledger));
     }
 
     /// Rover's own reporting: nothing of it is wanted.
@@ -330,6 +439,8 @@ fn chunk_of<'a>(event: &DataEvent, payload: &'a [u8], facts: &'a OperationFacts)
         pieces,
         facts,
         earlier: &[],
+        is_repeated: false,
+        units: 1,
         is_accounted: false,
     }
 }

@@ -3,6 +3,7 @@
 mod activity;
 mod build;
 mod query;
+mod tls;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::activity::Told;
 use self::build::Heads;
+use self::tls::Waiting;
 use crate::connection::Connection;
 use crate::conversation::Surroundings;
 use crate::copies::Copies;
@@ -27,6 +29,7 @@ use crate::options::Options;
 use crate::policy::Steering;
 use crate::processes::{Decision, Gate, ProcessChange, Processes};
 use crate::report::Report;
+use crate::sessions::{SessionKey, Sessions};
 
 /// How often what lasts long is looked for.
 const SWEEP_NS: u64 = 1_000_000_000;
@@ -48,6 +51,10 @@ pub struct Core {
     tuples: FxHashMap<Tuple, u64>,
     attention: FxHashSet<u64>,
     copies: Copies,
+    /// TLS sessions without a socket of their own, and what they said while their connection is not known.
+    sessions: Sessions,
+    waiting: FxHashMap<SessionKey, Waiting>,
+    waiting_bytes: usize,
     finished: Vec<Exchange>,
     records: Vec<(Report, u64)>,
     changes: Vec<ProcessChange>,
@@ -63,6 +70,8 @@ pub struct Core {
     interface: Option<(u64, u32, Arc<str>)>,
     /// Openings of connections of which it is not known yet what they speak, each with its process.
     openings: FxHashMap<u64, (u32, Box<Activity>)>,
+    /// Processes with TLS sessions of which no socket is known, to be asked for their ciphertext.
+    socketless: Vec<u32>,
     run: u32,
     sequence: u32,
     number: u64,
@@ -88,6 +97,9 @@ impl Core {
             tuples: FxHashMap::default(),
             attention: FxHashSet::default(),
             copies: Copies::default(),
+            sessions: Sessions::default(),
+            waiting: FxHashMap::default(),
+            waiting_bytes: 0,
             finished: Vec::new(),
             records: Vec::new(),
             changes: Vec::new(),
@@ -97,6 +109,7 @@ impl Core {
             interfaces: FxHashMap::default(),
             interface: None,
             openings: FxHashMap::default(),
+            socketless: Vec::new(),
             run,
             sequence: 0,
             number: 0,
@@ -136,6 +149,9 @@ impl Core {
             Some(Event::Interface(event)) => self.interface_named(&event),
             Some(Event::Activity(event)) => self.other_operations(&event),
             Some(Event::Process(event, text)) => self.process_changed(&event, text),
+            Some(Event::Tls(event, payload)) => self.tls(&event, payload),
+            Some(Event::Cipher(event, payload)) => self.cipher(&event, payload),
+            Some(Event::TlsState(event)) => self.tls_state(&event),
             None => self.ledger.lose(Cause::BadEvent, 1),
         }
     }
@@ -152,6 +168,7 @@ impl Core {
             self.swept_ns = now_ns;
             self.report_unfinished();
             self.tell_overdue_openings();
+            self.tell_unbound();
             let ids: Vec<u64> = self.connections.iter().filter(|(_, c)| c.has_loose()).map(|(id, _)| *id).collect();
             for id in ids {
                 self.tell_loose(id, false);
@@ -223,6 +240,7 @@ impl Core {
         }
         let number = self.number;
         self.with_connection(event.cookie, |connection, s| connection.data(event, layers, payload, number, s));
+        self.ciphertext_of_socket(event, payload);
     }
 
     fn open(&mut self, event: &DataEvent) {
@@ -404,6 +422,7 @@ impl Core {
         };
         if change == "exit" {
             self.processes.end(event.tgid, event.time_ns);
+            self.sessions.end_process(event.tgid);
         } else {
             let discarded = self.processes.begin(event.tgid, event.time_ns);
             self.ledger.lose(Cause::Unconfirmed, discarded);

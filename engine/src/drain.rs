@@ -18,6 +18,7 @@ use crate::processes::{Decision, ProcessChange};
 use crate::recording::Recorder;
 use crate::report::Report;
 use crate::sinks::Sink;
+use crate::tls::Requests;
 
 /// Pause after a cycle that brought nothing; also the longest latency that the drain adds.
 const IDLE_PAUSE: Duration = Duration::from_millis(10);
@@ -53,6 +54,9 @@ pub struct Gauges {
     pub state_lost: AtomicU64,
     pub process_lost: AtomicU64,
     pub watch_full: AtomicU64,
+    /// Calls of TLS libraries whose begin or end was not seen.
+    pub tls_missed: AtomicU64,
+    pub tls_lost: AtomicU64,
     /// Nanoseconds of CPU that the drain thread has used.
     pub cpu_ns: AtomicU64,
     pub is_running: AtomicBool,
@@ -64,6 +68,8 @@ pub struct Drain {
     pub core: Core,
     pub commands: Receiver<Command>,
     pub changes: Sender<ProcessChange>,
+    /// Takes processes whose TLS sessions have no socket.
+    pub socketless: Option<Requests>,
     pub gauges: Arc<Gauges>,
 }
 
@@ -136,7 +142,7 @@ impl State {
 impl Drain {
     /// Runs until it is told to stop.
     pub fn run(self) {
-        let Drain { mut capture, core, commands, changes, gauges } = self;
+        let Drain { mut capture, core, commands, changes, socketless, gauges } = self;
         let state = Mutex::new(State {
             core,
             sinks: Vec::new(),
@@ -176,6 +182,10 @@ impl Drain {
                     count(&mut state.core.ledger, &capture, &gauges);
                 }
                 publish(&mut state, &gauges, &changes);
+                let pids = state.core.take_socketless();
+                if let Some(requests) = socketless.as_ref().filter(|_| !pids.is_empty()) {
+                    requests.ask(pids);
+                }
                 let stop = obey(&mut state, &capture, &commands, &gauges);
                 state.report();
                 let is_busy = state.events != seen;
@@ -280,6 +290,8 @@ fn count(ledger: &mut Ledger, capture: &Capture, gauges: &Gauges) {
     gauges.state_lost.store(counters.of(events::COUNT_STATE_LOST), Ordering::Relaxed);
     gauges.process_lost.store(counters.of(events::COUNT_PROCESS_LOST), Ordering::Relaxed);
     gauges.watch_full.store(counters.of(events::COUNT_WATCH_FULL), Ordering::Relaxed);
+    gauges.tls_missed.store(counters.of(events::COUNT_TLS_MISSED), Ordering::Relaxed);
+    gauges.tls_lost.store(counters.of(events::COUNT_TLS_LOST), Ordering::Relaxed);
     gauges.cpu_ns.store(clock::thread_cpu_ns(), Ordering::Relaxed);
 }
 

@@ -25,6 +25,7 @@ use crate::processes::{Decision, ProcessChange};
 use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
 use crate::report::Report;
 use crate::sinks::{LineSink, OapSink, RowQueue, RowSink, Sink};
+use crate::tls::Watcher;
 
 /// How long an answer of the drain thread may take; it answers within one cycle.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -43,6 +44,7 @@ pub struct Engine {
     output_broken: Arc<AtomicBool>,
     hooks: Mutex<Vec<HookStatus>>,
     figures: Mutex<Figures>,
+    tls: Mutex<Option<Watcher>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -72,6 +74,7 @@ impl Engine {
             output_broken: Arc::new(AtomicBool::new(false)),
             hooks: Mutex::new(Vec::new()),
             figures: Mutex::new(Figures::default()),
+            tls: Mutex::new(None),
             thread: Mutex::new(None),
         }
     }
@@ -97,13 +100,22 @@ impl Engine {
         let mut core = Core::new(self.options.clone(), Box::new(policies), self.run, std::process::id());
         core.figures = capture.figures();
         core.names = KernelNames::running();
-        let drain = Drain { capture, core, commands: orders, changes, gauges: Arc::clone(&self.gauges) };
+        let watcher = Watcher::start(capture.tls(), &self.options.tls);
+        let socketless = watcher.requests();
+        *held(&self.tls) = Some(watcher);
+        let drain = Drain { capture, core, commands: orders, changes, socketless, gauges: Arc::clone(&self.gauges) };
         let thread = std::thread::Builder::new()
             .name("rover-drain".into())
             .spawn(move || drain.run())
             .map_err(|error| CaptureError::Unsupported { feature: "a thread".into(), needs: error.to_string() })?;
         *held(&self.thread) = Some(thread);
         Ok(())
+    }
+
+    /// The TLS libraries: one JSON object.
+    pub fn tls(&self) -> String {
+        let status = held(&self.tls).as_ref().map(Watcher::status).unwrap_or_default();
+        serde_json::to_string(&status).unwrap_or_default()
     }
 
     pub fn hooks(&self) -> Vec<HookStatus> {
@@ -193,6 +205,8 @@ impl Engine {
             "connection_events_lost": read(&gauges.state_lost),
             "process_events_lost": read(&gauges.process_lost),
             "watch_table_full": read(&gauges.watch_full),
+            "tls_calls_missed": read(&gauges.tls_missed),
+            "tls_events_lost": read(&gauges.tls_lost),
             "engine_cpu_ns": read(&gauges.cpu_ns),
             "rows_waiting": self.rows.len(),
             "output_broken": self.output_broken.load(Ordering::Relaxed),
@@ -230,6 +244,9 @@ impl Engine {
         let Some(thread) = held(&self.thread).take() else {
             return Ledger::default();
         };
+        if let Some(watcher) = held(&self.tls).as_mut() {
+            watcher.stop();
+        }
         let (answer, answers) = sync_channel(1);
         self.tell(Command::Stop { deadline: Instant::now() + timeout, answer });
         let ledger = answers.recv_timeout(timeout + ANSWER).unwrap_or_default();

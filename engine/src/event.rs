@@ -14,6 +14,11 @@ pub enum Event<'a> {
     Interface(InterfaceEvent),
     Activity(Box<ActivityEvent>),
     Process(ProcessEvent, ProcessText<'a>),
+    /// A call of a TLS library that moved plaintext, with what was captured of it.
+    Tls(TlsEvent, &'a [u8]),
+    /// Ciphertext of a session without a socket, its begin.
+    Cipher(CipherEvent, &'a [u8]),
+    TlsState(TlsStateEvent),
 }
 
 /// Path given to execve and NUL-separated argv, both possibly cut.
@@ -34,6 +39,9 @@ impl Layout for ReceiveLayers {}
 impl Layout for DropEvent {}
 impl Layout for InterfaceEvent {}
 impl Layout for ActivityEvent {}
+impl Layout for TlsEvent {}
+impl Layout for CipherEvent {}
+impl Layout for TlsStateEvent {}
 
 /// The layers that came before a data event.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +62,14 @@ fn data(raw: &[u8], layers: LayersBefore) -> Option<Event<'_>> {
     let fits = is_pieces || u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
     let is_sound = event.kind == EVENT_DATA && fits && event.direction <= 1 && event.tail <= event.captured;
     is_sound.then_some(Event::Data(event, layers, payload))
+}
+
+fn tls(raw: &[u8]) -> Option<Event<'_>> {
+    let (event, payload) = split::<TlsEvent>(raw)?;
+    let payload = payload.get(..event.captured as usize)?;
+    let is_pieces = u32::from(event.flags) & TLS_PIECES != 0;
+    let fits = is_pieces || u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
+    (fits && event.direction <= 1 && event.tail <= event.captured).then_some(Event::Tls(event, payload))
 }
 
 fn split<T: Layout>(raw: &[u8]) -> Option<(T, &[u8])> {
@@ -94,6 +110,13 @@ pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
             let arguments = text[executable.len()..].get(..event.arguments_bytes as usize)?;
             Some(Event::Process(event, ProcessText { executable, arguments }))
         }
+        EVENT_TLS => tls(raw),
+        EVENT_CIPHER => {
+            let (event, payload) = split::<CipherEvent>(raw)?;
+            let payload = payload.get(..event.captured as usize)?;
+            (event.direction <= 1).then_some(Event::Cipher(event, payload))
+        }
+        EVENT_TLS_STATE => Some(Event::TlsState(split::<TlsStateEvent>(raw)?.0)),
         _ => None,
     }
 }

@@ -193,6 +193,109 @@ const _: () = assert!(std::mem::size_of::<ProcessEvent>() == 56);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
+pub struct TlsEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub session: u64,
+    pub opened_ns: u64,
+    pub cookie: u64,
+    pub start_ns: u64,
+    pub end_ns: u64,
+    pub offset: u64,
+    pub cipher_offset: u64,
+    pub tid: u32,
+    pub length: u32,
+    pub captured: u32,
+    pub skipped: u32,
+    pub tail: u32,
+    pub direction: u8,
+    pub library: u8,
+    pub flags: u8,
+    pub pad: u8,
+}
+
+const _: () = assert!(std::mem::size_of::<TlsEvent>() == 88);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct CipherEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub session: u64,
+    pub opened_ns: u64,
+    pub time_ns: u64,
+    pub offset: u64,
+    pub tid: u32,
+    pub length: u32,
+    pub captured: u32,
+    pub direction: u8,
+    pub pad: [u8; 3],
+}
+
+const _: () = assert!(std::mem::size_of::<CipherEvent>() == 56);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct TlsStateEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub session: u64,
+    pub opened_ns: u64,
+    pub cookie: u64,
+    pub start_ns: u64,
+    pub time_ns: u64,
+    pub tid: u32,
+    pub change: u8,
+    pub library: u8,
+    pub flags: u8,
+    pub pad: u8,
+}
+
+const _: () = assert!(std::mem::size_of::<TlsStateEvent>() == 56);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct TlsOperand {
+    pub base: u8,
+    pub is_memory: u8,
+    pub offset: u16,
+}
+
+const _: () = assert!(std::mem::size_of::<TlsOperand>() == 4);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct TlsSite {
+    pub session: TlsOperand,
+    pub buffer: TlsOperand,
+    pub length: TlsOperand,
+    pub count: TlsOperand,
+    pub result: TlsOperand,
+    pub account: u32,
+    pub frame_offset: u32,
+    pub action: u8,
+    pub outcome: u8,
+    pub library: u8,
+    pub flags: u8,
+}
+
+const _: () = assert!(std::mem::size_of::<TlsSite>() == 32);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct TlsAccount {
+    pub entered: u32,
+    pub left: u32,
+    pub orphans: u32,
+    pub unended: u32,
+    pub excess: u32,
+    pub unlikely: u32,
+}
+
+const _: () = assert!(std::mem::size_of::<TlsAccount>() == 24);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub struct Policy {
     pub cookie: u64,
     pub ignore_rx: u64,
@@ -212,6 +315,9 @@ pub const EVENT_RECEIVED: u32 = 6;
 pub const EVENT_DROP: u32 = 7;
 pub const EVENT_INTERFACE: u32 = 8;
 pub const EVENT_ACTIVITY: u32 = 9;
+pub const EVENT_TLS: u32 = 10;
+pub const EVENT_CIPHER: u32 = 11;
+pub const EVENT_TLS_STATE: u32 = 12;
 
 pub const RX: u32 = 0;
 pub const TX: u32 = 1;
@@ -259,6 +365,44 @@ pub const POLICY_HEADS: u32 = 3;
 pub const POLICY_ALL: u32 = 4;
 pub const POLICY_HTTP2: u32 = 5;
 
+pub const TLS_OTHER: u32 = 0;
+pub const TLS_OPENSSL: u32 = 1;
+pub const TLS_BORINGSSL: u32 = 2;
+pub const TLS_GNUTLS: u32 = 3;
+pub const TLS_NSS: u32 = 4;
+pub const TLS_GO: u32 = 5;
+pub const TLS_RUSTLS: u32 = 6;
+
+pub const TLS_NESTED: u32 = 1;
+pub const TLS_INSIDE: u32 = 2;
+pub const TLS_UNREADABLE: u32 = 4;
+pub const TLS_PIECES: u32 = 8;
+
+pub const TLS_CHANGE_HANDSHAKE: u32 = 1;
+pub const TLS_CHANGE_FREED: u32 = 2;
+
+pub const TLS_READ_ENTER: u32 = 1;
+pub const TLS_READ_LEAVE: u32 = 2;
+pub const TLS_WRITE_ENTER: u32 = 3;
+pub const TLS_WRITE_LEAVE: u32 = 4;
+pub const TLS_HANDSHAKE_ENTER: u32 = 5;
+pub const TLS_HANDSHAKE_LEAVE: u32 = 6;
+pub const TLS_FREE: u32 = 7;
+pub const TLS_CIPHER_READ_ENTER: u32 = 8;
+pub const TLS_CIPHER_READ_LEAVE: u32 = 9;
+pub const TLS_CIPHER_WRITE_ENTER: u32 = 10;
+pub const TLS_CIPHER_WRITE_LEAVE: u32 = 11;
+
+pub const TLS_COUNT: u32 = 0;
+pub const TLS_COUNT_BEHIND: u32 = 1;
+pub const TLS_COUNT_IN_PLACE: u32 = 2;
+pub const TLS_SUCCESS: u32 = 3;
+
+pub const TLS_SITE_GO: u32 = 1;
+pub const TLS_SITE_LAST: u32 = 2;
+pub const TLS_SITE_LONG: u32 = 4;
+pub const TLS_SITE_FRAME: u32 = 8;
+
 pub const COUNT_CAPTURED: u32 = 0;
 pub const COUNT_RING_FULL: u32 = 1;
 pub const COUNT_NOT_HTTP: u32 = 2;
@@ -267,4 +411,6 @@ pub const COUNT_STATE_LOST: u32 = 4;
 pub const COUNT_PROCESS_LOST: u32 = 5;
 pub const COUNT_WATCH_FULL: u32 = 6;
 pub const COUNT_NO_STORAGE: u32 = 7;
-pub const COUNTERS: u32 = 8;
+pub const COUNT_TLS_MISSED: u32 = 8;
+pub const COUNT_TLS_LOST: u32 = 9;
+pub const COUNTERS: u32 = 10;

@@ -353,6 +353,8 @@ pub struct Exchange {
     pub number: u32,
     /// Of HTTP/2.
     pub stream: Option<u32>,
+    /// Index of the TLS session that it was under.
+    pub session: Option<u8>,
     /// Assigned with the first record, kept for the completing one.
     pub id: Option<RecordId>,
     pub request: Option<Half>,

@@ -133,15 +133,25 @@ pub const HOOKS: &[Hook] = &[
         [Tracepoint: "rv_t_drop4", Tracepoint: "rv_t_drop3"]),
 ];
 
+/// Not attached to the kernel, but to places in TLS libraries (`tls`).
+pub const TLS_PROGRAMS: &[&str] = &["rv_u_enter", "rv_u_leave", "rv_u_free", "rv_u_cipher"];
+/// What these are called together.
+pub const TLS_HOOK: &str = "calls of TLS libraries";
+
 /// The table's own name of a program, if it has it.
 pub fn program_name(name: &str) -> Option<&'static str> {
     let candidates = HOOKS.iter().flat_map(|hook| hook.candidates);
-    candidates.flat_map(|candidate| candidate.programs).find(|program| **program == name).copied()
+    let mut programs = candidates.flat_map(|candidate| candidate.programs).chain(TLS_PROGRAMS);
+    programs.find(|program| **program == name).copied()
 }
 
-/// The hook that a program belongs to.
-pub fn hook_of(program: &str) -> Option<&'static Hook> {
-    HOOKS.iter().find(|hook| hook.candidates.iter().any(|candidate| candidate.programs.contains(&program)))
+/// The name of the hook that a program belongs to.
+pub fn hook_of(program: &str) -> Option<&'static str> {
+    if TLS_PROGRAMS.contains(&program) {
+        return Some(TLS_HOOK);
+    }
+    let hook = HOOKS.iter().find(|hook| hook.candidates.iter().any(|candidate| candidate.programs.contains(&program)));
+    hook.map(|hook| hook.name)
 }
 
 /// How a hook fared.

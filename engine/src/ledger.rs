@@ -37,10 +37,16 @@ pub enum Cause {
     BadEvent,
     /// An output did not take records fast enough.
     OutputFull,
+    /// Plaintext of a TLS session of which the connection is not known.
+    TlsUnbound,
+    /// TLS records that carry no plaintext: handshakes, tickets, alerts.
+    TlsControl,
+    /// TLS of which no library shows the plaintext.
+    TlsOpaque,
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 15] = [
+pub const CAUSES: [(Cause, &str); 18] = [
     (Cause::RingFull, "ring_full"),
     (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
@@ -56,6 +62,9 @@ pub const CAUSES: [(Cause, &str); 15] = [
     (Cause::AfterClose, "after_close"),
     (Cause::BadEvent, "bad_event"),
     (Cause::OutputFull, "output_full"),
+    (Cause::TlsUnbound, "tls_unbound"),
+    (Cause::TlsControl, "tls_control"),
+    (Cause::TlsOpaque, "tls_opaque"),
 ];
 
 /// The account.

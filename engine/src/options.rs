@@ -91,10 +91,26 @@ impl From<SideName> for Side {
     }
 }
 
+/// Whether and where TLS libraries are probed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    pub enabled: bool,
+    /// Globs of paths that are left alone.
+    pub skip: Vec<String>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Tls { enabled: true, skip: Vec::new() }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     pub capture: Capture,
+    pub tls: Tls,
     pub filters: Filters,
     /// Size of the ring buffer; rounded up to a power of two of pages.
     pub ring_bytes: u32,
@@ -114,6 +130,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             capture: Capture::default(),
+            tls: Tls::default(),
             filters: Filters::default(),
             ring_bytes: 16 * 1024 * 1024,
             own_ports: Vec::new(),

@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 
-use rover_reporters::record::Side;
+use rover_reporters::record::{Side, Syscall, Tls};
 
 use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
 use crate::exchange::{Exchange, OperationFacts};
 use crate::handshake::Handshake;
+use crate::layers::Measured;
 use crate::ledger::{Cause, Ledger};
 use crate::sessions::SessionKey;
 
@@ -20,6 +21,8 @@ const PENDING: usize = 256;
 const HELD_BYTES: usize = 512 * 1024;
 /// Plaintext that was written and not seen to be sent is told without its operations after this.
 const SENDING_NS: u64 = 500_000_000;
+/// Operations after which a connection without plaintext is given up.
+const LOOKS: u32 = 64;
 /// Sessions within one another on a connection.
 const SESSIONS: usize = 4;
 
@@ -41,6 +44,8 @@ pub struct Plaintext<'a> {
     pub end_ns: u64,
     /// The call itself moved bytes at the socket.
     pub is_nested: bool,
+    /// Under which the kernel side steers it; 0: under the session itself.
+    pub cookie: u64,
     pub tgid: u32,
     /// Counts like the operations of sockets.
     pub number: u64,
@@ -71,7 +76,7 @@ struct Session {
 /// State of a connection under TLS.
 #[derive(Debug)]
 pub struct Secure {
-    id: u64,
+    exchanges_before: u32,
     role: Option<Side>,
     is_pre_existing: bool,
     pub handshake: Handshake,
@@ -87,13 +92,14 @@ pub struct Secure {
     owed: u64,
     is_reset: bool,
     /// Operations since some plaintext was seen.
-    pub silent: u32,
+    silent: u32,
 }
 
 impl Secure {
-    pub fn new(id: u64, role: Option<Side>, is_pre_existing: bool) -> Secure {
+    /// `exchanges_before`: of the connection, such as the one that asked for a tunnel.
+    pub fn new(role: Option<Side>, is_pre_existing: bool, exchanges_before: u32) -> Secure {
         Secure {
-            id,
+            exchanges_before,
             role,
             is_pre_existing,
             handshake: Handshake::default(),
@@ -120,9 +126,23 @@ impl Secure {
         decided.or_else(|| self.sessions.first().map(|session| &session.conversation))
     }
 
-    pub fn library_of(&self, exchange: &Exchange) -> Option<&'static str> {
-        let session = exchange.session?;
-        self.sessions.get(usize::from(session)).map(|session| session.library)
+    /// Every session speaks something else.
+    pub fn is_not_http(&self) -> bool {
+        self.is_readable() && self.sessions.iter().all(|session| session.conversation.is_not_http())
+    }
+
+    /// The TLS that an exchange was under.
+    pub fn maybe_tls(&self, exchange: &Exchange) -> Option<Tls> {
+        let session = self.sessions.get(usize::from(exchange.session?))?;
+        let handshake = &self.handshake;
+        Some(Tls {
+            library: session.library.into(),
+            version: handshake.version.map(Box::from),
+            server_name: handshake.server_name.clone(),
+            alpn: handshake.alpn.clone(),
+            cipher: handshake.cipher.map(Box::from),
+            handshake_ns: handshake.duration_ns(),
+        })
     }
 
     pub fn side_of(&self, exchange: &Exchange) -> Option<Side> {
@@ -134,8 +154,14 @@ impl Secure {
         !self.held.is_empty() || self.sessions.iter().any(|session| session.conversation.needs_attention())
     }
 
+    #[expect(clippy::manual_inspect, reason = "what is inspected cannot be changed")]
     pub fn open_exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
-        self.sessions.iter_mut().flat_map(|session| session.conversation.open_exchanges())
+        self.sessions.iter_mut().enumerate().flat_map(|(index, session)| {
+            session.conversation.open_exchanges().map(move |exchange| {
+                exchange.session = Some(index as u8);
+                exchange
+            })
+        })
     }
 
     pub fn maybe_open_exchange(&self, number: u32) -> Option<&Exchange> {
@@ -157,7 +183,7 @@ impl Secure {
         is_accounted: bool,
         s: &mut Surroundings<'_>,
     ) {
-        let is_control = self.handshake.read(direction, self.role, begin, facts.end_ns);
+        let is_control = self.handshake.read(direction, begin, facts.end_ns);
         self.silent += 1;
         if direction == TX {
             self.sent += bytes;
@@ -205,8 +231,9 @@ impl Secure {
         }
         let at = self.sessions.len();
         let is_joined = self.is_pre_existing || !self.handshake.is_seen();
-        let id = plain.key.policy_id(self.id, plain.is_nested);
-        let conversation = Conversation::under_tls(id, self.role, is_joined, at as u8, self.is_reset);
+        let before = self.sessions.last().map_or(self.exchanges_before, |session| session.conversation.exchanges());
+        let id = plain.key.policy_id(plain.cookie);
+        let conversation = Conversation::new(id, self.role, is_joined).within(before, self.is_reset);
         self.sessions.push(Session { key: plain.key, library: plain.library, conversation });
         at
     }
@@ -254,6 +281,7 @@ impl Secure {
             start_ns: held.facts.start_ns.unwrap_or(held.facts.end_ns),
             end_ns: held.facts.end_ns,
             is_nested: false,
+            cookie: 0,
             tgid: held.facts.tgid,
             number: held.facts.number,
         };
@@ -289,11 +317,16 @@ impl Secure {
             pieces: chunk.pieces,
             facts: &facts,
             earlier: &earlier,
-            is_accounted: last.is_none(),
+            is_repeated: last.is_none(),
+            // The call itself, and what it claimed.
+            units: 1 + earlier.len() as u64 + u64::from(last.is_some()),
+            is_accounted: false,
         };
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.conversation.data(direction, whole, s);
+        let before = s.finished.len();
+        if let Some(found) = self.sessions.get_mut(session) {
+            found.conversation.data(direction, whole, s);
         }
+        name_session(session, before, s);
     }
 
     /// Where no hook tells the end of the handshake: what was moved before this call was part of it, if this is the first.
@@ -318,16 +351,20 @@ impl Secure {
     /// Time has passed.
     pub fn tick(&mut self, s: &mut Surroundings<'_>) {
         self.send_held(s.now_ns.saturating_sub(SENDING_NS), s);
-        for session in &mut self.sessions {
+        for (index, session) in self.sessions.iter_mut().enumerate() {
+            let before = s.finished.len();
             session.conversation.tick(s);
+            name_session(index, before, s);
         }
     }
 
     /// Nothing more will come.
     pub fn finish(&mut self, s: &mut Surroundings<'_>) {
         self.send_held(u64::MAX, s);
-        for session in &mut self.sessions {
+        for (index, session) in self.sessions.iter_mut().enumerate() {
+            let before = s.finished.len();
             session.conversation.finish(s);
+            name_session(index, before, s);
         }
         let cause = if self.is_readable() { Cause::TlsControl } else { Cause::TlsOpaque };
         s.ledger.lose(cause, self.take_pending());
@@ -345,9 +382,16 @@ impl Secure {
         self.pending.iter_mut().map(|pending| std::mem::take(pending).len() as u64).sum()
     }
 
-    /// No library has shown its plaintext, and none will.
-    pub fn give_up(&mut self, ledger: &mut Ledger) {
-        ledger.lose(Cause::TlsOpaque, self.take_pending());
+    /// No library has shown its plaintext for so many operations that none will.
+    pub fn is_opaque(&self) -> bool {
+        !self.is_readable() && self.silent >= LOOKS
+    }
+}
+
+/// The exchanges that are over since there were `before` are this session's.
+fn name_session(index: usize, before: usize, s: &mut Surroundings<'_>) {
+    for exchange in s.finished.iter_mut().skip(before) {
+        exchange.session = Some(index as u8);
     }
 }
 
@@ -374,10 +418,10 @@ fn facts_of_call(plain: &Plaintext<'_>) -> OperationFacts {
         number: plain.number,
         start_ns: Some(plain.start_ns),
         end_ns: plain.end_ns,
-        syscall: rover_reporters::record::Syscall::Other,
+        syscall: Syscall::Other,
         is_write: plain.direction == TX,
         tgid: plain.tgid,
-        measured: crate::layers::Measured::NOTHING,
+        measured: Measured::NOTHING,
         tls_ns: None,
     }
 }

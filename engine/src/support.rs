@@ -9,6 +9,7 @@ use libbpf_rs::btf::ReferencesType as _;
 use libbpf_rs::{Btf, OpenObject};
 
 use crate::hooks::Refusals;
+use crate::tls::programs::AttachWay;
 
 /// Programs whose arguments not every kernel has, and how many the hook must have.
 const ARGUMENTS: &[(&str, usize)] = &[
@@ -72,6 +73,27 @@ fn try_kprobes() -> Result<(), String> {
         return Err("this kernel is built without kprobes".into());
     }
     load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0).map(drop).map_err(|error| format!("kprobes are refused: {error}"))
+}
+
+/// How uprobes can be had; why not otherwise.
+///
+/// # Errors
+/// For a person.
+pub fn uprobes(is_wanted: bool) -> Result<AttachWay, String> {
+    if !is_wanted {
+        return Err("tls.enabled is false".into());
+    }
+    // Since 6.6 one link has all places of a file, without a perf event for each.
+    let multi = load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, libbpf_sys::BPF_TRACE_UPROBE_MULTI, 0);
+    if multi.is_ok() {
+        return Ok(AttachWay::Multi);
+    }
+    if !std::path::Path::new("/sys/bus/event_source/devices/uprobe/type").exists() {
+        return Err("this kernel is built without uprobes".into());
+    }
+    load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0)
+        .map(|_| AttachWay::PerfEvents)
+        .map_err(|error| format!("uprobes are refused: {error}"))
 }
 
 struct Kernel {

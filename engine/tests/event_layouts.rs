@@ -19,6 +19,12 @@ const STRUCTS: &[&str] = &[
     "rv_activity_event",
     "rv_connection_event",
     "rv_process_event",
+    "rv_tls_event",
+    "rv_cipher_event",
+    "rv_tls_state_event",
+    "rv_tls_operand",
+    "rv_tls_site",
+    "rv_tls_account",
     "rv_policy",
 ];
 const ENUMS: &[&str] = &[
@@ -30,6 +36,12 @@ const ENUMS: &[&str] = &[
     "rv_connection_change",
     "rv_process_change",
     "rv_policy_mode",
+    "rv_tls_library",
+    "rv_tls_flag",
+    "rv_tls_change",
+    "rv_tls_action",
+    "rv_tls_outcome",
+    "rv_tls_site_flag",
     "rv_counter",
 ];
 

@@ -107,10 +107,18 @@ impl Flags {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     pub library: Box<str>,
+    /// `TLSv1.3`
     pub version: Option<Box<str>>,
+    /// SNI: who the client asked for.
+    pub server_name: Option<Box<str>>,
+    /// Protocol that the two agreed on.
+    pub alpn: Option<Box<str>>,
+    /// IANA's name of the cipher suite.
+    pub cipher: Option<Box<str>>,
+    pub handshake_ns: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

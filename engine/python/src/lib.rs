@@ -111,6 +111,10 @@ mod engine_module {
             serde_json::to_string(&self.inner.hooks()).unwrap_or_default()
         }
 
+        fn tls(&self, py: Python<'_>) -> String {
+            py.detach(|| self.inner.tls())
+        }
+
         #[allow(clippy::type_complexity)]
         fn take_processes(
             &self,

@@ -58,13 +58,7 @@ impl Http2 {
     }
 
     /// The next bytes of a direction, or as many that were not copied.
-    pub fn step(
-        &mut self,
-        role: Role,
-        piece: Piece<'_>,
-        source: &mut Source<'_>,
-        s: &mut Surroundings<'_>,
-    ) -> Step {
+    pub fn step(&mut self, role: Role, piece: Piece<'_>, source: &mut Source<'_>, s: &mut Surroundings<'_>) -> Step {
         let mut events = std::mem::take(&mut self.events);
         let consumed = match piece {
             Piece::Missing(bytes) => {
@@ -110,12 +104,7 @@ impl Http2 {
     }
 
     /// True: this is not HTTP/2.
-    fn take(
-        &mut self,
-        events: &mut Vec<Event>,
-        mut moved: Option<&mut Source<'_>>,
-        s: &mut Surroundings<'_>,
-    ) -> bool {
+    fn take(&mut self, events: &mut Vec<Event>, mut moved: Option<&mut Source<'_>>, s: &mut Surroundings<'_>) -> bool {
         let mut is_refused = false;
         for event in events.drain(..) {
             match event {

@@ -77,6 +77,8 @@ pub struct Conversation {
     looks: u32,
     is_reset: bool,
     policy: Policy,
+    /// Exchanges of the connection before this conversation.
+    exchanges_before: u32,
 }
 
 impl Conversation {
@@ -91,6 +93,23 @@ impl Conversation {
             looks: 0,
             is_reset: false,
             policy: Policy::default(),
+            exchanges_before: 0,
+        }
+    }
+
+    /// One that another one carries: in a tunnel, under TLS.
+    pub fn within(mut self, exchanges_before: u32, is_reset: bool) -> Conversation {
+        self.exchanges_before = exchanges_before;
+        self.is_reset = is_reset;
+        self
+    }
+
+    /// Exchanges of the connection so far.
+    pub fn exchanges(&self) -> u32 {
+        match &self.protocol {
+            Protocol::Http1(http) => http.exchanges,
+            Protocol::Http2(http) => http.exchanges,
+            Protocol::Unknown | Protocol::NotHttp => self.exchanges_before,
         }
     }
 
@@ -114,11 +133,7 @@ impl Conversation {
 
     /// Some message was seen.
     pub fn has_exchanges(&self) -> bool {
-        match &self.protocol {
-            Protocol::Http1(http) => http.exchanges > 0,
-            Protocol::Http2(http) => http.exchanges > 0,
-            Protocol::Unknown | Protocol::NotHttp => false,
-        }
+        self.exchanges() > self.exchanges_before
     }
 
     /// The side that is observed: by the direction of the requests.
@@ -293,6 +308,13 @@ impl Conversation {
 
     /// The same in the middle of a connection.
     fn join(&mut self, direction: usize, chunk: &Chunk<'_>, s: &mut Surroundings<'_>) -> bool {
+        if let Look::Http2(Role::Request) = look_at_start(Role::Request, chunk.data) {
+            // Not so much in the middle: nothing of it is unknown.
+            self.is_pre_existing = false;
+            self.begin_http2(direction, s);
+            self.streams[direction].expected = chunk.offset;
+            return true;
+        }
         let requests_from = |role: Role| if role == Role::Request { direction } else { 1 - direction };
         match look_within(chunk.data, chunk.length) {
             Look::Request => self.begin_http1(direction, s),
@@ -323,12 +345,16 @@ impl Conversation {
 
     fn begin_http1(&mut self, request_stream: usize, s: &mut Surroundings<'_>) {
         self.request_stream = request_stream;
-        self.protocol = Protocol::Http1(Box::new(Http1::new(request_stream, self.is_pre_existing, s.limits)));
+        let mut http = Http1::new(request_stream, self.is_pre_existing, s.limits);
+        (http.exchanges, http.is_reset) = (self.exchanges_before, self.is_reset);
+        self.protocol = Protocol::Http1(Box::new(http));
     }
 
     fn begin_http2(&mut self, request_stream: usize, s: &mut Surroundings<'_>) {
         self.request_stream = request_stream;
-        self.protocol = Protocol::Http2(Box::new(Http2::new(self.is_pre_existing, s.limits)));
+        let mut http = Http2::new(self.is_pre_existing, s.limits);
+        (http.exchanges, http.is_reset) = (self.exchanges_before, self.is_reset);
+        self.protocol = Protocol::Http2(Box::new(http));
     }
 
     /// The two have agreed to go on with HTTP/2.
@@ -340,6 +366,11 @@ impl Conversation {
                 self.protocol = Protocol::Http2(Box::new(Http2::upgraded(exchange, exchanges, s.limits)));
             }
         }
+    }
+
+    /// It turned out elsewhere that this is not HTTP.
+    pub fn refuse(&mut self, s: &mut Surroundings<'_>) {
+        self.not_http(s);
     }
 
     fn not_http(&mut self, s: &mut Surroundings<'_>) {
@@ -395,7 +426,7 @@ impl Conversation {
     fn feed_fresh(&mut self, direction: usize, chunk: &Chunk<'_>, must: bool, s: &mut Surroundings<'_>) -> (u64, bool) {
         let mut at = 0;
         let mut rest = *chunk;
-        let mut source = Source { facts: chunk.facts, earlier: chunk.earlier, is_accounted: chunk.is_accounted };
+        let mut source = Source { chunk, facts: chunk.facts, is_accounted: chunk.is_accounted };
         let length = chunk.length;
         self.streams[direction].last_ns = chunk.facts.end_ns;
         loop {
@@ -497,24 +528,25 @@ fn emit(mut exchange: Exchange, is_reset: bool, finished: &mut Vec<Exchange>) {
     finished.push(exchange);
 }
 
-/// The operation that a piece comes from, and whether some message answers for it in the ledger.
+/// The operation that a piece comes from.
 struct Source<'a> {
+    chunk: &'a Chunk<'a>,
     facts: &'a OperationFacts,
-    earlier: &'a [OperationFacts],
+    /// Some message answers for it in the ledger.
     is_accounted: bool,
 }
 
 impl Source<'_> {
     /// Counts the operation for the first message that has a part of it.
     fn account(&mut self, operations: &mut Operations, bytes: u64) {
-        if !self.is_accounted {
+        let is_first = !self.is_accounted;
+        if is_first {
             self.is_accounted = true;
-            operations.events += 1 + self.earlier.len() as u64;
-            for facts in self.earlier {
+            operations.events += self.chunk.units;
+            for facts in self.chunk.earlier {
                 operations.add(facts, 0, true);
             }
-            return operations.add(self.facts, bytes, true);
         }
-        operations.add(self.facts, bytes, false);
+        operations.add(self.facts, bytes, is_first && !self.chunk.is_repeated);
     }
 }

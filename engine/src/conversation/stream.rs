@@ -25,6 +25,10 @@ pub struct Chunk<'a> {
     pub facts: &'a OperationFacts,
     /// Operations of which the bytes came whole only with this one: pieces of a TLS record.
     pub earlier: &'a [OperationFacts],
+    /// Other bytes came by the same operation before.
+    pub is_repeated: bool,
+    /// How many captured operations it stands for in the ledger.
+    pub units: u64,
     /// Some message answers for it in the ledger already.
     pub is_accounted: bool,
 }
@@ -54,7 +58,7 @@ impl<'a> Chunk<'a> {
         if self.is_accounted {
             0
         } else {
-            1 + self.earlier.len() as u64
+            self.units
         }
     }
 
@@ -110,6 +114,8 @@ pub struct Held {
     pieces: Vec<u8>,
     facts: OperationFacts,
     earlier: Vec<OperationFacts>,
+    is_repeated: bool,
+    units: u64,
     is_accounted: bool,
     since_ns: u64,
 }
@@ -126,6 +132,8 @@ impl Held {
             pieces: chunk.pieces.to_vec(),
             facts: *chunk.facts,
             earlier: chunk.earlier.to_vec(),
+            is_repeated: chunk.is_repeated,
+            units: chunk.units,
             is_accounted: chunk.is_accounted,
             since_ns,
         }
@@ -142,6 +150,8 @@ impl Held {
             pieces: &self.pieces,
             facts: &self.facts,
             earlier: &self.earlier,
+            is_repeated: self.is_repeated,
+            units: self.units,
             is_accounted: self.is_accounted,
         }
     }
@@ -218,7 +228,7 @@ impl Stream {
     /// Every held chunk, forgotten: how many events were in no message yet.
     pub fn drop_held(&mut self) -> u64 {
         self.held_bytes = 0;
-        self.held.drain(..).filter(|held| !held.is_accounted).map(|held| 1 + held.earlier.len() as u64).sum()
+        self.held.drain(..).filter(|held| !held.is_accounted).map(|held| held.units).sum()
     }
 
     /// All bytes up to the known end have been handled.
@@ -248,7 +258,9 @@ mod tests {
     fn chunk(pieces: &[u8], length: u64) -> Chunk<'_> {
         let (data, tail) = (&[][..], &[][..]);
         let (facts, earlier) = (&FACTS, &[][..]);
-        Chunk { offset: 0, length, skipped: 0, data, hole: 0, tail, pieces, facts, earlier, is_accounted: false }
+        let (is_repeated, is_accounted) = (false, false);
+        let (offset, skipped, hole, units) = (0, 0, 0, 1);
+        Chunk { offset, length, skipped, data, hole, tail, pieces, facts, earlier, is_repeated, units, is_accounted }
     }
 
     fn piece(passed: u32, bytes: &[u8]) -> Vec<u8> {

@@ -55,7 +55,7 @@ pub fn record(
     is_unfinished: bool,
 ) -> Box<Record> {
     let Heads { request: request_head, response: response_head } = heads;
-    let side = connection.side();
+    let side = connection.side_of(exchange);
     let start_ns = start_of(exchange, request_head.as_ref(), side);
     // Set once: a completed record has the id that it was first told with, whatever the clock did since.
     if id.wall_ns == 0 {
@@ -71,7 +71,7 @@ pub fn record(
     let kind = kind_of(exchange, request_view, response_view);
     let request = message(exchange.request.as_ref(), request_view, exchange.tunnel_bytes[0], exchange);
     let response = message(exchange.response.as_ref(), response_view, exchange.tunnel_bytes[1], exchange);
-    let flags = flags_of(exchange, request_view, response_view, connection.is_pre_existing, is_unfinished);
+    let flags = flags_of(exchange, request_view, response_view, connection, is_unfinished);
     let protocol = protocol_of(exchange, request_view.or(response_view));
     let timeline = timeline(exchange, side, start_ns, end_ns, is_unfinished);
     let mut record = Record {
@@ -83,7 +83,7 @@ pub fn record(
         side,
         protocol,
         kind,
-        tls: None,
+        tls: connection.maybe_tls(exchange),
         method: None,
         scheme: None,
         host: None,
@@ -341,7 +341,7 @@ fn flags_of(
     exchange: &Exchange,
     request: Option<&Head>,
     response: Option<&Head>,
-    is_pre_existing: bool,
+    connection: &Connection,
     is_unfinished: bool,
 ) -> Flags {
     let mut flags = Flags::default();
@@ -364,7 +364,8 @@ fn flags_of(
         Flag::HpackPartial,
         dones().any(|done| done.hpack_partial) || [request, response].into_iter().flatten().any(Head::is_hpack_partial),
     );
-    set(Flag::PreExisting, is_pre_existing);
+    set(Flag::PreExisting, connection.is_pre_existing);
+    set(Flag::TlsUnbound, connection.is_unbound);
     set(Flag::Reset, exchange.is_reset);
     set(Flag::NoResponse, exchange.response.is_none() && !is_unfinished);
     set(Flag::NoRequest, exchange.request.is_none());
@@ -422,6 +423,11 @@ fn timeline(
         push(second, response.begin_ns);
         if response.done.is_some() && !is_unfinished {
             push(second_end, end_ns);
+        }
+    }
+    for (half, name) in [(incoming, "tls_read"), (outgoing, "tls_write")] {
+        if let Some(time) = half.as_ref().and_then(|half| half.operations.tls_ns) {
+            push(name, time);
         }
     }
     // An early response is written before the request has been read whole.

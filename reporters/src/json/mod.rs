@@ -221,6 +221,10 @@ fn push_tls(out: &mut Vec<u8>, record: &Record) {
         Some(tls) => {
             text_member(out, b",\"tls\":{\"library\":", &tls.library);
             maybe_text(out, b",\"version\":", tls.version.as_deref());
+            maybe_text(out, b",\"server_name\":", tls.server_name.as_deref());
+            maybe_text(out, b",\"alpn\":", tls.alpn.as_deref());
+            maybe_text(out, b",\"cipher\":", tls.cipher.as_deref());
+            maybe_member(out, b",\"handshake_ns\":", tls.handshake_ns);
             out.push(b'}');
         }
         None => out.extend_from_slice(b",\"tls\":null"),

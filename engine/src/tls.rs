@@ -1,0 +1,23 @@
+//! TLS libraries: finding them as they are mapped, probing them before they are used.
+//!
+//! ```text
+//! start: every mapping of every process, known folders ─┐
+//! then: mappings as they happen (perf mmap events) ─────┴→ files (which inode) → libraries (rover-sites says where,
+//!                                                          programs attach) → events in the ring
+//! ```
+//! Probes belong to an inode, not to a process: a library that was seen once costs later processes nothing, and they
+//! are covered from their first call. What is not known here: sessions, plaintext, connections (`core`).
+
+mod files;
+mod libraries;
+mod links;
+mod mappings;
+mod maps;
+pub mod programs;
+mod sites;
+mod standin;
+mod status;
+mod watcher;
+
+pub use self::status::{BlindWindow, LibraryStatus, Status};
+pub use self::watcher::{survey, Requests, Watcher};

@@ -1,0 +1,450 @@
+//! The table of files: each is looked at once; what has a TLS library inside is probed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::files::{self, Content, Inode};
+use super::links::{self, Places};
+use super::mappings::Mapping;
+use super::programs::{Program, Programs};
+use super::sites::{kind_name, maybe_site, program_of, Slots};
+use super::standin::{inspect, Library, Linkage, Site};
+use super::status::LibraryStatus;
+use crate::clock;
+
+/// RV_TLS_SITES and RV_TLS_ACCOUNTS of bpf/maps/tls.h: what the kernel side has room for.
+const SITES: u32 = 8192;
+const LIBRARIES: u32 = 1024;
+/// Files that are remembered. A node with more goes through them again.
+const FILES: usize = 16384;
+/// Processes in which ciphertext is looked at, at most.
+const CIPHER_PROCESSES: usize = 256;
+/// Calls after which a library is judged, and the share of odd ones (one in so many) that is too much. A few are normal:
+/// threads that were inside a call when the probes came.
+const JUDGED_CALLS: u32 = 64;
+const ODD_SHARE: u32 = 8;
+
+/// What is known of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    Library(u32),
+}
+
+/// What a mapping turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    Nothing,
+    /// Probed since then.
+    Probed {
+        since_ns: u64,
+    },
+    /// Has a TLS library, which is not probed.
+    Refused,
+    Unreachable,
+}
+
+#[derive(Default)]
+struct Entry {
+    status: LibraryStatus,
+    account: u32,
+    since_ns: u64,
+    is_judged: bool,
+    /// Dropped, the probes are gone.
+    links: Vec<OwnedFd>,
+    slots: Vec<u32>,
+    /// To begin anew with other places, and for the ciphertext of one process.
+    file: Option<File>,
+    fallback: Option<Box<Library>>,
+    cipher: Vec<Places>,
+    cipher_links: BTreeMap<u32, Vec<OwnedFd>>,
+}
+
+pub struct Libraries {
+    programs: Programs,
+    skip: Vec<String>,
+    entries: BTreeMap<u32, Entry>,
+    next: u32,
+    by_inode: HashMap<Inode, Known>,
+    by_content: HashMap<Content, Known>,
+    sites: Slots,
+    accounts: Slots,
+    pub inspected: u64,
+    pub inspect_ns: u64,
+    pub attach_ns: u64,
+}
+
+impl Libraries {
+    pub fn new(programs: Programs, skip: &[String]) -> Libraries {
+        Libraries {
+            programs,
+            skip: skip.to_vec(),
+            entries: BTreeMap::new(),
+            next: 0,
+            by_inode: HashMap::new(),
+            by_content: HashMap::new(),
+            sites: Slots::new(SITES),
+            accounts: Slots::new(LIBRARIES),
+            inspected: 0,
+            inspect_ns: 0,
+            attach_ns: 0,
+        }
+    }
+
+    /// A process has mapped a file.
+    pub fn meet(&mut self, mapping: &Mapping) -> Met {
+        // Without a generation the number may be another file's by now: its content decides.
+        let known = self.by_inode.get(&mapping.inode).filter(|_| mapping.inode.generation != 0);
+        if let Some(known) = known {
+            return self.met(*known);
+        }
+        let Some((file, metadata)) = files::maybe_file(mapping) else {
+            return Met::Unreachable;
+        };
+        let before = self.by_content.get(&Content::of(&metadata)).copied();
+        let known = match before {
+            Some(known) => known,
+            None => self.look(file, &metadata, &mapping.path),
+        };
+        if self.by_inode.len() >= FILES {
+            self.by_inode.clear();
+        }
+        if mapping.inode.generation != 0 {
+            self.by_inode.insert(mapping.inode, known);
+        }
+        self.met(known)
+    }
+
+    /// A file that nobody has mapped yet.
+    pub fn meet_installed(&mut self, path: &Path) {
+        let Some((file, metadata)) = files::maybe_regular(path) else {
+            return;
+        };
+        if !self.by_content.contains_key(&Content::of(&metadata)) {
+            self.look(file, &metadata, path);
+        }
+    }
+
+    fn met(&self, known: Known) -> Met {
+        let Known::Library(id) = known else {
+            return Met::Nothing;
+        };
+        match self.entries.get(&id) {
+            Some(entry) if entry.status.attached => Met::Probed { since_ns: entry.since_ns },
+            _ => Met::Refused,
+        }
+    }
+
+    fn look(&mut self, file: File, metadata: &Metadata, path: &Path) -> Known {
+        let begin = clock::boot_ns();
+        self.inspected += 1;
+        let name = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        // What is no ELF file, or one of another machine, has no place for a probe: nothing to tell of.
+        let library = inspect(&name).ok().flatten();
+        self.inspect_ns += clock::boot_ns().saturating_sub(begin);
+        let known = match library {
+            None => Known::Nothing,
+            Some(library) => Known::Library(self.add(file, metadata, path, library)),
+        };
+        if self.by_content.len() >= FILES {
+            self.by_content.retain(|_, known| matches!(known, Known::Library(_)));
+        }
+        self.by_content.insert(Content::of(metadata), known);
+        known
+    }
+
+    fn add(&mut self, file: File, metadata: &Metadata, path: &Path, library: Library) -> u32 {
+        let id = self.next;
+        self.next += 1;
+        let device = metadata.dev_numbers();
+        let mut entry = Entry {
+            status: LibraryStatus {
+                path: path.to_string_lossy().into_owned(),
+                device: format!("{}:{}", device.0, device.1),
+                inode: Content::of(metadata).number,
+                kind: kind_name(library.kind),
+                version: library.version.clone(),
+                linkage: match library.linkage {
+                    Linkage::Shared => "shared",
+                    Linkage::Static => "static",
+                },
+                build_id: library.build_id.clone(),
+                notes: library.notes.clone(),
+                ..LibraryStatus::default()
+            },
+            ..Entry::default()
+        };
+        let is_skipped = self.skip.iter().any(|glob| matches(glob, &entry.status.path));
+        if is_skipped {
+            entry.status.reason = Some("left alone by tls.skip".into());
+        } else {
+            let begin = clock::boot_ns();
+            let sites = chosen(&library);
+            if let Err(reason) = self.attach(&mut entry, &file, &library, &sites) {
+                entry.status.reason = Some(reason);
+            }
+            entry.file = Some(file);
+            self.attach_ns += clock::boot_ns().saturating_sub(begin);
+        }
+        self.entries.insert(id, entry);
+        id
+    }
+
+    /// Probes the places, or tells why not; then none is.
+    fn attach(&mut self, entry: &mut Entry, file: &File, library: &Library, sites: &[Site]) -> Result<(), String> {
+        if sites.is_empty() {
+            return Err("no place for a probe was found".into());
+        }
+        check_code(file, sites)?;
+        entry.account = self.accounts.maybe_take().ok_or_else(|| format!("more than {LIBRARIES} libraries"))?;
+        let account = entry.account;
+        let attached = self.programs.clear_account(account).map_err(|error| error.to_string());
+        let attached = attached.and_then(|()| self.attach_sites(entry, file, library, sites));
+        if let Err(reason) = attached {
+            self.let_go(entry);
+            return Err(reason);
+        }
+        entry.since_ns = clock::boot_ns();
+        entry.status.attached = true;
+        entry.status.functions = functions(sites);
+        entry.status.cost = cost(sites);
+        Ok(())
+    }
+
+    fn attach_sites(
+        &mut self,
+        entry: &mut Entry,
+        file: &File,
+        library: &Library,
+        sites: &[Site],
+    ) -> Result<(), String> {
+        let mut groups: BTreeMap<(Program, bool), Places> = BTreeMap::new();
+        for site in sites {
+            let place = maybe_site(library.kind, site, entry.account)
+                .ok_or_else(|| format!("{}: its values are where no program can read them", site.function))?;
+            let slot = self.sites.maybe_take().ok_or_else(|| format!("more than {SITES} places"))?;
+            entry.slots.push(slot);
+            self.programs.put_site(slot, &place).map_err(|error| error.to_string())?;
+            let key = (program_of(site.action), site.is_return_probe);
+            let group = groups.entry(key).or_default();
+            group.is_return = site.is_return_probe;
+            group.places.push(links::Place { offset: site.offset, cookie: u64::from(slot) });
+        }
+        entry.cipher.clear();
+        // Ends before begins: a begin without its end would be taken for a call that lasts.
+        for ((program, _), places) in groups.into_iter().rev() {
+            if program == Program::Cipher {
+                entry.cipher.push(places);
+                continue;
+            }
+            let links = links::attach(self.programs.way, self.programs.of(program), file, &places, None);
+            entry.links.extend(links.map_err(|error| told(&error))?);
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self, entry: &mut Entry) {
+        entry.links.clear();
+        entry.cipher_links.clear();
+        entry.cipher.clear();
+        self.sites.give_back(entry.slots.drain(..));
+        self.accounts.give_back([entry.account]);
+        entry.status.attached = false;
+    }
+
+    /// Looks at the accounts of the first calls: a library whose places do not fit together is let go.
+    pub fn judge(&mut self) {
+        let due: Vec<u32> =
+            self.entries.iter().filter(|(_, e)| e.status.attached && !e.is_judged).map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(mut entry) = self.entries.remove(&id) else {
+                continue;
+            };
+            let account = self.programs.account(entry.account);
+            let odd = account.orphans + account.unended + account.excess + account.unlikely;
+            entry.status.calls_checked = account.entered.max(account.orphans);
+            entry.status.calls_odd = odd;
+            if account.excess > ODD_SHARE || odd > JUDGED_CALLS / ODD_SHARE + account.entered / ODD_SHARE {
+                entry.is_judged = true;
+                self.let_go(&mut entry);
+                entry.status.reason = Some(format!(
+                    "the probes did not fit: of {} calls {} had no begin, {} no end, {} told more bytes than asked for, {} \
+                     had no session",
+                    account.entered, account.orphans, account.unended, account.excess, account.unlikely
+                ));
+                self.fall_back(&mut entry);
+            } else if account.entered >= events_checked() {
+                entry.is_judged = true;
+            }
+            self.entries.insert(id, entry);
+        }
+    }
+
+    /// The other places that the library has, if there are any.
+    fn fall_back(&mut self, entry: &mut Entry) {
+        let Some((library, file)) = entry.fallback.take().zip(entry.file.take()) else {
+            return;
+        };
+        if self.attach(entry, &file, &library, &library.sites).is_ok() {
+            entry.is_judged = false;
+        }
+        entry.file = Some(file);
+    }
+
+    /// Sessions of this process have no socket: from now on their ciphertext is told.
+    pub fn follow_ciphertext(&mut self, pid: u32, mapped: &[Mapping]) {
+        let followed: usize = self.entries.values().map(|entry| entry.cipher_links.len()).sum();
+        for mapping in mapped {
+            let known = files::maybe_file(mapping).and_then(|(_, m)| self.by_content.get(&Content::of(&m)).copied());
+            let Some(Known::Library(id)) = known else {
+                continue;
+            };
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            let Some(file) = entry.file.as_ref().filter(|_| followed < CIPHER_PROCESSES) else {
+                continue;
+            };
+            if entry.cipher_links.contains_key(&pid) || entry.cipher.is_empty() {
+                continue;
+            }
+            let attached: io::Result<Vec<Vec<OwnedFd>>> = entry
+                .cipher
+                .iter()
+                .map(|places| {
+                    links::attach(self.programs.way, self.programs.of(Program::Cipher), file, places, Some(pid))
+                })
+                .collect();
+            // A process that has gone meanwhile: nothing to follow.
+            if let Ok(links) = attached {
+                entry.cipher_links.insert(pid, links.into_iter().flatten().collect());
+            }
+        }
+    }
+
+    /// Forgets what was kept for processes that have ended.
+    pub fn sweep(&mut self, is_alive: impl Fn(u32) -> bool) {
+        for entry in self.entries.values_mut() {
+            entry.cipher_links.retain(|pid, _| is_alive(*pid));
+        }
+    }
+
+    pub fn status(&self) -> Vec<LibraryStatus> {
+        let status = |entry: &Entry| LibraryStatus {
+            ciphertext_processes: entry.cipher_links.keys().copied().collect(),
+            ..entry.status.clone()
+        };
+        self.entries.values().map(status).collect()
+    }
+}
+
+trait DeviceNumbers {
+    fn dev_numbers(&self) -> (u32, u32);
+}
+
+impl DeviceNumbers for Metadata {
+    fn dev_numbers(&self) -> (u32, u32) {
+        let device = std::os::unix::fs::MetadataExt::dev(self);
+        (libc::major(device), libc::minor(device))
+    }
+}
+
+/// RV_TLS_CHECKED_CALLS of bpf/maps/tls.h.
+fn events_checked() -> u32 {
+    1024
+}
+
+/// Return probes only where they are cheaper, and on kernels where they do no harm.
+fn chosen(library: &Library) -> Vec<Site> {
+    library.sites.clone()
+}
+
+/// The code is still what was read when the places were chosen.
+fn check_code(file: &File, sites: &[Site]) -> Result<(), String> {
+    for site in sites {
+        let mut bytes = [0; 16];
+        let read = file.read_at(&mut bytes, site.offset).map_err(|error| told(&error))?;
+        if read < bytes.len() || bytes != site.bytes {
+            return Err(format!("{}: the file has changed", site.function));
+        }
+    }
+    Ok(())
+}
+
+fn functions(sites: &[Site]) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = sites.iter().map(|site| site.function).collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn cost(sites: &[Site]) -> &'static str {
+    if sites.iter().any(|site| !site.is_emulated && !site.is_return_probe) {
+        "stepped"
+    } else if sites.iter().any(|site| site.is_return_probe) {
+        "return probe"
+    } else {
+        "emulated"
+    }
+}
+
+fn told(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => "no file descriptors are left".into(),
+        Some(libc::EPERM | libc::EACCES) => format!("the kernel refuses: {error}"),
+        _ => error.to_string(),
+    }
+}
+
+/// `*` stands for anything, `?` for one character.
+fn matches(glob: &str, text: &str) -> bool {
+    let (glob, text) = (glob.as_bytes(), text.as_bytes());
+    let (mut at, mut from, mut star, mut resume) = (0, 0, None, 0);
+    while from < text.len() {
+        match glob.get(at) {
+            Some(b'*') => {
+                star = Some(at);
+                resume = from;
+                at += 1;
+            }
+            Some(one) if *one == b'?' || *one == text[from] => {
+                at += 1;
+                from += 1;
+            }
+            _ => {
+                let Some(star) = star else {
+                    return false;
+                };
+                at = star + 1;
+                resume += 1;
+                from = resume;
+            }
+        }
+    }
+    glob[at..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_matches_anything_and_a_question_mark_one() {
+        for (glob, text, is_match) in [
+            ("/usr/lib/*", "/usr/lib/x86/libssl.so.3", true),
+            ("*libssl*", "/usr/lib/libssl.so.3", true),
+            ("*.so.?", "/usr/lib/libssl.so.3", true),
+            ("*.so.?", "/usr/lib/libssl.so.11", false),
+            ("/opt/*", "/usr/lib/libssl.so.3", false),
+            ("", "", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(glob, text), is_match, "{glob} {text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Executable mappings as they happen, on the whole machine: a perf event that counts nothing and reports every mmap
+//! (perf_event_open(2), PERF_RECORD_MMAP2). It needs no kprobe and works under lockdown.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::files::Inode;
+use super::links::FD_CLOEXEC;
+
+/// A file that a process can execute code of from now on.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    pub pid: u32,
+    pub address: u64,
+    pub length: u64,
+    pub inode: Inode,
+    /// As the process sees it.
+    pub path: PathBuf,
+    /// Since boot; 0: before rover.
+    pub time_ns: u64,
+}
+
+/// Data pages of each CPU's buffer, a power of two. A record is about 120 bytes: hundreds of process starts.
+const PAGES: [usize; 3] = [32, 8, 1];
+
+const RECORD_LOST: u32 = 2;
+const RECORD_MMAP2: u32 = 10;
+/// `struct perf_event_header`.
+const HEADER: usize = 8;
+/// Fields of a mmap2 record before the path.
+const FIXED: usize = HEADER + 64;
+/// The time at the end of each record (`sample_id_all`).
+const TRAILER: usize = 8;
+
+struct Buffer {
+    event: OwnedFd,
+    memory: *mut u8,
+    bytes: usize,
+    page: usize,
+}
+
+// SAFETY: the mapping lives as long as the value, and only this value reads it.
+unsafe impl Send for Buffer {}
+
+/// One buffer for each CPU.
+pub struct Mappings {
+    buffers: Vec<Buffer>,
+}
+
+impl Mappings {
+    /// # Errors
+    /// What perf_event_open or mmap says of the first CPU.
+    pub fn open() -> io::Result<Mappings> {
+        let mut buffers = Vec::new();
+        for cpu in 0..libbpf_rs::num_possible_cpus().unwrap_or(1) {
+            match Buffer::open(cpu as i32) {
+                Ok(buffer) => buffers.push(buffer),
+                // Possible, but not online.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Mappings { buffers })
+    }
+
+    /// Ready when there is something to read.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        self.buffers.iter().map(|buffer| buffer.event.as_fd())
+    }
+
+    /// Hands over what has come; returns how many records were lost.
+    pub fn drain(&mut self, mut take: impl FnMut(Mapping)) -> u64 {
+        self.buffers.iter_mut().map(|buffer| buffer.drain(&mut take)).sum()
+    }
+}
+
+fn attributes() -> libbpf_sys::perf_event_attr {
+    let mut attributes = libbpf_sys::perf_event_attr {
+        type_: libbpf_sys::PERF_TYPE_SOFTWARE,
+        size: std::mem::size_of::<libbpf_sys::perf_event_attr>() as u32,
+        config: u64::from(libbpf_sys::PERF_COUNT_SW_DUMMY),
+        sample_type: u64::from(libbpf_sys::PERF_SAMPLE_TIME),
+        clockid: libc::CLOCK_BOOTTIME,
+        ..Default::default()
+    };
+    attributes.set_mmap(1);
+    attributes.set_mmap2(1);
+    attributes.set_sample_id_all(1);
+    attributes.set_use_clockid(1);
+    attributes.set_exclude_kernel(1);
+    // A wake-up for each record: a library must be probed before its first call.
+    attributes.set_watermark(1);
+    attributes.__bindgen_anon_2.wakeup_watermark = 1;
+    attributes
+}
+
+impl Buffer {
+    fn open(cpu: i32) -> io::Result<Buffer> {
+        let attributes = attributes();
+        // SAFETY: attributes are valid for reading and say how large they are.
+        let event = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attributes, -1, cpu, -1, FD_CLOEXEC) };
+        if event < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: a fresh descriptor that nobody else owns.
+        let event = unsafe { OwnedFd::from_raw_fd(event as i32) };
+        // SAFETY: no pointers.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(4096) as usize;
+        let mut error = io::Error::from_raw_os_error(libc::ENOMEM);
+        for pages in PAGES {
+            let bytes = (1 + pages) * page;
+            // SAFETY: a new mapping of a perf event, which takes one page and a power of two of pages.
+            let memory = unsafe {
+                let access = libc::PROT_READ | libc::PROT_WRITE;
+                libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_SHARED, event.as_raw_fd(), 0)
+            };
+            if memory != libc::MAP_FAILED {
+                return Ok(Buffer { event, memory: memory.cast(), bytes, page });
+            }
+            // EPERM: more memory than an unprivileged user may lock. A smaller buffer may fit.
+            error = io::Error::last_os_error();
+        }
+        Err(error)
+    }
+
+    fn position(&self, offset: usize) -> &AtomicU64 {
+        // SAFETY: both positions are aligned u64 fields of the first page, which the kernel shares.
+        unsafe { &*self.memory.add(offset).cast::<AtomicU64>() }
+    }
+
+    /// `bytes` from `at` on, which may go around the end of the buffer.
+    fn copy(&self, at: u64, into: &mut Vec<u8>, bytes: usize) {
+        let size = self.bytes - self.page;
+        into.clear();
+        let begin = at as usize & (size - 1);
+        let first = bytes.min(size - begin);
+        for (from, count) in [(begin, first), (0, bytes - first)] {
+            // SAFETY: `from + count` is within the data pages, which the kernel does not write below data_head.
+            into.extend_from_slice(unsafe { std::slice::from_raw_parts(self.memory.add(self.page + from), count) });
+        }
+    }
+
+    fn drain(&mut self, take: &mut impl FnMut(Mapping)) -> u64 {
+        let head_at = std::mem::offset_of!(libbpf_sys::perf_event_mmap_page, data_head);
+        let tail_at = std::mem::offset_of!(libbpf_sys::perf_event_mmap_page, data_tail);
+        let head = self.position(head_at).load(Ordering::Acquire);
+        let mut tail = self.position(tail_at).load(Ordering::Relaxed);
+        let mut lost = 0;
+        let mut record = Vec::new();
+        while head.wrapping_sub(tail) >= HEADER as u64 {
+            self.copy(tail, &mut record, HEADER);
+            let size = maybe_u16(&record, 6).map_or(0, usize::from);
+            if size < HEADER || size as u64 > head.wrapping_sub(tail) {
+                // Not a record: nothing behind it can be read either.
+                tail = head;
+                lost += 1;
+                break;
+            }
+            self.copy(tail, &mut record, size);
+            match maybe_u32(&record, 0) {
+                Some(RECORD_MMAP2) => {
+                    if let Some(mapping) = maybe_mapping(&record) {
+                        take(mapping);
+                    }
+                }
+                Some(RECORD_LOST) => lost += maybe_u64(&record, 16).unwrap_or(1),
+                _ => {}
+            }
+            tail = tail.wrapping_add(size as u64);
+        }
+        self.position(tail_at).store(tail, Ordering::Release);
+        lost
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `open` with this size, and not used after.
+        unsafe { libc::munmap(self.memory.cast(), self.bytes) };
+    }
+}
+
+fn maybe_u16(raw: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(raw.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn maybe_u32(raw: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(raw.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn maybe_u64(raw: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(raw.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// None for what is no file: anonymous memory, the vdso.
+fn maybe_mapping(raw: &[u8]) -> Option<Mapping> {
+    let inode = Inode {
+        major: maybe_u32(raw, HEADER + 32)?,
+        minor: maybe_u32(raw, HEADER + 36)?,
+        number: maybe_u64(raw, HEADER + 40)?,
+        generation: maybe_u64(raw, HEADER + 48)?,
+    };
+    let end = raw.len().checked_sub(TRAILER)?;
+    let path = raw.get(FIXED..end)?;
+    let path = path.split(|byte| *byte == 0).next()?;
+    if inode.number == 0 || path.first() != Some(&b'/') || path.starts_with(b"//") {
+        return None;
+    }
+    Some(Mapping {
+        pid: maybe_u32(raw, HEADER)?,
+        address: maybe_u64(raw, HEADER + 8)?,
+        length: maybe_u64(raw, HEADER + 16)?,
+        inode,
+        path: PathBuf::from(OsString::from_vec(path.to_vec())),
+        time_ns: maybe_u64(raw, end)?,
+    })
+}

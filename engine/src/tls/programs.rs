@@ -1,0 +1,90 @@
+//! The programs of bpf/hooks/tls.h and the two maps that tell them what a place means.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+
+use crate::events::{TlsAccount, TlsSite};
+
+/// How a program gets to a place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachWay {
+    /// One link for all places of a file.
+    Multi,
+    /// A perf event for each.
+    PerfEvents,
+}
+
+/// Loaded and not attached.
+#[derive(Debug)]
+pub struct Programs {
+    pub enter: OwnedFd,
+    pub leave: OwnedFd,
+    pub free: OwnedFd,
+    pub cipher: OwnedFd,
+    pub sites: MapHandle,
+    pub accounts: MapHandle,
+    pub way: AttachWay,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Program {
+    Enter,
+    Leave,
+    Free,
+    Cipher,
+}
+
+impl Programs {
+    pub fn of(&self, program: Program) -> BorrowedFd<'_> {
+        match program {
+            Program::Enter => self.enter.as_fd(),
+            Program::Leave => self.leave.as_fd(),
+            Program::Free => self.free.as_fd(),
+            Program::Cipher => self.cipher.as_fd(),
+        }
+    }
+
+    /// What a probe with the cookie `index` means.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn put_site(&self, index: u32, site: &TlsSite) -> Result<(), libbpf_rs::Error> {
+        self.sites.update(&index.to_ne_bytes(), bytes_of(site), MapFlags::ANY)
+    }
+
+    /// Begins a library's account anew.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn clear_account(&self, index: u32) -> Result<(), libbpf_rs::Error> {
+        self.accounts.update(&index.to_ne_bytes(), bytes_of(&TlsAccount::default()), MapFlags::ANY)
+    }
+
+    pub fn account(&self, index: u32) -> TlsAccount {
+        let value = self.accounts.lookup(&index.to_ne_bytes(), MapFlags::ANY).ok().flatten().unwrap_or_default();
+        let number = |at: usize| {
+            let bytes = value.get(4 * at..4 * at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u32::from_ne_bytes)
+        };
+        TlsAccount {
+            entered: number(0),
+            left: number(1),
+            orphans: number(2),
+            unended: number(3),
+            excess: number(4),
+            unlikely: number(5),
+        }
+    }
+}
+
+/// Layouts without padding (bpf/ is compiled with -Wpadded -Werror).
+trait Plain: Copy {}
+impl Plain for TlsSite {}
+impl Plain for TlsAccount {}
+
+fn bytes_of<T: Plain>(value: &T) -> &[u8] {
+    // SAFETY: Plain promises that every byte of the value is initialised; the slice lives as long as the value.
+    unsafe { std::slice::from_raw_parts((value as *const T).cast(), std::mem::size_of::<T>()) }
+}

@@ -1,0 +1,157 @@
+//! A place as `rover-sites` names it, in the words of bpf/maps/tls.h.
+
+use super::programs::Program;
+use super::standin::{Action, Arguments, Convention, Kind, Outcome, Place, Site};
+use crate::events::{self, TlsOperand, TlsSite};
+
+/// DWARF numbers of the registers that arguments come in, in their order.
+const C: &[u8] = &[5, 4, 1, 2, 8, 9];
+const GO: &[u8] = &[0, 3, 2, 5, 4, 8, 9, 10, 11];
+/// RV_TLS_NOWHERE and RV_TLS_FRAME of bpf/maps/tls.h.
+const NOWHERE: TlsOperand = TlsOperand { base: 0xff, is_memory: 0, offset: 0 };
+const FRAME: u8 = 0x20;
+
+/// Which program is attached there.
+pub fn program_of(action: Action) -> Program {
+    use Action::*;
+    match action {
+        ReadEnter | WriteEnter | SendfileEnter | HandshakeEnter => Program::Enter,
+        ReadLeave | WriteLeave | SendfileLeave | HandshakeLeave => Program::Leave,
+        Free => Program::Free,
+        CipherReadEnter | CipherReadLeave | CipherWriteEnter | CipherWriteLeave => Program::Cipher,
+    }
+}
+
+fn action_number(action: Action) -> u32 {
+    match action {
+        Action::ReadEnter => events::TLS_READ_ENTER,
+        Action::ReadLeave => events::TLS_READ_LEAVE,
+        // A write of which nobody can see the bytes.
+        Action::WriteEnter | Action::SendfileEnter => events::TLS_WRITE_ENTER,
+        Action::WriteLeave | Action::SendfileLeave => events::TLS_WRITE_LEAVE,
+        Action::HandshakeEnter => events::TLS_HANDSHAKE_ENTER,
+        Action::HandshakeLeave => events::TLS_HANDSHAKE_LEAVE,
+        Action::Free => events::TLS_FREE,
+        Action::CipherReadEnter => events::TLS_CIPHER_READ_ENTER,
+        Action::CipherReadLeave => events::TLS_CIPHER_READ_LEAVE,
+        Action::CipherWriteEnter => events::TLS_CIPHER_WRITE_ENTER,
+        Action::CipherWriteLeave => events::TLS_CIPHER_WRITE_LEAVE,
+    }
+}
+
+/// As in records: `openssl`, `go`.
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Openssl => "openssl",
+        Kind::Boringssl => "boringssl",
+        Kind::Gnutls => "gnutls",
+        Kind::Nss => "nss",
+        Kind::Go => "go",
+        Kind::Rustls => "rustls",
+    }
+}
+
+fn kind_number(kind: Kind) -> u32 {
+    match kind {
+        Kind::Openssl => events::TLS_OPENSSL,
+        Kind::Boringssl => events::TLS_BORINGSSL,
+        Kind::Gnutls => events::TLS_GNUTLS,
+        Kind::Nss => events::TLS_NSS,
+        Kind::Go => events::TLS_GO,
+        Kind::Rustls => events::TLS_RUSTLS,
+    }
+}
+
+fn register(number: u8) -> TlsOperand {
+    TlsOperand { base: number, is_memory: 0, offset: 0 }
+}
+
+/// A value on the stack; none if it is farther away than the program can tell.
+fn maybe_stacked(offset: i32) -> Option<TlsOperand> {
+    let offset = i16::try_from(offset).ok()? as u16;
+    Some(TlsOperand { base: FRAME, is_memory: 1, offset })
+}
+
+fn maybe_argument(convention: Convention, argument: Option<u8>) -> Option<TlsOperand> {
+    let Some(argument) = argument else {
+        return Some(NOWHERE);
+    };
+    match convention {
+        Convention::C => C.get(usize::from(argument)).copied().map(register),
+        Convention::GoRegisters => GO.get(usize::from(argument)).copied().map(register),
+        // The first one lies behind the return address.
+        Convention::GoStack => maybe_stacked(8 + 8 * i32::from(argument)),
+    }
+}
+
+/// What the kernel side is told of a place; none if it cannot be told.
+pub fn maybe_site(kind: Kind, site: &Site, account: u32) -> Option<TlsSite> {
+    let Arguments { session, buffer, length, count } = site.arguments;
+    let argument = |argument| maybe_argument(site.convention, argument);
+    let mut count = argument(count)?;
+    let outcome = match site.outcome {
+        Outcome::CountInResult | Outcome::GoResult => events::TLS_COUNT,
+        Outcome::OkAndCountAt { .. } => events::TLS_COUNT_BEHIND,
+        Outcome::OkAndCountOnStack { offset } => {
+            count = maybe_stacked(offset)?;
+            events::TLS_COUNT_IN_PLACE
+        }
+        Outcome::OkOnly => events::TLS_SUCCESS,
+    };
+    let result = match site.result {
+        Place::Register(number) if number < 16 => register(number),
+        Place::Register(_) => return None,
+        Place::Stack(offset) => maybe_stacked(offset)?,
+    };
+    let is_go = site.convention != Convention::C;
+    let mut flags = 0;
+    for (flag, is_set) in [
+        (events::TLS_SITE_GO, is_go),
+        (events::TLS_SITE_LAST, site.is_last),
+        (events::TLS_SITE_LONG, site.result_bytes == 8),
+        (events::TLS_SITE_FRAME, site.frame_offset.is_some()),
+    ] {
+        flags |= if is_set { flag } else { 0 };
+    }
+    Some(TlsSite {
+        session: argument(session)?,
+        buffer: argument(buffer)?,
+        length: argument(length)?,
+        count,
+        result,
+        account,
+        frame_offset: site.frame_offset.unwrap_or(0) as u32,
+        action: action_number(site.action) as u8,
+        outcome: outcome as u8,
+        library: kind_number(kind) as u8,
+        flags: flags as u8,
+    })
+}
+
+/// Numbers to give out and to take back.
+#[derive(Debug)]
+pub struct Slots {
+    free: Vec<u32>,
+    next: u32,
+    count: u32,
+}
+
+impl Slots {
+    pub fn new(count: u32) -> Slots {
+        Slots { free: Vec::new(), next: 0, count }
+    }
+
+    pub fn maybe_take(&mut self) -> Option<u32> {
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        (self.next < self.count).then(|| {
+            self.next += 1;
+            self.next - 1
+        })
+    }
+
+    pub fn give_back(&mut self, slots: impl IntoIterator<Item = u32>) {
+        self.free.extend(slots);
+    }
+}

@@ -1,0 +1,303 @@
+//! The thread that finds libraries: first what is mapped and installed, then every mapping as it happens.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::files;
+use super::libraries::{Libraries, Met};
+use super::mappings::{Mapping, Mappings};
+use super::maps;
+use super::programs::Programs;
+use super::status::{BlindWindow, Status};
+use crate::clock;
+use crate::options::Tls;
+
+/// How long the start waits for the libraries that are likely ones; the rest is looked at later.
+const START: Duration = Duration::from_millis(1500);
+/// How often accounts are judged and ended processes let go.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Wakes the thread.
+#[derive(Debug)]
+struct Bell {
+    event: OwnedFd,
+}
+
+impl Bell {
+    fn new() -> std::io::Result<Bell> {
+        // SAFETY: no pointers.
+        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if event < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        // SAFETY: a fresh descriptor that nobody else owns.
+        Ok(Bell { event: unsafe { OwnedFd::from_raw_fd(event) } })
+    }
+
+    fn ring(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight bytes to read from. It fails only when the bell rings already.
+        unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+
+    fn silence(&self) {
+        let mut count = [0u8; 8];
+        // SAFETY: room for eight bytes.
+        unsafe { libc::read(self.event.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+}
+
+/// Asks for the ciphertext of processes.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    pids: Sender<Vec<u32>>,
+    bell: Arc<Bell>,
+}
+
+impl Requests {
+    pub fn ask(&self, pids: Vec<u32>) {
+        if self.pids.send(pids).is_ok() {
+            self.bell.ring();
+        }
+    }
+}
+
+/// The running thread, or why there is none.
+#[derive(Debug, Default)]
+pub struct Watcher {
+    status: Arc<Mutex<Status>>,
+    requests: Option<Requests>,
+    is_stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Returns when the likely libraries are probed; without programs there is only a status that says why.
+    pub fn start(programs: Result<Programs, String>, options: &Tls) -> Watcher {
+        Watcher::try_start(programs, options).unwrap_or_else(|reason| {
+            let watcher = Watcher::default();
+            watcher.status.lock().unwrap_or_else(PoisonError::into_inner).reason = Some(reason);
+            watcher
+        })
+    }
+
+    fn try_start(programs: Result<Programs, String>, options: &Tls) -> Result<Watcher, String> {
+        let programs = programs?;
+        let bell = Arc::new(Bell::new().map_err(|error| error.to_string())?);
+        let mappings = Mappings::open().map_err(|error| format!("perf events of mappings: {error}"))?;
+        let (pids, asked) = channel();
+        let (ready, is_ready) = sync_channel(1);
+        let status = Arc::new(Mutex::new(Status { enabled: true, ..Status::default() }));
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let search = Search {
+            mappings,
+            libraries: Libraries::new(programs, &options.skip),
+            backlog: VecDeque::new(),
+            asked,
+            bell: Arc::clone(&bell),
+            status: Arc::clone(&status),
+            is_stopping: Arc::clone(&is_stopping),
+            begin_ns: clock::boot_ns(),
+        };
+        let thread = std::thread::Builder::new().name("rover-tls".into());
+        let thread = thread.spawn(move || search.run(&ready)).map_err(|error| error.to_string())?;
+        // Late is no error: the thread goes on, and blind windows tell.
+        is_ready.recv_timeout(START).unwrap_or_default();
+        Ok(Watcher { status, requests: Some(Requests { pids, bell }), is_stopping, thread: Some(thread) })
+    }
+
+    /// None where there is no thread.
+    pub fn requests(&self) -> Option<Requests> {
+        self.requests.clone()
+    }
+
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Detaches everything.
+    pub fn stop(&mut self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        if let Some(requests) = self.requests.take() {
+            requests.bell.ring();
+        }
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            eprintln!("rover: the search for TLS libraries ended early");
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What is there now: looks at everything once, probes it, and lets go again.
+pub fn survey(programs: Result<Programs, String>, options: &Tls) -> Status {
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(reason) => return Status { reason: Some(reason), ..Status::default() },
+    };
+    let mut libraries = Libraries::new(programs, &options.skip);
+    for mapping in mapped() {
+        libraries.meet(&mapping);
+    }
+    for path in files::installed() {
+        libraries.meet_installed(&path);
+    }
+    let mut status = Status { enabled: true, libraries: libraries.status(), ..Status::default() };
+    (status.inspected, status.inspect_ns, status.attach_ns) =
+        (libraries.inspected, libraries.inspect_ns, libraries.attach_ns);
+    status
+}
+
+/// One mapping for each file and process, the likely files first.
+fn mapped() -> VecDeque<Mapping> {
+    let mut likely = VecDeque::new();
+    let mut others = VecDeque::new();
+    for pid in maps::processes() {
+        for mapping in maps::executable_files(pid) {
+            if files::is_likely(&mapping.path) {
+                likely.push_back(mapping);
+            } else {
+                others.push_back(mapping);
+            }
+        }
+    }
+    likely.append(&mut others);
+    likely
+}
+
+struct Search {
+    mappings: Mappings,
+    libraries: Libraries,
+    /// From before the start; what happens now goes first.
+    backlog: VecDeque<Mapping>,
+    asked: Receiver<Vec<u32>>,
+    bell: Arc<Bell>,
+    status: Arc<Mutex<Status>>,
+    is_stopping: Arc<AtomicBool>,
+    begin_ns: u64,
+}
+
+impl Search {
+    fn run(mut self, ready: &SyncSender<()>) {
+        let Ok(epoll) = self.epoll() else {
+            return;
+        };
+        self.backlog = mapped();
+        let likely = self.backlog.iter().take_while(|mapping| files::is_likely(&mapping.path)).count();
+        for mapping in self.backlog.drain(..likely).collect::<Vec<_>>() {
+            self.meet(&mapping);
+        }
+        for path in files::installed() {
+            self.libraries.meet_installed(&path);
+        }
+        self.publish();
+        // Nobody waits any more: nothing to tell.
+        ready.send(()).unwrap_or_default();
+        let mut swept = Instant::now();
+        let mut inspected = self.libraries.inspected;
+        while !self.is_stopping.load(Ordering::Relaxed) {
+            self.wait(&epoll);
+            self.take_mappings();
+            for pids in self.asked.try_iter().collect::<Vec<_>>() {
+                for pid in pids {
+                    self.libraries.follow_ciphertext(pid, &maps::executable_files(pid));
+                }
+            }
+            if let Some(mapping) = self.backlog.pop_front() {
+                self.meet(&mapping);
+            }
+            let is_due = swept.elapsed() >= SWEEP;
+            if is_due {
+                swept = Instant::now();
+                self.libraries.judge();
+                self.libraries.sweep(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
+            }
+            if is_due || self.libraries.inspected != inspected {
+                inspected = self.libraries.inspected;
+                self.publish();
+            }
+        }
+    }
+
+    fn epoll(&self) -> std::io::Result<OwnedFd> {
+        // SAFETY: no pointers.
+        let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if epoll < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        // SAFETY: a fresh descriptor that nobody else owns.
+        let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+        let descriptors = self.mappings.descriptors().map(|descriptor| descriptor.as_raw_fd());
+        for descriptor in descriptors.chain([self.bell.event.as_raw_fd()]) {
+            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+            // SAFETY: both descriptors are open, and the event outlives the call.
+            if unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) } != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(epoll)
+    }
+
+    fn wait(&self, epoll: &OwnedFd) {
+        let most = if self.backlog.is_empty() { SWEEP.as_millis() as i32 } else { 0 };
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
+        // SAFETY: room for as many events as are asked for. An interrupted wait is a short one.
+        unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, most) };
+        self.bell.silence();
+    }
+
+    fn take_mappings(&mut self) {
+        let mut come = Vec::new();
+        let lost = self.mappings.drain(|mapping| come.push(mapping));
+        // The likely files of a burst first: each costs time, in which the others' processes run on.
+        come.sort_by_key(|mapping| !files::is_likely(&mapping.path));
+        for mapping in &come {
+            self.meet(mapping);
+        }
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.mappings += come.len() as u64;
+        if lost > 0 {
+            status.mappings_lost += lost;
+            self.backlog = mapped();
+        }
+    }
+
+    fn meet(&mut self, mapping: &Mapping) {
+        let met = self.libraries.meet(mapping);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match met {
+            Met::Nothing | Met::Refused => {}
+            Met::Unreachable => status.unreachable += 1,
+            Met::Probed { since_ns } if mapping.time_ns > since_ns => status.covered += 1,
+            Met::Probed { since_ns } => {
+                let is_older = mapping.time_ns == 0;
+                let begin_ns = if is_older { self.begin_ns } else { mapping.time_ns };
+                let comm = std::fs::read_to_string(format!("/proc/{}/comm", mapping.pid)).unwrap_or_default();
+                status.blind(BlindWindow {
+                    pid: mapping.pid,
+                    comm: comm.trim_end().to_owned(),
+                    path: mapping.path.to_string_lossy().into_owned(),
+                    blind_ns: since_ns.saturating_sub(begin_ns),
+                    time_ns: since_ns,
+                    is_older,
+                });
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.libraries = self.libraries.status();
+        (status.inspected, status.inspect_ns, status.attach_ns) =
+            (self.libraries.inspected, self.libraries.inspect_ns, self.libraries.attach_ns);
+    }
+}

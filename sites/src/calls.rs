@@ -1,0 +1,204 @@
+//! From a function that is known by its meaning to the sites that tell its calls: the step from code to `Site`.
+
+use std::collections::BTreeSet;
+
+use iced_x86::Register;
+
+use crate::code::{
+    dwarf_number, enter, leave, returns, tails, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step, Told,
+    C_ARGUMENTS,
+};
+use crate::library::{Action, Arguments, Convention, Outcome, Place, Site};
+
+/// So many functions may jump to one another as last act (`ssl_write_internal`, `ssl3_write`, `ssl3_write_bytes`).
+const LONGEST_CHAIN: usize = 5;
+
+/// What a function means.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    pub name: &'static str,
+    pub enter: Action,
+    pub leave: Action,
+    /// As the function is declared.
+    pub arguments: Arguments,
+    pub outcome: Outcome,
+    pub result_bytes: u8,
+}
+
+/// Where a jump through a pointer leads that is the last act of a function.
+pub(crate) trait Resolve {
+    /// All functions that it may be; none if that is not known.
+    fn targets(&self, function: &Function, jump: &Step) -> Vec<u64>;
+}
+
+/// No pointer is resolved.
+pub(crate) struct Unresolved;
+
+impl Resolve for Unresolved {
+    fn targets(&self, _: &Function, _: &Step) -> Vec<u64> {
+        Vec::new()
+    }
+}
+
+pub(crate) struct Sites<'a, 'b> {
+    pub code: &'a Code<'b>,
+}
+
+impl Sites<'_, '_> {
+    /// Enter and leave sites that the kernel emulates all; None, and why, where a leave site would not be.
+    pub fn cheap(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
+        let mut sites = Vec::new();
+        let enter = self.enter(call, function);
+        let mut outcome = call.outcome;
+        if let Some(enter) = enter {
+            if let (Outcome::OkAndCountAt { .. }, Some(argument)) = (outcome, enter.arguments.count) {
+                outcome = Outcome::OkAndCountAt { argument };
+            }
+            sites.push(enter);
+        }
+        let call = Call { outcome, ..*call };
+        self.leave(&call, function, pointers, LONGEST_CHAIN, &mut sites)?;
+        Ok(sites)
+    }
+
+    /// Enter site, and every return instruction as leave site; None where the code does not tell all of them.
+    pub fn stepped(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Option<Vec<Site>> {
+        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
+        self.returns(call, function, pointers, LONGEST_CHAIN, &mut sites).ok()?;
+        sites.iter().any(|site| site.action == call.leave).then_some(sites)
+    }
+
+    /// Enter site, and a return probe.
+    pub fn returning(&self, call: &Call, function: &Function) -> Vec<Site> {
+        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
+        let result = Spot { place: SpotPlace::Register(Register::RAX), bytes: call.result_bytes };
+        let place = LeaveSite { step: function.entry, told: Told::Result(result), is_last: true };
+        if let Some(site) = self.leave_site(call, function, &place) {
+            // The return address has been taken off the stack when a return probe fires.
+            sites.push(Site { is_return_probe: true, frame_offset: Some(-8), ..site });
+        }
+        sites
+    }
+
+    /// A site at the beginning of the call only.
+    pub fn enter(&self, call: &Call, function: &Function) -> Option<Site> {
+        let Arguments { session, buffer, length, count } = call.arguments;
+        let wanted = [session, buffer, length, count];
+        let registers: Vec<Register> = wanted.iter().flatten().filter_map(|&at| argument(at)).collect();
+        let place = enter(function, &registers);
+        let mut places = place.places.iter();
+        let [session, buffer, length, count] = wanted.map(|at| {
+            at.and_then(|_| places.next()).and_then(|register| {
+                C_ARGUMENTS.iter().position(|argument| argument == register).and_then(|at| u8::try_from(at).ok())
+            })
+        });
+        let arguments = Arguments { session, buffer, length, count };
+        let site = self.site(call, function, place.step)?;
+        Some(Site { action: call.enter, arguments, is_emulated: place.is_emulated, ..site })
+    }
+
+    fn leave(
+        &self,
+        call: &Call,
+        function: &Function,
+        pointers: &dyn Resolve,
+        depth: usize,
+        sites: &mut Vec<Site>,
+    ) -> Result<(), NoLeave> {
+        for place in &leave(function, call.result_bytes)? {
+            add(sites, self.leave_site(call, function, place).ok_or(NoLeave::Unknown)?);
+        }
+        for next in self.tails(function, pointers, depth)? {
+            self.leave(call, &next, pointers, depth - 1, sites)?;
+        }
+        Ok(())
+    }
+
+    fn returns(
+        &self,
+        call: &Call,
+        function: &Function,
+        pointers: &dyn Resolve,
+        depth: usize,
+        sites: &mut Vec<Site>,
+    ) -> Result<(), NoLeave> {
+        if !function.is_understood() {
+            return Err(NoLeave::Unknown);
+        }
+        let result = Spot { place: SpotPlace::Register(Register::RAX), bytes: call.result_bytes };
+        for step in returns(function) {
+            let place = LeaveSite { step, told: Told::Result(result), is_last: true };
+            add(sites, self.leave_site(call, function, &place).ok_or(NoLeave::Unknown)?);
+        }
+        for next in self.tails(function, pointers, depth)? {
+            self.returns(call, &next, pointers, depth - 1, sites)?;
+        }
+        Ok(())
+    }
+
+    /// The functions that this one jumps to as its last act.
+    fn tails(&self, function: &Function, pointers: &dyn Resolve, depth: usize) -> Result<Vec<Function>, NoLeave> {
+        let mut targets = BTreeSet::new();
+        for step in tails(function).filter_map(|at| function.steps.get(at)) {
+            match step.exit {
+                Some(Exit::Tail(target)) => targets.extend([self.code.through_stub(target)]),
+                _ => targets.extend(pointers.targets(function, step)),
+            }
+            if targets.is_empty() || depth == 0 {
+                return Err(NoLeave::UnknownTail);
+            }
+        }
+        let next = targets.into_iter().map(|target| Function::decode(self.code, target, 0));
+        next.collect::<Option<Vec<Function>>>().ok_or(NoLeave::UnknownTail)
+    }
+
+    fn leave_site(&self, call: &Call, function: &Function, place: &LeaveSite) -> Option<Site> {
+        let (spot, outcome) = match place.told {
+            Told::Result(spot) => (spot, call.outcome),
+            Told::OnStack { test, count } if call.outcome == Outcome::CountInResult => {
+                (test, Outcome::OkAndCountOnStack { offset: count })
+            }
+            Told::OnStack { .. } => return None,
+        };
+        let result = match spot.place {
+            SpotPlace::Register(register) => Place::Register(dwarf_number(register)?),
+            SpotPlace::Stack(offset) => Place::Stack(offset),
+        };
+        let site = self.site(call, function, place.step)?;
+        let arguments = Arguments::default();
+        let is_last = place.is_last;
+        Some(Site { action: call.leave, result, result_bytes: spot.bytes, outcome, arguments, is_last, ..site })
+    }
+
+    fn site(&self, call: &Call, function: &Function, step: usize) -> Option<Site> {
+        let step = function.steps.get(step)?;
+        let address = step.instruction.ip();
+        Some(Site {
+            action: call.enter,
+            function: call.name,
+            offset: self.code.image.offset_of(address)?,
+            address,
+            is_return_probe: false,
+            is_emulated: step.is_emulated,
+            convention: Convention::C,
+            outcome: call.outcome,
+            arguments: call.arguments,
+            result: Place::Register(0),
+            result_bytes: call.result_bytes,
+            frame_offset: step.depth,
+            is_last: true,
+            bytes: self.code.bytes::<16>(address)?,
+        })
+    }
+}
+
+/// Two ways may lead to the same function.
+fn add(sites: &mut Vec<Site>, site: Site) {
+    if !sites.iter().any(|other| other.address == site.address && other.action == site.action) {
+        sites.push(site);
+    }
+}
+
+fn argument(at: u8) -> Option<Register> {
+    C_ARGUMENTS.get(usize::from(at)).copied()
+}

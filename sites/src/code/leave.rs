@@ -1,0 +1,97 @@
+//! Places through which every way back of a function passes, with the result in a known place.
+//!
+//! A probe on the return instructions would be simple, and dear: the kernel single-steps them. So the result is
+//! followed backwards from each return (`flow`), and the nearest emulated instruction at which it is known, and behind
+//! which nothing of interest happens any more, is taken (`cut`).
+
+use iced_x86::Register;
+
+use super::{Exit, Function};
+
+mod condition;
+mod cut;
+mod flow;
+
+/// What a place tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// The result itself.
+    Result(Spot),
+    /// Above 0 in `test` means that the result is on the stack at frame + `count`; else there is none.
+    OnStack { test: Spot, count: i32 },
+}
+
+/// Where the result is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Spot {
+    pub place: SpotPlace,
+    /// How many bytes of it count.
+    pub bytes: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum SpotPlace {
+    Register(Register),
+    /// At frame + this.
+    Stack(i32),
+}
+
+impl Spot {
+    fn register(register: Register, bytes: u8) -> Spot {
+        Spot { place: SpotPlace::Register(register), bytes }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LeaveSite {
+    pub step: usize,
+    pub told: Told,
+    /// A result that is not above 0 ends the call too.
+    pub is_last: bool,
+}
+
+/// Why there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoLeave {
+    /// The last instruction that the kernel emulates comes before the result, on some way.
+    ResultComesLater,
+    /// The code was not understood to its end.
+    Unknown,
+    /// It ends by a jump to a function that is not known.
+    UnknownTail,
+    /// It never returns.
+    NoReturn,
+}
+
+impl NoLeave {
+    pub fn text(self) -> &'static str {
+        match self {
+            NoLeave::ResultComesLater => "its result comes after the last instruction that the kernel emulates",
+            NoLeave::Unknown => "its code is not understood to the end",
+            NoLeave::UnknownTail => "it ends by a jump to a function that is not known",
+            NoLeave::NoReturn => "it never returns",
+        }
+    }
+}
+
+/// The leave places of a function, without those of the functions that it jumps to as its last act (`tails`): they
+/// have the same frame. Its result in rax has so many bytes.
+pub(crate) fn leave(function: &Function, result_bytes: u8) -> Result<Vec<LeaveSite>, NoLeave> {
+    if !function.is_understood() {
+        return Err(NoLeave::Unknown);
+    }
+    let flow = flow::Flow::of(function, result_bytes);
+    cut::cut(function, &flow, result_bytes)
+}
+
+/// Indexes of the return instructions.
+pub(crate) fn returns(function: &Function) -> impl Iterator<Item = usize> + '_ {
+    let steps = function.steps.iter().enumerate();
+    steps.filter(|(_, step)| step.exit == Some(Exit::Return)).map(|(at, _)| at)
+}
+
+/// Indexes of the jumps to other functions that end the function.
+pub(crate) fn tails(function: &Function) -> impl Iterator<Item = usize> + '_ {
+    let steps = function.steps.iter().enumerate();
+    steps.filter(|(_, step)| matches!(step.exit, Some(Exit::Tail(_) | Exit::TailIndirect))).map(|(at, _)| at)
+}
