@@ -205,6 +205,11 @@ struct cred {
 
 struct io_uring_task;
 
+/* x86-64 */
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	u32 flags;
 	int pid;
@@ -216,6 +221,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	const struct cred *cred;
 	struct io_uring_task *io_uring;
+	struct thread_struct thread;
 };
 
 struct list_head {

@@ -84,7 +84,8 @@ def replay(path: str, fd: int, format: str, options: str, engine_options: str = 
 
 def probe(options: str) -> str:
     """What this kernel allows with the options of an engine, as a JSON object:
-    `{"hooks", "kernel", "privileges", "figures", "programs", "load_ms", "error"}`. ValueError for bad options."""
+    `{"hooks", "kernel", "privileges", "figures", "programs", "tls", "load_ms", "error"}`, where `tls` is what
+    `Engine.tls` gives. ValueError for bad options."""
 
 class Ingest:
     """The backend's gRPC server."""

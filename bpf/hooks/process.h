@@ -102,7 +102,7 @@ static __always_inline int rv_exited(struct task_struct *task)
 		return 0; /* threads are left */
 	bpf_map_delete_elem(&watch, &tgid);
 	if (rv_options.has_tls)
-		rv_set_tls(tgid, 0);
+		rv_clear_tls_user(tgid);
 	rv_send_process(task, RV_PROCESS_EXIT);
 	return 0;
 }

@@ -526,7 +526,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
 				    result, &event_flags);
 	}
-	if (rv_options.has_tls && rv_has_tls(id >> 32))
+	if (rv_options.has_tls && rv_tls_user(id >> 32))
 		rv_tls_nested(sk, c, op, offset + result, direction);
 	ignore = rv_read_policy(&c->steered, direction);
 	if (c->mode == RV_POLICY_NONE) {

@@ -26,6 +26,55 @@ static __always_inline struct rv_tls_thread *rv_tls_thread(bool creates)
 				    creates ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 }
 
+/*
+ * The goroutine that this thread runs: Go's runtime keeps it in the thread's local storage, in the
+ * only such variable that a Go executable has (runtime.tlsg).
+ */
+static __always_inline struct rv_tls_goroutine rv_running_goroutine(u32 tgid)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct rv_tls_goroutine key = {.tgid = tgid};
+	u64 at = RV_GET(task, thread.fsbase) - sizeof(key.g);
+
+	if (bpf_probe_read_user(&key.g, sizeof(key.g), (void *)at))
+		key.g = 0;
+	return key;
+}
+
+static __always_inline struct rv_tls_thread *rv_tls_goroutine(u32 tgid, bool creates)
+{
+	struct rv_tls_goroutine key = rv_running_goroutine(tgid);
+	struct rv_tls_thread *thread;
+
+	if (!key.g)
+		return NULL;
+	thread = bpf_map_lookup_elem(&tls_goroutines, &key);
+	if (thread || !creates)
+		return thread;
+	bpf_map_update_elem(&tls_goroutines, &key, &rv_fresh_thread, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_goroutines, &key);
+}
+
+/* Whose calls the place tells of: the thread's, or the goroutine's. */
+static __always_inline struct rv_tls_thread *rv_tls_caller(const struct rv_tls_site *site, u32 tgid,
+							   bool creates)
+{
+	return site->flags & RV_TLS_SITE_GO ? rv_tls_goroutine(tgid, creates)
+					    : rv_tls_thread(creates);
+}
+
+/* A caller that is in no call any more. */
+static __always_inline void rv_tls_leave(struct rv_tls_thread *thread,
+					 const struct rv_tls_site *site, u32 tgid)
+{
+	struct rv_tls_goroutine key;
+
+	if (thread->depth || !(site->flags & RV_TLS_SITE_GO))
+		return;
+	key = rv_running_goroutine(tgid);
+	bpf_map_delete_elem(&tls_goroutines, &key);
+}
+
 static __always_inline struct rv_tls_call *rv_tls_call(struct rv_tls_thread *thread, u32 depth)
 {
 	return &thread->calls[(depth - 1) & (RV_TLS_DEPTH - 1)];
@@ -134,17 +183,22 @@ static __always_inline u32 rv_tls_prune(struct rv_tls_thread *thread, u64 frame,
 static __always_inline int rv_tls_entered(struct pt_regs *regs)
 {
 	struct rv_tls_site *site = rv_tls_site(regs);
-	struct rv_tls_thread *thread = rv_tls_thread(false);
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct rv_tls_account *account;
+	struct rv_tls_thread *thread;
 	struct rv_tls_call *call;
 	u32 depth, pruned = 0;
 	u64 session, frame;
+	bool is_go;
 
-	if (!site || !rv_is_tls_watched(thread, tgid))
+	if (!site)
+		return 0;
+	is_go = site->flags & RV_TLS_SITE_GO;
+	thread = rv_tls_caller(site, tgid, false);
+	if (!rv_is_tls_watched(thread, tgid))
 		return 0;
 	if (!thread) {
-		thread = rv_tls_thread(true);
+		thread = rv_tls_caller(site, tgid, true);
 		if (!thread) {
 			rv_count(RV_COUNT_TLS_MISSED);
 			return 0;
@@ -152,7 +206,7 @@ static __always_inline int rv_tls_entered(struct pt_regs *regs)
 	}
 	thread->tgid = tgid;
 	thread->generation = rv_generation;
-	rv_set_tls(tgid, 1);
+	rv_set_tls_user(tgid, is_go ? RV_TLS_BY_GOROUTINE : RV_TLS_BY_THREAD);
 	account = rv_tls_account(site);
 	if (account)
 		account->entered++;
@@ -164,13 +218,14 @@ static __always_inline int rv_tls_entered(struct pt_regs *regs)
 		return 0;
 	}
 	depth = thread->depth;
-	/* A function that ends by a jump into another one of the library: the same call. */
-	if (depth && frame && rv_tls_call(thread, depth)->frame == frame &&
+	/* A function that ends by a jump into another one of the library: the same call. One of Go
+	 * begins anew when its stack was too small, at another place. */
+	if (depth && (is_go || (frame && rv_tls_call(thread, depth)->frame == frame)) &&
 	    rv_tls_call(thread, depth)->session == session &&
 	    rv_tls_call(thread, depth)->action == site->action)
 		depth--;
 	else
-		depth = rv_tls_prune(thread, frame, depth, &pruned);
+		depth = rv_tls_prune(thread, is_go ? 0 : frame, depth, &pruned);
 	if (pruned) {
 		rv_count(RV_COUNT_TLS_MISSED);
 		if (account)
@@ -184,7 +239,7 @@ static __always_inline int rv_tls_entered(struct pt_regs *regs)
 	call = rv_tls_call(thread, depth + 1);
 	__builtin_memset(call, 0, sizeof(*call));
 	call->session = session;
-	call->frame = frame;
+	call->frame = is_go ? 0 : frame;
 	call->buffer = rv_tls_value(regs, site->buffer, frame);
 	call->length = rv_tls_value(regs, site->length, frame);
 	call->count_at = rv_tls_value(regs, site->count, frame);
@@ -221,7 +276,7 @@ static __always_inline u64 rv_tls_moved(struct pt_regs *regs, const struct rv_tl
 	}
 }
 
-/* Where the engine steers this plaintext; the same is computed in engine/src/tls/. */
+/* Where the engine steers this plaintext; the same is computed in engine/src/policy.rs. */
 static __always_inline u64 rv_tls_policy_cookie(const struct rv_tls_session *session,
 						const struct rv_tls_key *key)
 {
@@ -424,35 +479,26 @@ static __always_inline u32 rv_tls_ending(struct rv_tls_thread *thread, u8 action
 	return 0;
 }
 
-static __always_inline int rv_tls_left(struct pt_regs *regs)
+static __always_inline void rv_tls_ended(struct pt_regs *regs, const struct rv_tls_site *site,
+					 struct rv_tls_thread *thread)
 {
-	struct rv_tls_thread *thread = rv_tls_thread(false);
-	struct rv_tls_account *account;
+	struct rv_tls_account *account = rv_tls_account(site);
+	u64 frame = rv_tls_frame(regs, site);
+	s64 result = rv_tls_result(regs, site, frame);
 	struct rv_tls_session *session;
 	struct rv_tls_key key = {};
 	struct rv_tls_call *call;
-	struct rv_tls_site *site;
 	u32 depth, missed = 0;
-	u64 frame, moved = 0;
-	s64 result;
+	u64 moved = 0;
 
-	/* Never in any call: not watched, or attached in the middle of one. */
-	if (!thread)
-		return 0;
-	site = rv_tls_site(regs);
-	if (!site)
-		return 0;
-	frame = rv_tls_frame(regs, site);
-	result = rv_tls_result(regs, site, frame);
 	if (result <= 0 && !(site->flags & RV_TLS_SITE_LAST))
-		return 0;
-	account = rv_tls_account(site);
+		return;
 	depth = rv_tls_ending(thread, site->action, frame, &missed);
 	if (!depth) {
-		/* Handshakes end twice where a function of theirs ends by a jump into another. */
-		if (account && site->action != RV_TLS_HANDSHAKE_LEAVE)
+		/* Normal: other ways through the library lead past this place too. */
+		if (account)
 			account->orphans++;
-		return 0;
+		return;
 	}
 	if (missed) {
 		rv_count(RV_COUNT_TLS_MISSED);
@@ -469,18 +515,18 @@ static __always_inline int rv_tls_left(struct pt_regs *regs)
 		if (account)
 			account->excess++;
 		rv_count(RV_COUNT_TLS_MISSED);
-		return 0;
+		return;
 	}
 	if (depth > 1)
 		rv_tls_pass_on(rv_tls_call(thread, depth - 1), call, moved > 0);
 	if (!moved && !call->cookie && !rv_is_handshake(call->action))
-		return 0;
+		return;
 	key.session = call->session;
 	key.tgid = thread->tgid;
 	session = rv_tls_session(&key, call->start_ns);
 	if (!session) {
 		rv_count(RV_COUNT_TLS_MISSED);
-		return 0;
+		return;
 	}
 	rv_tls_bind(session, &key, call);
 	if (rv_is_handshake(call->action))
@@ -488,6 +534,22 @@ static __always_inline int rv_tls_left(struct pt_regs *regs)
 	else if (moved && !call->is_answered)
 		rv_tls_plaintext(session, &key, call, site->library,
 				 call->action == RV_TLS_READ_ENTER ? RV_RX : RV_TX, moved);
+}
+
+static __always_inline int rv_tls_left(struct pt_regs *regs)
+{
+	struct rv_tls_site *site = rv_tls_site(regs);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct rv_tls_thread *thread;
+
+	if (!site)
+		return 0;
+	thread = rv_tls_caller(site, tgid, false);
+	/* Never in any call: not watched, or attached in the middle of one. */
+	if (!thread || !thread->depth)
+		return 0;
+	rv_tls_ended(regs, site, thread);
+	rv_tls_leave(thread, site, tgid);
 	return 0;
 }
 
@@ -498,7 +560,7 @@ static __always_inline int rv_tls_freed(struct pt_regs *regs)
 	struct rv_tls_key key = {};
 
 	key.tgid = bpf_get_current_pid_tgid() >> 32;
-	if (!site || !rv_has_tls(key.tgid))
+	if (!site || !rv_tls_user(key.tgid))
 		return 0;
 	key.session = rv_tls_value(regs, site->session, rv_tls_frame(regs, site));
 	session = bpf_map_lookup_elem(&tls_sessions, &key);
@@ -507,6 +569,17 @@ static __always_inline int rv_tls_freed(struct pt_regs *regs)
 	rv_tls_tell(session, &key, site->library, RV_TLS_CHANGE_FREED, 0);
 	bpf_map_delete_elem(&tls_sessions, &key);
 	return 0;
+}
+
+/* The engine has found the connection of the session by itself. */
+static __always_inline bool rv_tls_is_bound(const struct rv_tls_session *session)
+{
+	u64 cookie = session->steered.cookie;
+	u32 slot = cookie & (RV_POLICY_SLOTS - 1);
+	struct rv_policy *p = bpf_map_lookup_elem(&policies, &slot);
+
+	return p && *(volatile u64 *)&p->cookie == cookie &&
+	       *(volatile u32 *)&p->flags & RV_POLICY_BOUND;
 }
 
 /* The call that a BIO serves, if its session has no socket. */
@@ -525,9 +598,23 @@ static __always_inline struct rv_tls_call *rv_tls_without_socket(struct rv_tls_t
 	key->tgid = thread->tgid;
 	session = bpf_map_lookup_elem(&tls_sessions, key);
 	/* The engine, which steers what it has bound, needs no more of it. */
-	if (session && (session->cookie || session->steered.mode != RV_POLICY_UNKNOWN))
+	if (session && (session->cookie || rv_tls_is_bound(session) ||
+			session->steered.mode != RV_POLICY_UNKNOWN))
 		return NULL;
 	return call;
+}
+
+/*
+ * OpenSSL uses BIOs for other things as well within a call: the messages of a handshake are written
+ * to one for their digest. What is sent begins with the head of a record in every write; of what is
+ * received the first read does.
+ */
+static __always_inline bool rv_is_transport(const struct rv_tls_session *session, const u8 *bytes,
+					    u8 direction, u32 captured)
+{
+	if (direction == RV_RX && session->ciphered[0])
+		return true;
+	return captured >= 5 && rv_is_tls_record(bytes);
 }
 
 static __always_inline void rv_tls_cipher(struct rv_tls_session *session,
@@ -553,6 +640,8 @@ static __always_inline void rv_tls_cipher(struct rv_tls_session *session,
 	out.event.direction = direction;
 	if (!bpf_probe_read_user(out.bytes, size, (void *)buffer))
 		out.event.captured = size;
+	if (!rv_is_transport(session, out.bytes, direction, out.event.captured))
+		return;
 	if (direction == RV_RX) {
 		out.event.offset = session->ciphered[0];
 		session->ciphered[0] += length;
@@ -649,9 +738,14 @@ static __always_inline bool rv_first_bytes(const struct rv_buffers *buffers, u8 
 static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 				    const struct rv_operation *op, u64 end, u32 direction)
 {
-	struct rv_tls_thread *thread = rv_tls_thread(false);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct rv_tls_thread *thread = NULL;
 	struct rv_tls_call *call;
 
+	if (rv_tls_user(tgid) & RV_TLS_BY_GOROUTINE)
+		thread = rv_tls_goroutine(tgid, false);
+	if (!thread || !thread->depth)
+		thread = rv_tls_thread(false);
 	if (!thread || !thread->depth || !c)
 		return 0;
 	if (!c->is_tls) {

@@ -137,6 +137,26 @@ struct {
 } tls_threads SEC(".maps");
 
 /*
+ * The same for goroutines, which change their thread within a call. Inserted at the begin of a
+ * call, deleted at its end; the engine deletes those of processes that ended within one.
+ */
+struct rv_tls_goroutine {
+	u64 g; /* address of the runtime's object */
+	u32 tgid;
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct rv_tls_goroutine);
+	__type(value, struct rv_tls_thread);
+} tls_goroutines SEC(".maps");
+
+static const struct rv_tls_thread rv_fresh_thread;
+
+/*
  * Sessions: inserted at the first call that moves bytes or shows the connection, deleted when the
  * library frees the object. What is not freed (the process ends) goes as the least recently used.
  */
@@ -166,23 +186,31 @@ struct {
 } tls_sessions SEC(".maps");
 
 /*
- * 1: the process (by hash of its number) has called a TLS library, so that its socket operations
- * must look for a call around them. All others are spared the look-up. Set at a call, cleared at
- * the end of a process; a process that shares a slot sets it again with its next call.
+ * Whether the process (by hash of its number) has called a TLS library, so that its socket
+ * operations must look for a call around them. All others are spared the look-up. Set at a call,
+ * cleared at the end of a process; a process that shares a slot sets it again with its next call.
  */
 #define RV_TLS_USERS 65536
+#define RV_TLS_BY_THREAD 1
+#define RV_TLS_BY_GOROUTINE 2
 
 SEC(".bss.tls_users") volatile u8 rv_tls_users[RV_TLS_USERS];
 
-static __always_inline bool rv_has_tls(u32 tgid)
+static __always_inline u8 rv_tls_user(u32 tgid)
 {
 	return rv_tls_users[tgid & (RV_TLS_USERS - 1)];
 }
 
-static __always_inline void rv_set_tls(u32 tgid, u8 is_user)
+static __always_inline void rv_set_tls_user(u32 tgid, u8 way)
 {
-	if (rv_tls_users[tgid & (RV_TLS_USERS - 1)] != is_user)
-		rv_tls_users[tgid & (RV_TLS_USERS - 1)] = is_user;
+	if (!(rv_tls_user(tgid) & way))
+		rv_tls_users[tgid & (RV_TLS_USERS - 1)] |= way;
+}
+
+static __always_inline void rv_clear_tls_user(u32 tgid)
+{
+	if (rv_tls_user(tgid))
+		rv_tls_users[tgid & (RV_TLS_USERS - 1)] = 0;
 }
 
 /*

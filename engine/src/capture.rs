@@ -167,6 +167,7 @@ impl Capture {
                 cipher: program("rv_u_cipher")?,
                 sites: map("tls_sites")?,
                 accounts: map("tls_accounts")?,
+                goroutines: map("tls_goroutines")?,
                 way,
             })
         };

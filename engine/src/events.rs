@@ -301,7 +301,7 @@ pub struct Policy {
     pub ignore_rx: u64,
     pub ignore_tx: u64,
     pub mode: u32,
-    pub pad: u32,
+    pub flags: u32,
 }
 
 const _: () = assert!(std::mem::size_of::<Policy>() == 32);
@@ -364,6 +364,8 @@ pub const POLICY_HTTP: u32 = 2;
 pub const POLICY_HEADS: u32 = 3;
 pub const POLICY_ALL: u32 = 4;
 pub const POLICY_HTTP2: u32 = 5;
+
+pub const POLICY_BOUND: u32 = 1;
 
 pub const TLS_OTHER: u32 = 0;
 pub const TLS_OPENSSL: u32 = 1;

@@ -11,13 +11,28 @@ pub struct Policy {
     pub mode: u32,
     pub ignore_rx: u64,
     pub ignore_tx: u64,
+    /// For TLS sessions without a socket: their connection is known, no more ciphertext is needed.
+    pub is_bound: bool,
 }
 
 impl Policy {
     /// What operations there are, without a byte of theirs.
-    pub const OPERATIONS: Policy = Policy { mode: events::POLICY_HTTP, ignore_rx: u64::MAX, ignore_tx: u64::MAX };
-    pub const NOTHING: Policy = Policy { mode: events::POLICY_NONE, ignore_rx: 0, ignore_tx: 0 };
+    pub const OPERATIONS: Policy =
+        Policy { mode: events::POLICY_HTTP, ignore_rx: u64::MAX, ignore_tx: u64::MAX, is_bound: false };
+    pub const NOTHING: Policy = Policy { mode: events::POLICY_NONE, ignore_rx: 0, ignore_tx: 0, is_bound: false };
 }
+
+/// Where the plaintext of a TLS session is steered: rv_tls_policy_cookie of bpf/hooks/tls.h. `cookie` is that of the
+/// connection if the kernel side knows it (`TlsEvent::cookie`) and the session is not inside another one, else 0.
+pub fn tls_cookie(cookie: u64, tgid: u32, session: u64) -> u64 {
+    if cookie != 0 {
+        return cookie ^ TLS_COOKIE;
+    }
+    ((session ^ u64::from(tgid) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16) | 1 << 63
+}
+
+/// RV_TLS_COOKIE of bpf/events.h.
+const TLS_COOKIE: u64 = 0x4000_0000_0000_5555;
 
 /// Takes policies; a replay has nobody to steer.
 pub trait Steering {
@@ -38,7 +53,7 @@ struct Slot {
     ignore_rx: AtomicU64,
     ignore_tx: AtomicU64,
     mode: AtomicU32,
-    pad: AtomicU32,
+    flags: AtomicU32,
 }
 
 const _: () = assert!(std::mem::size_of::<Slot>() == std::mem::size_of::<events::Policy>());
@@ -91,6 +106,8 @@ impl Steering for SharedPolicies {
         slot.ignore_rx.store(policy.ignore_rx, Ordering::Relaxed);
         slot.ignore_tx.store(policy.ignore_tx, Ordering::Relaxed);
         slot.mode.store(policy.mode, Ordering::Relaxed);
+        let flags = if policy.is_bound { events::POLICY_BOUND } else { 0 };
+        slot.flags.store(flags, Ordering::Relaxed);
         slot.cookie.store(cookie, Ordering::Release);
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::capture::Capture;
 use crate::hooks::HookStatus;
 use crate::options::Options;
+use crate::tls::{self, Status};
 
 /// A privilege and whether this process has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +38,8 @@ pub struct Finding {
     pub figures: BTreeMap<&'static str, [Vec<&'static str>; 2]>,
     /// What was loaded.
     pub programs: Vec<LoadedProgram>,
+    /// The TLS libraries of this machine, each probed for a moment.
+    pub tls: Status,
     pub load_ms: u64,
     /// Why capture cannot start at all.
     pub error: Option<String>,
@@ -112,6 +115,7 @@ pub fn probe(options: &Options) -> Finding {
         hooks: Vec::new(),
         figures: BTreeMap::new(),
         programs: Vec::new(),
+        tls: Status::default(),
         load_ms: 0,
         error: None,
     };
@@ -120,6 +124,7 @@ pub fn probe(options: &Options) -> Finding {
         Ok(capture) => {
             finding.load_ms = begin.elapsed().as_millis() as u64;
             finding.hooks = capture.hooks().to_vec();
+            finding.tls = tls::survey(capture.tls(), &options.tls);
             let figures = capture.figures();
             finding.figures.insert("write", figures.write.map(|known| named(known, &WRITE_NAMES)));
             finding.figures.insert("read", figures.read.map(|known| named(known, &READ_NAMES)));

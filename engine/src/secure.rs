@@ -210,7 +210,8 @@ impl Secure {
         self.silent = 0;
         let session = self.session(plain);
         let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
-        if plain.direction == TX && !plain.is_nested {
+        let is_sent = self.pending[TX].last().is_some_and(|facts| facts.end_ns >= plain.end_ns);
+        if plain.direction == TX && !plain.is_nested && !is_sent {
             self.owed = self.owed.max(self.sent) + plain.length;
             self.hold(session, plain, tls_ns, s);
             return self.send_held(0, s);

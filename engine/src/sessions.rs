@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use crate::handshake::is_record;
+use crate::policy::tls_cookie;
 
 /// Bytes that are compared: type, length, version and ten random bytes of a hello; ciphertext of all other records.
 const MARK_BYTES: usize = 16;
@@ -24,17 +25,10 @@ pub struct SessionKey {
     pub opened_ns: u64,
 }
 
-/// As the kernel side names the plaintext of sessions in its policies (bpf/hooks/tls.h).
-const TLS_COOKIE: u64 = 0x4000_0000_0000_5555;
-
 impl SessionKey {
     /// Under which its plaintext is steered: by the connection where the kernel side knows it.
     pub fn policy_id(&self, cookie: u64) -> u64 {
-        if cookie != 0 {
-            return cookie ^ TLS_COOKIE;
-        }
-        let mixed = (self.address ^ u64::from(self.tgid) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed >> 16 | 1 << 63
+        tls_cookie(cookie, self.tgid, self.address)
     }
 }
 

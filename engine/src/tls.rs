@@ -15,7 +15,6 @@ mod mappings;
 mod maps;
 pub mod programs;
 mod sites;
-mod standin;
 mod status;
 mod watcher;
 

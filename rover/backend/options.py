@@ -34,7 +34,8 @@ Row = tuple[
 
 NodeFacts = Mapping[str, Any]
 """What the daemon tells about itself: `ledger` (causes to counts), `hooks` (list), `cost` (`cpu_percent`, `rss_bytes`,
-`bpf_ns_per_exchange` or null), `watched_processes`; whatever is missing is unknown."""
+`bpf_ns_per_exchange` or null), `watched_processes`, `tls` (as `Engine.tls` gives it); whatever is missing is
+unknown."""
 
 
 class RowSource(Protocol):

@@ -33,6 +33,12 @@ def _integer(value: Any) -> int:
     return value
 
 
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
@@ -125,6 +131,7 @@ def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 INTEGER = Kind("integer", _integer, is_yaml_text=True)
+BOOLEAN = Kind("true · false", _boolean, is_yaml_text=True)
 NUMBER = Kind("number", _number, is_yaml_text=True)
 TEXT = Kind("text", _text)
 PATH = Kind("path", _path)

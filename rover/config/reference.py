@@ -39,6 +39,8 @@ def as_yaml(value: Any) -> str:
         return str(value)
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str | Path):
         text = str(value)
         is_plain = text.isascii() and text.replace("/", "").replace("_", "").replace(".", "").replace("-", "").isalnum()

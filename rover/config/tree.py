@@ -87,6 +87,23 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Exchanges inside TLS, by probes in the libraries that encrypt them."""
+
+    enabled: bool = _key(
+        True,
+        kinds.BOOLEAN,
+        "Whether TLS libraries are probed. Without it what is encrypted is counted as `not_http`.",
+    )
+    skip: tuple[str, ...] = _key(
+        (),
+        kinds.NAMES,
+        "Libraries and executables that are left alone: globs of paths as the processes see them, like "
+        "`/opt/*/libssl.so*`. `rover doctor` lists what is probed and at what price.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """How rover hooks into the kernel."""
 
@@ -272,6 +289,7 @@ class Config:
     """Everything that can be configured."""
 
     capture: Capture = _section(Capture)
+    tls: Tls = _section(Tls)
     kernel: Kernel = _section(Kernel)
     watch: Watch = _section(Watch)
     reporters: Reporters = _section(Reporters)

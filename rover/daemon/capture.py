@@ -50,6 +50,11 @@ class Capture:
         hooks: list[dict[str, Any]] = json.loads(self.engine.hooks())
         return hooks
 
+    def tls(self) -> dict[str, Any]:
+        """TLS libraries: what is probed and how, and which processes could call one before."""
+        tls: dict[str, Any] = json.loads(self.engine.tls())
+        return tls
+
     def ledger(self) -> dict[str, int]:
         """Captured, reported, and the causes of all the rest, so far."""
         ledger: dict[str, int] = json.loads(self.engine.ledger())

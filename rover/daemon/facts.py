@@ -30,6 +30,7 @@ class NodeFacts:
         return {
             "ledger": self._capture.ledger(),
             "hooks": self._capture.hooks(),
+            "tls": self._capture.tls(),
             "cost": {
                 "cpu_percent": self._share_of_core(),
                 "rss_bytes": resident_bytes(),

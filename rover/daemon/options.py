@@ -21,6 +21,7 @@ def engine_options(config: Config) -> str:
                 "unfinished_seconds": capture.unfinished_seconds,
                 "layers": capture.layers,
             },
+            "tls": {"enabled": config.tls.enabled, "skip": list(config.tls.skip)},
             "filters": {"ports": list(watch.ports), "side": watch.side},
             "ring_bytes": config.kernel.ring_bytes,
             "own_ports": own_ports(config),

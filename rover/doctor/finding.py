@@ -12,7 +12,7 @@ from rover.config import Config
 from rover.daemon.options import engine_options
 
 Finding = dict[str, Any]
-"""`{"kernel", "privileges", "hooks", "figures", "programs", "load_ms", "error"}` as `probe` gives it."""
+"""`{"kernel", "privileges", "hooks", "figures", "programs", "tls", "load_ms", "error"}` as `probe` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Remark:
     mode: str = ""
     advice: str = ""
     """What to do, if it is not good."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said of it."""
 
 
 def examine(config: Config) -> Finding:
@@ -70,6 +72,40 @@ def remarks(finding: Finding) -> Iterator[Remark]:
         yield Remark(
             "hooks", hook["hook"], hook["attached"], hook["feeds"], mode=hook["mode"] or "", advice=_hook_advice(hook)
         )
+
+    yield from _tls_remarks(finding.get("tls") or {})
+
+
+def _tls_remarks(tls: dict[str, Any]) -> Iterator[Remark]:
+    """One for each library that was found, or one that says why none is looked for."""
+    if not tls:
+        return
+    if not tls["enabled"]:
+        is_wanted = tls["reason"] != "tls.enabled is false"
+        yield Remark(
+            "TLS",
+            "probes",
+            not is_wanted,
+            "exchanges inside TLS" if is_wanted else "switched off by tls.enabled",
+            advice=f"{tls['reason']}; without them what is encrypted is counted as not_http",
+        )
+    for library in tls["libraries"]:
+        known = [library["kind"], library["version"] or "of unknown version"]
+        if library["linkage"] == "static":
+            known.append("inside")
+        yield Remark(
+            "TLS",
+            library["path"],
+            library["attached"],
+            f"{' '.join(known)}: {', '.join(library['functions']) or 'nothing probed'}",
+            mode=library["cost"],
+            advice=_library_advice(library),
+            notes=tuple(library["notes"]),
+        )
+
+
+def _library_advice(library: dict[str, Any]) -> str:
+    return f"{library['reason'] or 'not told why'}; its exchanges are counted as not_http"
 
 
 def _hook_advice(hook: dict[str, Any]) -> str:

@@ -30,6 +30,8 @@ def render(finding: Finding, *, has_color: bool) -> Iterator[str]:
             mark = paint(_GREEN, "✓") if remark.is_good else paint(_RED, "✗")
             mode = f"  {remark.mode:<{mode_width}}" if mode_width else ""
             yield f"  {mark} {remark.name:<{name_width}}{mode}  {remark.meaning}"
+            for note in remark.notes:
+                yield f"    {paint(_DIM, note)}"
         for advice, names in _advice(found):
             yield f"    {paint(_DIM, f'→ {names}: {advice}')}"
     yield ""

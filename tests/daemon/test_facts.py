@@ -23,12 +23,16 @@ class FakeCapture:
     def hooks(self) -> list:
         return [{"hook": "a"}]
 
+    def tls(self) -> dict:
+        return {"enabled": True, "libraries": []}
+
 
 def test_facts_have_what_the_page_shows():
     facts = NodeFacts(FakeCapture())()
     assert facts["ledger"] == {"captured": 3, "reported": 3}
     assert facts["hooks"] == [{"hook": "a"}]
     assert facts["watched_processes"] == 7
+    assert facts["tls"] == {"enabled": True, "libraries": []}
     assert facts["cost"]["bpf_ns_per_exchange"] == 1500.0
     assert facts["cost"]["rss_bytes"] > 1_000_000
 

@@ -128,3 +128,43 @@ def test_this_machine_is_examined():
     assert finding["kernel"]["btf"] is True
     assert any(hook["attached"] for hook in finding["hooks"])
     assert text_of(finding)
+
+
+def a_library(**changes):
+    return {
+        "path": "/usr/lib/libssl.so.3",
+        "kind": "openssl",
+        "version": "3.0.19",
+        "linkage": "shared",
+        "functions": ["SSL_free", "ssl_read_internal"],
+        "cost": "emulated",
+        "attached": True,
+        "reason": None,
+        "notes": [],
+        **changes,
+    }
+
+
+def with_tls(*libraries, enabled=True, reason=None):
+    return a_finding(tls={"enabled": enabled, "reason": reason, "libraries": list(libraries)})
+
+
+def test_each_tls_library_is_told_with_what_is_probed_and_what_a_probe_costs():
+    text = text_of(with_tls(a_library(), a_library(path="/usr/bin/node", linkage="static", version=None)))
+    assert "  ✓ /usr/lib/libssl.so.3  emulated  openssl 3.0.19: SSL_free, ssl_read_internal" in text
+    assert "  ✓ /usr/bin/node         emulated  openssl of unknown version inside: SSL_free, ssl_read_internal" in text
+
+
+def test_a_tls_library_that_is_not_probed_is_named_with_the_reason_and_what_was_not_found():
+    library = a_library(attached=False, reason="the file has changed", functions=[], notes=["SSL_read: no end"])
+    text = text_of(with_tls(library))
+    assert "✗ /usr/lib/libssl.so.3" in text
+    assert "    SSL_read: no end" in text
+    assert "→ /usr/lib/libssl.so.3: the file has changed; its exchanges are counted as not_http" in text
+
+
+def test_tls_that_cannot_be_had_is_an_exception_and_tls_that_is_switched_off_is_none():
+    assert "✗ probes" in text_of(with_tls(enabled=False, reason="this kernel is built without uprobes"))
+    off = text_of(with_tls(enabled=False, reason="tls.enabled is false"))
+    assert "✓ probes" in off
+    assert off.endswith("Everything works.")

@@ -113,7 +113,9 @@ def _maybe_event(raw: bytes) -> RawEvent | None:
     if kind == DATA:
         tgid, cookie, _start, _end, offset, _opened, length, captured = struct.unpack_from("<4xIQQQQQII", raw)
         direction, local_port, remote_port = struct.unpack_from("<80xB3xHH", raw)
-        return SocketOperation(tgid, cookie, offset, length, direction, local_port, remote_port, raw[120:120 + captured])
+        return SocketOperation(
+            tgid, cookie, offset, length, direction, local_port, remote_port, raw[120 : 120 + captured]
+        )
     if kind == TLS:
         return TlsCall(*struct.unpack_from("<4xIQQQQQQQIIIIIBBBx", raw), raw[88:])
     if kind == CIPHER:

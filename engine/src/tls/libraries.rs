@@ -7,12 +7,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rover_sites::{inspect, Library, Linkage, Site};
+
 use super::files::{self, Content, Inode};
 use super::links::{self, Places};
 use super::mappings::Mapping;
 use super::programs::{Program, Programs};
 use super::sites::{kind_name, maybe_site, program_of, Slots};
-use super::standin::{inspect, Library, Linkage, Site};
 use super::status::LibraryStatus;
 use crate::clock;
 
@@ -66,6 +67,7 @@ struct Entry {
 
 pub struct Libraries {
     programs: Programs,
+    has_return_probes: bool,
     skip: Vec<String>,
     entries: BTreeMap<u32, Entry>,
     next: u32,
@@ -82,6 +84,7 @@ impl Libraries {
     pub fn new(programs: Programs, skip: &[String]) -> Libraries {
         Libraries {
             programs,
+            has_return_probes: may_return_probes(),
             skip: skip.to_vec(),
             entries: BTreeMap::new(),
             next: 0,
@@ -134,6 +137,8 @@ impl Libraries {
             return Met::Nothing;
         };
         match self.entries.get(&id) {
+            // Ciphertext alone is looked at when a process asks for it.
+            Some(entry) if entry.links.is_empty() && entry.status.attached => Met::Nothing,
             Some(entry) if entry.status.attached => Met::Probed { since_ns: entry.since_ns },
             _ => Met::Refused,
         }
@@ -183,10 +188,11 @@ impl Libraries {
             entry.status.reason = Some("left alone by tls.skip".into());
         } else {
             let begin = clock::boot_ns();
-            let sites = chosen(&library);
+            let sites = chosen(&library, self.has_return_probes);
             if let Err(reason) = self.attach(&mut entry, &file, &library, &sites) {
                 entry.status.reason = Some(reason);
             }
+            entry.fallback = (sites.len() != library.sites.len()).then(|| Box::new(library));
             entry.file = Some(file);
             self.attach_ns += clock::boot_ns().saturating_sub(begin);
         }
@@ -265,16 +271,16 @@ impl Libraries {
                 continue;
             };
             let account = self.programs.account(entry.account);
-            let odd = account.orphans + account.unended + account.excess + account.unlikely;
-            entry.status.calls_checked = account.entered.max(account.orphans);
+            // Ends without a begin are normal: other ways of the library may lead through the same place.
+            let odd = account.unended + account.excess + account.unlikely;
+            entry.status.calls_checked = account.entered;
             entry.status.calls_odd = odd;
-            if account.excess > ODD_SHARE || odd > JUDGED_CALLS / ODD_SHARE + account.entered / ODD_SHARE {
+            if odd > JUDGED_CALLS / ODD_SHARE + account.entered / ODD_SHARE {
                 entry.is_judged = true;
                 self.let_go(&mut entry);
                 entry.status.reason = Some(format!(
-                    "the probes did not fit: of {} calls {} had no begin, {} no end, {} told more bytes than asked for, {} \
-                     had no session",
-                    account.entered, account.orphans, account.unended, account.excess, account.unlikely
+                    "the probes did not fit: of {} calls {} had no end, {} told more bytes than asked for, {} had no session",
+                    account.entered, account.unended, account.excess, account.unlikely
                 ));
                 self.fall_back(&mut entry);
             } else if account.entered >= events_checked() {
@@ -331,6 +337,7 @@ impl Libraries {
         for entry in self.entries.values_mut() {
             entry.cipher_links.retain(|pid, _| is_alive(*pid));
         }
+        self.programs.sweep_goroutines(is_alive);
     }
 
     pub fn status(&self) -> Vec<LibraryStatus> {
@@ -358,9 +365,23 @@ fn events_checked() -> u32 {
     1024
 }
 
-/// Return probes only where they are cheaper, and on kernels where they do no harm.
-fn chosen(library: &Library) -> Vec<Site> {
-    library.sites.clone()
+/// Return probes where they are cheaper, and do no harm.
+fn chosen(library: &Library, has_return_probes: bool) -> Vec<Site> {
+    if !has_return_probes {
+        return library.sites.clone();
+    }
+    let is_replaced = |site: &&Site| library.return_sites.iter().any(|other| other.action == site.action);
+    let kept = library.sites.iter().filter(|site| !is_replaced(site));
+    kept.chain(&library.return_sites).cloned().collect()
+}
+
+/// From 6.11 on a return probe ends in a system call of its own, which strict seccomp filters answer by killing the
+/// process; since 6.14 it passes them unseen (kernel commits ff474a78cef5, cf6cb56ef244).
+fn may_return_probes() -> bool {
+    let release = crate::probe::kernel().release;
+    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    !((6, 11)..(6, 14)).contains(&version)
 }
 
 /// The code is still what was read when the places were chosen.

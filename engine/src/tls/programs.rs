@@ -1,5 +1,6 @@
 //! The programs of bpf/hooks/tls.h and the two maps that tell them what a place means.
 
+use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
@@ -24,6 +25,7 @@ pub struct Programs {
     pub cipher: OwnedFd,
     pub sites: MapHandle,
     pub accounts: MapHandle,
+    pub goroutines: MapHandle,
     pub way: AttachWay,
 }
 
@@ -75,6 +77,24 @@ impl Programs {
             unended: number(3),
             excess: number(4),
             unlikely: number(5),
+        }
+    }
+}
+
+impl Programs {
+    /// Forgets calls of goroutines whose process ended within them.
+    pub fn sweep_goroutines(&self, is_alive: impl Fn(u32) -> bool) {
+        // `struct rv_tls_goroutine`: the process is behind the address.
+        let process = |key: &[u8]| Some(u32::from_ne_bytes(key.get(8..12)?.try_into().ok()?));
+        let mut alive = HashMap::new();
+        for key in self.goroutines.keys() {
+            let Some(pid) = process(&key) else {
+                continue;
+            };
+            if !*alive.entry(pid).or_insert_with(|| is_alive(pid)) {
+                // One that is not there any more is as wanted.
+                self.goroutines.delete(&key).unwrap_or_default();
+            }
         }
     }
 }

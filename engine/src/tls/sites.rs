@@ -1,7 +1,8 @@
 //! A place as `rover-sites` names it, in the words of bpf/maps/tls.h.
 
+use rover_sites::{Action, Arguments, Convention, Kind, Outcome, Place, Site};
+
 use super::programs::Program;
-use super::standin::{Action, Arguments, Convention, Kind, Outcome, Place, Site};
 use crate::events::{self, TlsOperand, TlsSite};
 
 /// DWARF numbers of the registers that arguments come in, in their order.

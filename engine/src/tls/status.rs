@@ -49,7 +49,7 @@ pub struct BlindWindow {
 /// Most blind windows that are kept; the oldest go.
 const WINDOWS: usize = 512;
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     pub enabled: bool,
     /// Why not.

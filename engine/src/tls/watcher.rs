@@ -19,8 +19,10 @@ use crate::options::Tls;
 
 /// How long the start waits for the libraries that are likely ones; the rest is looked at later.
 const START: Duration = Duration::from_millis(1500);
-/// How often accounts are judged and ended processes let go.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often accounts are judged.
+const JUDGE: Duration = Duration::from_secs(1);
+/// How often what was kept for ended processes is let go.
+const SWEEP: Duration = Duration::from_secs(15);
 
 /// Wakes the thread.
 #[derive(Debug)]
@@ -202,7 +204,7 @@ impl Search {
         self.publish();
         // Nobody waits any more: nothing to tell.
         ready.send(()).unwrap_or_default();
-        let mut swept = Instant::now();
+        let (mut judged, mut swept) = (Instant::now(), Instant::now());
         let mut inspected = self.libraries.inspected;
         while !self.is_stopping.load(Ordering::Relaxed) {
             self.wait(&epoll);
@@ -215,10 +217,13 @@ impl Search {
             if let Some(mapping) = self.backlog.pop_front() {
                 self.meet(&mapping);
             }
-            let is_due = swept.elapsed() >= SWEEP;
+            let is_due = judged.elapsed() >= JUDGE;
             if is_due {
-                swept = Instant::now();
+                judged = Instant::now();
                 self.libraries.judge();
+            }
+            if swept.elapsed() >= SWEEP {
+                swept = Instant::now();
                 self.libraries.sweep(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
             }
             if is_due || self.libraries.inspected != inspected {
@@ -248,7 +253,7 @@ impl Search {
     }
 
     fn wait(&self, epoll: &OwnedFd) {
-        let most = if self.backlog.is_empty() { SWEEP.as_millis() as i32 } else { 0 };
+        let most = if self.backlog.is_empty() { JUDGE.as_millis() as i32 } else { 0 };
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
         // SAFETY: room for as many events as are asked for. An interrupted wait is a short one.
         unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, most) };

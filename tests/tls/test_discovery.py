@@ -1,0 +1,128 @@
+"""Libraries are probed when they are mapped, once for all processes; what comes and goes leaves nothing behind."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.stage.bpf import entries_of
+from tests.stage.cpu import resident_bytes
+from tests.stage.deadline import wait_until
+from tests.stage.recording import RX, TX
+from tests.tls.conftest import Server
+from tests.tls.watching import count_of, watching
+
+pytestmark = pytest.mark.root
+
+BLIND_LIMIT_NS = 100_000_000
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A folder with libssl in a file of its own, which nobody has mapped before."""
+    told = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True, timeout=10).stdout
+    (line,) = [line for line in told.splitlines() if "libssl.so.3" in line and "x86-64" in line][:1]
+    folder = tmp_path / "copied"
+    folder.mkdir()
+    shutil.copy(line.split(" => ")[1], folder / "libssl.so.3")
+    return folder
+
+
+def test_a_library_never_seen_before_is_probed_when_it_is_mapped_and_later_processes_are_covered(
+    tmp_path: Path, s_server: Callable[[], Server], copied: Path
+) -> None:
+    """The first process has a blind window, which is told; for the second one the library is known."""
+    (tmp_path / "page").write_text("hello\n")
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(copied)}
+    with watching(tmp_path) as watch:
+        server = s_server()
+        url = f"https://127.0.0.1:{server.port}/page"
+        command = ["curl", "-sSk", "-o", "/dev/null", url]
+        assert watch.library(copied / "libssl.so.3") is None
+        with subprocess.Popen(command, env=environment) as first:
+            assert first.wait(20) == 0
+        found = wait_until(lambda: watch.library(copied / "libssl.so.3"), "the new library")
+        assert (found["kind"], found["linkage"], found["attached"], found["reason"]) == (
+            "openssl",
+            "shared",
+            True,
+            None,
+        )
+        windows = [w for w in watch.status()["blind_windows"] if w["path"] == found["path"]]
+        assert [window["pid"] for window in windows] == [first.pid]
+        assert windows[0]["comm"] == "curl"
+        assert 0 < windows[0]["blind_ns"] < BLIND_LIMIT_NS
+        with subprocess.Popen(command, env=environment) as second:
+            assert second.wait(20) == 0
+        wait_until(lambda: watch.library(copied / "libssl.so.3")["calls_checked"], "calls in the library")  # type: ignore[index]
+        windows = [w for w in watch.status()["blind_windows"] if w["path"] == found["path"]]
+        assert len(windows) == 1
+    assert count_of(watch.calls_of(second.pid), TX) > 50
+
+
+def test_a_process_that_makes_one_request_and_exits_is_told_two_hundred_times(
+    tmp_path: Path, s_server: Callable[[], Server]
+) -> None:
+    """The library is known: every process is covered from its first call."""
+    (tmp_path / "page").write_text("hello\n")
+    pids = []
+    with watching(tmp_path) as watch:
+        server = s_server()
+        for _ in range(200):
+            command = ["curl", "-sSk", "-o", "/dev/null", f"https://127.0.0.1:{server.port}/page"]
+            with subprocess.Popen(command) as process:
+                assert process.wait(20) == 0
+            pids.append(process.pid)
+        covered = watch.status()["covered"]
+    sizes = {(count_of(watch.calls_of(pid), TX), count_of(watch.calls_of(pid), RX)) for pid in pids}
+    assert len(sizes) == 1, sizes
+    (sent, received) = sizes.pop()
+    assert sent > 50
+    assert received == len("HTTP/1.0 200 ok\r\nContent-type: text/plain\r\n\r\nhello\n") or received > 6
+    assert covered >= 200
+
+
+def test_a_thousand_processes_with_the_library_leave_nothing_behind(tmp_path: Path) -> None:
+    """Files, entries of maps, descriptors and memory are as before."""
+    with watching(tmp_path) as watch:
+        for _ in range(20):
+            subprocess.run(["openssl", "version"], check=True, stdout=subprocess.DEVNULL, timeout=10)
+
+        def holding() -> tuple[int, int, int]:
+            status = watch.status()
+            entries = {name: n for name, n in entries_of(os.getpid()).items() if name.startswith("tls_")}
+            return len(status["libraries"]), len(os.listdir("/proc/self/fd")), sum(entries.values())
+
+        before, memory = holding(), resident_bytes(os.getpid())
+        inspected, started = watch.status()["inspected"], time.monotonic()
+        for _ in range(100):
+            ten = [subprocess.Popen(["openssl", "version"], stdout=subprocess.DEVNULL) for _ in range(10)]
+            assert [each.wait(20) for each in ten] == [0] * 10
+        seconds = time.monotonic() - started
+        after = holding()
+        assert after[0] == before[0]
+        assert after[1] <= before[1] + 2
+        assert after[2] <= before[2] + 64, "sessions of others who work on this machine"
+        assert watch.status()["inspected"] <= inspected + 20
+        assert resident_bytes(os.getpid()) - memory < 16 << 20
+        assert watch.status()["mappings_lost"] == 0
+    assert seconds < 60
+
+
+def test_what_the_configuration_skips_is_left_alone_and_named(
+    tmp_path: Path, s_server: Callable[[], Server], copied: Path
+) -> None:
+    """By the path as the process sees it."""
+    (tmp_path / "page").write_text("hello\n")
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(copied)}
+    with watching(tmp_path, skip=(f"{copied.resolve()}/*",)) as watch:
+        url = f"https://127.0.0.1:{s_server().port}/page"
+        with subprocess.Popen(["curl", "-sSk", "-o", "/dev/null", url], env=environment) as process:
+            assert process.wait(20) == 0
+        found = wait_until(lambda: watch.library(copied / "libssl.so.3"), "the library")
+        assert (found["attached"], found["reason"]) == (False, "left alone by tls.skip")
+    assert watch.calls_of(process.pid) == []
