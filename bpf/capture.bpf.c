@@ -25,6 +25,7 @@
 #include "maps/tls.h"
 #include "hooks/pages.h"
 #include "hooks/payload.h"
+#include "hooks/frames.h"
 #include "hooks/registers.h"
 #include "hooks/connection.h"
 #include "hooks/sending.h"
@@ -362,6 +363,7 @@ int rv_u_cipher(struct pt_regs *regs)
  */
 struct rv_layouts {
 	struct rv_data_event data;
+	struct rv_piece piece;
 	struct rv_copy_event copy;
 	struct rv_sent_event sent;
 	struct rv_received_event received;

@@ -64,6 +64,15 @@ enum rv_data_flag {
 	/* Another thread moved bytes of this direction at the same time: the offset is not exact.
 	 */
 	RV_DATA_OVERLAP = 4,
+	/* The payload is in pieces, each behind a struct rv_piece. */
+	RV_DATA_PIECES = 8,
+};
+
+/* In a payload of pieces: how many bytes of the operation were passed over before the ones that
+ * follow. */
+struct rv_piece {
+	u32 passed;
+	u32 length;
 };
 
 /* One socket operation; `captured` payload bytes follow the struct. */
@@ -274,6 +283,7 @@ enum rv_policy_mode {
 		2, /* payload from `ignore_*` on; of long messages the begin and what frames them */
 	RV_POLICY_HEADS = 3, /* long bodies are known to come: begin and end of each operation */
 	RV_POLICY_ALL = 4,   /* all payload: its framing lies within */
+	RV_POLICY_HTTP2 = 5, /* frame heads, and all payload but that of DATA */
 };
 
 enum rv_policy_flag {
@@ -316,6 +326,8 @@ enum rv_tls_flag {
 	RV_TLS_INSIDE = 2,
 	/* The bytes passed, but not through memory that can be read (SSL_sendfile). */
 	RV_TLS_UNREADABLE = 4,
+	/* As RV_DATA_PIECES. */
+	RV_TLS_PIECES = 8,
 };
 
 /*

@@ -8,19 +8,6 @@
 
 #define RV_SEGMENTS_MAX 1024 /* UIO_MAXIOV */
 
-/* Where the bytes of an operation are: one buffer, or an array of segments. */
-struct rv_buffers {
-	u64 vector;
-	u64 vector_offset; /* bytes of the first segment to pass over */
-	u32 segments;
-	u8 is_single;
-	u8 is_kernel_array;  /* the array of segments */
-	u8 is_kernel_memory; /* what the segments point to */
-	u8 is_pages;	     /* the segments are of pages */
-	u8 is_readable;
-	u8 pad[7];
-};
-
 struct rv_walk {
 	struct rv_buffers buffers;
 	u32 cpu;
@@ -55,30 +42,39 @@ static __always_inline long rv_copy_bytes(struct rv_scratch *s, struct rv_walk *
 	return walk->want == 0;
 }
 
+/* Where a segment is; not 0 if that cannot be told. */
+static __always_inline long rv_load_segment(const struct rv_buffers *buffers, u32 index,
+					    struct rv_user_iovec *segment)
+{
+	u64 at = buffers->vector + (u64)index * sizeof(*segment);
+	long failed;
+
+	if (buffers->is_kernel_array)
+		failed = bpf_probe_read_kernel(segment, sizeof(*segment), (void *)at);
+	else
+		failed = bpf_probe_read_user(segment, sizeof(*segment), (void *)at);
+	if (failed)
+		return 1;
+	if (buffers->is_pages) {
+		struct rv_page_segment *of_page = (struct rv_page_segment *)segment;
+		u64 address = rv_page_address(of_page->page) + of_page->offset;
+		u64 len = of_page->page & 1 ? 0 : of_page->len;
+
+		segment->base = address;
+		segment->len = len;
+		return !len;
+	}
+	return 0;
+}
+
 static __noinline long rv_copy_segment(u32 index, void *context)
 {
 	struct rv_walk *walk = context;
 	struct rv_user_iovec segment = {};
 	struct rv_scratch *s;
-	u64 at = walk->buffers.vector + (u64)index * sizeof(segment);
-	long failed;
 
-	if (walk->buffers.is_kernel_array)
-		failed = bpf_probe_read_kernel(&segment, sizeof(segment), (void *)at);
-	else
-		failed = bpf_probe_read_user(&segment, sizeof(segment), (void *)at);
-	if (failed)
+	if (rv_load_segment(&walk->buffers, index, &segment))
 		return 1;
-	if (walk->buffers.is_pages) {
-		struct rv_page_segment *of_page = (struct rv_page_segment *)&segment;
-		u64 address = rv_page_address(of_page->page) + of_page->offset;
-		u64 len = of_page->page & 1 ? 0 : of_page->len;
-
-		segment.base = address;
-		segment.len = len;
-		if (!len)
-			return 1;
-	}
 	if (segment.len <= walk->pass) {
 		walk->pass -= segment.len;
 		return 0;

@@ -8,9 +8,9 @@
 #define ROVER_HOOK_SOCKET_H
 
 const volatile u32 rv_look_bytes =
-	256 * 1024;			      /* most that is copied before the protocol is known */
-const volatile u32 rv_look_binary_bytes = 64; /* of an operation that does not begin like text */
-const volatile u32 rv_head_bytes = 64 * 1024; /* copied whole from the begin of a message on */
+	256 * 1024; /* most that is copied before the protocol is known */
+const volatile u32 rv_look_binary_bytes = 256; /* of an operation that does not begin like text */
+const volatile u32 rv_head_bytes = 64 * 1024;  /* copied whole from the begin of a message on */
 
 /* An operation is copied whole up to this size; of a longer one this much is always looked at. */
 #define RV_SMALL_BYTES 4096
@@ -294,6 +294,96 @@ static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_steered *c
 	return captured;
 }
 
+/* Whether a direction begins as HTTP/2 does; then both are followed from their first bytes on. */
+static __always_inline bool rv_begins_http2(struct rv_steered *c, u8 direction, const u8 *begin)
+{
+	bool is_received = direction == RV_RX;
+	bool is_preface = rv_is_preface(begin);
+
+	if (!is_preface && !rv_is_first_settings(begin))
+		return false;
+	c->is_http2 = 1;
+	rv_follow_frames(&c->frames[direction & 1], 0, is_preface ? RV_PREFACE_BYTES : 0);
+	/* What moved in the other direction before was not walked over. */
+	if (!(c->has_moved & (is_received ? 1 << RV_TX : 1 << RV_RX)))
+		rv_follow_frames(&c->frames[is_received], 0, is_preface ? 0 : RV_PREFACE_BYTES);
+	return true;
+}
+
+/* The payload of an operation of HTTP/2: whole where it is short or the way is lost, else in
+ * pieces. */
+static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_steered *c,
+					     const struct rv_buffers *buffers, u8 direction,
+					     u64 offset, u32 length, u32 key, bool is_tls,
+					     u32 *tail, u8 *event_flags)
+{
+	struct rv_frames *frames = &c->frames[direction & 1];
+	u32 captured;
+
+	if (frames->is_followed && frames->next != offset)
+		frames->is_followed = 0;
+	if (frames->is_followed && length > RV_SMALL_BYTES) {
+		*event_flags |= RV_DATA_PIECES;
+		return rv_walk_frames(s, frames, buffers, offset, length, key, is_tls, true);
+	}
+	captured = rv_capture(s, c, buffers, direction, offset, key, 0, length, tail);
+	if (!frames->is_followed)
+		return captured;
+	if (captured == length)
+		rv_follow_copied(s, frames, offset, length, key, is_tls);
+	else
+		frames->is_followed = 0;
+	return captured;
+}
+
+/* Of what is no text: how much the engine needs to tell what it is. Of a TLS handshake it reads
+ * more. */
+static __always_inline u32 rv_binary_bytes(const u8 *begin)
+{
+	return begin[0] == 22 && begin[1] == 3 ? RV_SMALL_BYTES : rv_look_binary_bytes;
+}
+
+/*
+ * As much of `length` bytes after the first `skip` as the policy of their stream asks for. `key`:
+ * of the scratch, among those of sockets or of TLS. Returns what was captured, *tail of it from the
+ * end.
+ */
+static __always_inline u32 rv_capture_steered(struct rv_scratch *s, struct rv_steered *c,
+					      const struct rv_buffers *buffers, u8 direction,
+					      u64 offset, u32 length, u32 key, bool is_tls,
+					      u32 skip, u32 *tail, u8 *event_flags)
+{
+	u32 captured = 0;
+	u32 most;
+
+	if (skip < length && buffers->is_readable) {
+		if (c->is_http2 && c->mode != RV_POLICY_ALL)
+			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
+						     is_tls, tail, event_flags);
+		else
+			captured = rv_capture(s, c, buffers, direction, offset, key, skip,
+					      length - skip, tail);
+	}
+	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
+		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
+		    rv_begins_http2(c, direction, s->payload)) {
+			/* Once more, from its beginning. */
+			*tail = 0;
+			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
+						     is_tls, tail, event_flags);
+		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
+			most = rv_binary_bytes(s->payload);
+			if (captured > most) {
+				captured = most;
+				*tail = 0;
+			}
+		}
+		c->looked += captured;
+	}
+	c->has_moved |= 1 << direction;
+	return captured;
+}
+
 /* The operation's buffers: as its entry saw them, else from the registers. Returns the system call.
  */
 static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_operation *op,
@@ -460,16 +550,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event = &s->event;
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	if (skip < (u32)result && buffers.is_readable)
-		captured = rv_capture(s, &c->steered, &buffers, direction, offset, cpu, skip,
-				      result - skip, &tail);
-	if (c->mode == RV_POLICY_UNKNOWN) {
-		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
-			captured = rv_look_binary_bytes;
-			tail = 0;
-		}
-		c->looked += captured;
-	}
+	captured = rv_capture_steered(s, &c->steered, &buffers, direction, offset, result, cpu,
+				      false, skip, &tail, &event_flags);
 	c->is_reported = 1;
 
 	event->type = RV_EVENT_DATA;

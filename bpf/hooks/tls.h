@@ -348,15 +348,16 @@ static __always_inline void rv_tls_shaken(struct rv_tls_session *session,
 	rv_tls_tell(session, key, library, RV_TLS_CHANGE_HANDSHAKE, session->handshake_ns);
 }
 
-static __always_inline struct rv_scratch *rv_tls_scratch(void)
+static __always_inline struct rv_scratch *rv_tls_scratch(u32 *index)
 {
-	u32 index = 2 * bpf_get_smp_processor_id();
-	struct rv_scratch *s = bpf_map_lookup_elem(&tls_scratch, &index);
+	struct rv_scratch *s;
 
+	*index = 2 * bpf_get_smp_processor_id();
+	s = bpf_map_lookup_elem(&tls_scratch, index);
 	if (s && !__sync_val_compare_and_swap(&s->busy, 0, 1))
 		return s;
-	index++;
-	s = bpf_map_lookup_elem(&tls_scratch, &index);
+	*index += 1;
+	s = bpf_map_lookup_elem(&tls_scratch, index);
 	return s && !__sync_val_compare_and_swap(&s->busy, 0, 1) ? s : NULL;
 }
 
@@ -370,9 +371,15 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 					     u8 direction, u32 length)
 {
 	u64 offset = direction == RV_RX ? session->moved[0] : session->moved[1];
-	struct rv_buffers buffers = {.vector = call->buffer, .is_single = 1, .is_readable = 1};
+	struct rv_buffers buffers = {
+		.vector = call->buffer,
+		.is_single = 1,
+		.is_readable = call->buffer != 0,
+	};
 	struct rv_steered *steered = &session->steered;
 	u32 skip = 0, tail = 0, captured = 0;
+	u32 index;
+	u8 pieces = 0;
 	struct rv_tls_event *event;
 	struct rv_scratch *s;
 	u64 ignore;
@@ -388,7 +395,7 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 		rv_count(RV_COUNT_NOT_HTTP);
 		return;
 	}
-	s = rv_tls_scratch();
+	s = rv_tls_scratch(&index);
 	if (!s) {
 		rv_count(RV_COUNT_SCRATCH_BUSY);
 		rv_count(RV_COUNT_RING_FULL);
@@ -396,16 +403,8 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 	}
 	if (offset < ignore)
 		skip = ignore - offset < length ? ignore - offset : length;
-	if (skip < length && call->buffer)
-		captured = rv_capture(s, steered, &buffers, direction, offset, 0, skip,
-				      length - skip, &tail);
-	if (steered->mode == RV_POLICY_UNKNOWN) {
-		if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
-			captured = rv_look_binary_bytes;
-			tail = 0;
-		}
-		steered->looked += captured;
-	}
+	captured = rv_capture_steered(s, steered, &buffers, direction, offset, length, index, true,
+				      skip, &tail, &pieces);
 	event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
 	event->type = RV_EVENT_TLS;
 	event->tgid = key->tgid;
@@ -425,7 +424,7 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 	event->library = library;
 	event->flags = (call->nested & 1 << direction ? RV_TLS_NESTED : 0) |
 		       (session->is_inside ? RV_TLS_INSIDE : 0) |
-		       (call->buffer ? 0 : RV_TLS_UNREADABLE);
+		       (call->buffer ? 0 : RV_TLS_UNREADABLE) | (pieces ? RV_TLS_PIECES : 0);
 	event->pad = 0;
 	wakes = captured > RV_SMALL_BYTES &&
 		rv_becomes_long(steered, direction == RV_RX ? steered->rx_start : steered->tx_start,
@@ -598,7 +597,9 @@ static __always_inline struct rv_tls_call *rv_tls_without_socket(struct rv_tls_t
 	key->session = call->session;
 	key->tgid = thread->tgid;
 	session = bpf_map_lookup_elem(&tls_sessions, key);
-	if (session && (session->cookie || rv_tls_is_bound(session)))
+	/* The engine, which steers what it has bound, needs no more of it. */
+	if (session && (session->cookie || rv_tls_is_bound(session) ||
+			session->steered.mode != RV_POLICY_UNKNOWN))
 		return NULL;
 	return call;
 }

@@ -14,6 +14,18 @@ struct rv_position {
 	u64 base; /* stream offset = now - base */
 };
 
+/* Where a direction is within the frames of HTTP/2. */
+struct rv_frames {
+	u64 next;    /* stream offset of the next byte */
+	u32 left;    /* bytes of the payload under way */
+	u32 passed;  /* bytes of it so far */
+	u8 head[32]; /* of a frame: what came of it so far (9 bytes; room for the verifier) */
+	u8 have;
+	u8 kind;
+	u8 is_followed; /* else it is not known */
+	u8 pad[5];
+};
+
 /* What decides how much of a stream is copied; its slot of the policy map is that of `cookie`. */
 struct rv_steered {
 	u64 cookie;
@@ -21,6 +33,10 @@ struct rv_steered {
 	u64 tx_start;
 	u32 mode;   /* enum rv_policy_mode as last read: holds while the slot belongs to another */
 	u32 looked; /* payload bytes copied before the engine knew the protocol */
+	struct rv_frames frames[2]; /* received, sent */
+	u8 is_http2;		    /* it began as HTTP/2 does */
+	u8 has_moved;		    /* bits by direction: some bytes were */
+	u8 pad[6];
 };
 
 struct rv_connection {
@@ -32,6 +48,10 @@ struct rv_connection {
 			u64 tx_start;
 			u32 mode;
 			u32 looked;
+			struct rv_frames frames[2];
+			u8 is_http2;
+			u8 has_moved;
+			u8 pad0[6];
 		};
 	};
 	u64 opened_ns;

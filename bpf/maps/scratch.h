@@ -10,8 +10,39 @@
 
 #define RV_PAYLOAD_MAX 0x1ffff
 
+/* Where the bytes of an operation are: one buffer, or an array of segments. */
+struct rv_buffers {
+	u64 vector;
+	u64 vector_offset; /* bytes of the first segment to pass over */
+	u32 segments;
+	u8 is_single;
+	u8 is_kernel_array;  /* the array of segments */
+	u8 is_kernel_memory; /* what the segments point to */
+	u8 is_pages;	     /* the segments are of pages */
+	u8 is_readable;
+	u8 pad[7];
+};
+
+/* A walk through the frames of HTTP/2, see hooks/frames.h. */
+struct rv_frame_walk {
+	struct rv_frames frames;
+	struct rv_buffers buffers;
+	u64 at;	     /* where the next byte is ... */
+	u64 here;    /* ... and how many follow it in this buffer */
+	u64 pass;    /* bytes of the next buffers to pass over */
+	u32 segment; /* index of the next buffer */
+	u32 left;    /* bytes of the operation */
+	u32 copied;  /* in the scratch */
+	u32 piece;   /* where the head of the piece under way is there */
+	u32 gap;     /* passed over since */
+	u8 has_piece;
+	u8 copies;
+	u8 pad[2];
+};
+
 struct rv_scratch {
 	u64 busy;
+	struct rv_frame_walk walk;
 	union { /* what goes before the event, if anything: its end is where that begins */
 		struct rv_sent_event sent;
 		struct {

@@ -14,7 +14,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::activity::Told;
 use self::build::Heads;
-use crate::connection::{Connection, Surroundings};
+use self::tls::Waiting;
+use crate::connection::Connection;
+use crate::conversation::Surroundings;
 use crate::copies::Copies;
 use crate::event::{maybe_event, Event, LayersBefore, ProcessText};
 use crate::events::{self, ActivityEvent, ConnectionEvent, DataEvent, DropEvent, InterfaceEvent, ProcessEvent};
@@ -27,6 +29,7 @@ use crate::options::Options;
 use crate::policy::Steering;
 use crate::processes::{Decision, Gate, ProcessChange, Processes};
 use crate::report::Report;
+use crate::sessions::{SessionKey, Sessions};
 
 /// How often what lasts long is looked for.
 const SWEEP_NS: u64 = 1_000_000_000;
@@ -48,6 +51,10 @@ pub struct Core {
     tuples: FxHashMap<Tuple, u64>,
     attention: FxHashSet<u64>,
     copies: Copies,
+    /// TLS sessions without a socket of their own, and what they said while their connection is not known.
+    sessions: Sessions,
+    waiting: FxHashMap<SessionKey, Waiting>,
+    waiting_bytes: usize,
     finished: Vec<Exchange>,
     records: Vec<(Report, u64)>,
     changes: Vec<ProcessChange>,
@@ -90,6 +97,9 @@ impl Core {
             tuples: FxHashMap::default(),
             attention: FxHashSet::default(),
             copies: Copies::default(),
+            sessions: Sessions::default(),
+            waiting: FxHashMap::default(),
+            waiting_bytes: 0,
             finished: Vec::new(),
             records: Vec::new(),
             changes: Vec::new(),
@@ -158,6 +168,7 @@ impl Core {
             self.swept_ns = now_ns;
             self.report_unfinished();
             self.tell_overdue_openings();
+            self.tell_unbound();
             let ids: Vec<u64> = self.connections.iter().filter(|(_, c)| c.has_loose()).map(|(id, _)| *id).collect();
             for id in ids {
                 self.tell_loose(id, false);
@@ -229,6 +240,7 @@ impl Core {
         }
         let number = self.number;
         self.with_connection(event.cookie, |connection, s| connection.data(event, layers, payload, number, s));
+        self.ciphertext_of_socket(event, payload);
     }
 
     fn open(&mut self, event: &DataEvent) {
@@ -410,6 +422,7 @@ impl Core {
         };
         if change == "exit" {
             self.processes.end(event.tgid, event.time_ns);
+            self.sessions.end_process(event.tgid);
         } else {
             let discarded = self.processes.begin(event.tgid, event.time_ns);
             self.ledger.lose(Cause::Unconfirmed, discarded);

@@ -57,7 +57,9 @@ const BEFORE: usize = 8;
 fn data(raw: &[u8], layers: LayersBefore) -> Option<Event<'_>> {
     let (event, payload) = split::<DataEvent>(raw)?;
     let payload = payload.get(..event.captured as usize)?;
-    let fits = u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
+    // Pieces have heads of their own.
+    let is_pieces = u32::from(event.flags) & DATA_PIECES != 0;
+    let fits = is_pieces || u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
     let is_sound = event.kind == EVENT_DATA && fits && event.direction <= 1 && event.tail <= event.captured;
     is_sound.then_some(Event::Data(event, layers, payload))
 }
@@ -65,7 +67,8 @@ fn data(raw: &[u8], layers: LayersBefore) -> Option<Event<'_>> {
 fn tls(raw: &[u8]) -> Option<Event<'_>> {
     let (event, payload) = split::<TlsEvent>(raw)?;
     let payload = payload.get(..event.captured as usize)?;
-    let fits = u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
+    let is_pieces = u32::from(event.flags) & TLS_PIECES != 0;
+    let fits = is_pieces || u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
     (fits && event.direction <= 1 && event.tail <= event.captured).then_some(Event::Tls(event, payload))
 }
 

@@ -344,6 +344,7 @@ pub const SYS_IO_URING: u32 = 13;
 pub const DATA_PRE_EXISTING: u32 = 1;
 pub const DATA_UNREADABLE: u32 = 2;
 pub const DATA_OVERLAP: u32 = 4;
+pub const DATA_PIECES: u32 = 8;
 
 pub const CONNECTION_RX_END: u32 = 1;
 pub const CONNECTION_TX_END: u32 = 2;
@@ -362,6 +363,7 @@ pub const POLICY_NONE: u32 = 1;
 pub const POLICY_HTTP: u32 = 2;
 pub const POLICY_HEADS: u32 = 3;
 pub const POLICY_ALL: u32 = 4;
+pub const POLICY_HTTP2: u32 = 5;
 
 pub const POLICY_BOUND: u32 = 1;
 
@@ -376,6 +378,7 @@ pub const TLS_RUSTLS: u32 = 6;
 pub const TLS_NESTED: u32 = 1;
 pub const TLS_INSIDE: u32 = 2;
 pub const TLS_UNREADABLE: u32 = 4;
+pub const TLS_PIECES: u32 = 8;
 
 pub const TLS_CHANGE_HANDSHAKE: u32 = 1;
 pub const TLS_CHANGE_FREED: u32 = 2;

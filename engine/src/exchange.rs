@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rover_parsers::http1::{Complete, Head};
+use rover_parsers::{http1, http2};
 use rover_reporters::record::{Operation, RecordId, Syscall};
 
 use crate::events;
@@ -23,6 +23,8 @@ pub struct OperationFacts {
     pub is_write: bool,
     pub tgid: u32,
     pub measured: Measured,
+    /// Of the call of a TLS library that gave its plaintext, or took it.
+    pub tls_ns: Option<u64>,
 }
 
 impl OperationFacts {
@@ -69,6 +71,8 @@ pub struct Operations {
     /// Of the first operation; the last of them is that of the last one.
     pub times: Times,
     pub interface: u32,
+    /// Of the first call of a TLS library.
+    pub tls_ns: Option<u64>,
     last: u64,
 }
 
@@ -84,6 +88,7 @@ impl Operations {
         end_ns: 0,
         times: [0; 5],
         interface: 0,
+        tls_ns: None,
         last: 0,
     };
 
@@ -91,6 +96,7 @@ impl Operations {
     pub fn add(&mut self, facts: &OperationFacts, bytes: u64, is_first: bool) {
         self.bytes += bytes;
         self.end_ns = facts.end_ns;
+        self.tls_ns = self.tls_ns.or(facts.tls_ns);
         if self.count > 0 && self.last == facts.number {
             if let Some(last) = self.list.last_mut() {
                 last.bytes += bytes;
@@ -145,6 +151,7 @@ impl Operations {
             return;
         }
         self.syscall_ns = self.syscall_ns.zip(later.syscall_ns).map(|(a, b)| a + b);
+        self.tls_ns = self.tls_ns.or(later.tls_ns);
         let is_shared = later.count > 0 && self.last == later_first(&later);
         self.count += later.count - u64::from(is_shared);
         self.bytes += later.bytes;
@@ -176,11 +183,164 @@ pub struct DroppedPackets {
     pub count: u64,
 }
 
+/// Head of a message, as its parser tells it.
+#[derive(Clone, Debug)]
+pub enum Head {
+    Http1(Box<http1::Head>),
+    Http2(Box<http2::Head>),
+}
+
+impl From<Box<http1::Head>> for Head {
+    fn from(head: Box<http1::Head>) -> Head {
+        Head::Http1(head)
+    }
+}
+
+impl From<Box<http2::Head>> for Head {
+    fn from(head: Box<http2::Head>) -> Head {
+        Head::Http2(head)
+    }
+}
+
+impl Head {
+    pub fn maybe_http1(&self) -> Option<&http1::Head> {
+        match self {
+            Head::Http1(head) => Some(head),
+            Head::Http2(_) => None,
+        }
+    }
+
+    /// When its first byte moved.
+    pub fn start_ns(&self) -> u64 {
+        match self {
+            Head::Http1(head) => head.start_ns,
+            Head::Http2(head) => head.start_ns,
+        }
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Head::Http1(head) => head.status,
+            Head::Http2(head) => head.status,
+        }
+    }
+
+    pub fn head_bytes(&self) -> u64 {
+        match self {
+            Head::Http1(head) => head.head_bytes,
+            Head::Http2(head) => head.head_bytes,
+        }
+    }
+
+    pub fn is_truncated(&self) -> bool {
+        match self {
+            Head::Http1(head) => head.truncated,
+            Head::Http2(head) => head.truncated,
+        }
+    }
+
+    /// Fields stood in a part of the HPACK table that is not known.
+    pub fn is_hpack_partial(&self) -> bool {
+        matches!(self, Head::Http2(head) if head.hpack_partial)
+    }
+
+    pub fn is_connect(&self) -> bool {
+        let method = match self {
+            Head::Http1(head) => head.method.as_deref(),
+            Head::Http2(head) => head.method.as_deref(),
+        };
+        method == Some("CONNECT")
+    }
+
+    /// Asks for a WebSocket, or grants it.
+    pub fn is_websocket(&self) -> bool {
+        match self {
+            Head::Http1(head) => head.websocket,
+            Head::Http2(head) => head.protocol.as_deref() == Some("websocket"),
+        }
+    }
+
+    pub fn is_event_stream(&self) -> bool {
+        match self {
+            Head::Http1(head) => head.event_stream,
+            Head::Http2(head) => head.is_event_stream(),
+        }
+    }
+
+    /// By its content type.
+    pub fn is_grpc(&self) -> bool {
+        match self {
+            Head::Http1(head) => head.content_type.as_deref().is_some_and(|kind| http2::Grpc::maybe(kind).is_some()),
+            Head::Http2(head) => head.grpc.is_some(),
+        }
+    }
+}
+
+/// End of a message.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    pub end_ns: u64,
+    /// All of it on the wire.
+    pub bytes: u64,
+    pub head_bytes: u64,
+    /// Content; none if it is not known how much of it was padding.
+    pub body_bytes: Option<u64>,
+    pub trailers: Vec<(Box<str>, Box<str>)>,
+    /// The end was reached as the framing tells.
+    pub complete: bool,
+    /// Bytes are missing where they would have told something.
+    pub gap: bool,
+    /// Head or trailers were cut.
+    pub truncated: bool,
+    /// Fields stood in a part of the HPACK table that is not known.
+    pub hpack_partial: bool,
+    pub grpc_status: Option<u32>,
+    pub grpc_messages: Option<u32>,
+}
+
+impl From<http1::Complete> for Done {
+    fn from(done: http1::Complete) -> Done {
+        Done {
+            end_ns: done.end_ns,
+            bytes: done.bytes,
+            head_bytes: done.head_bytes,
+            body_bytes: Some(done.body_bytes),
+            trailers: done.trailers,
+            complete: done.complete,
+            gap: done.gap,
+            truncated: done.truncated,
+            ..Done::default()
+        }
+    }
+}
+
+impl From<http2::Complete> for Done {
+    fn from(done: http2::Complete) -> Done {
+        Done {
+            end_ns: done.end_ns,
+            bytes: done.bytes,
+            head_bytes: done.head_bytes,
+            body_bytes: done.body_bytes,
+            trailers: done.trailers.iter().map(|(name, value)| (boxed(name), boxed(value))).collect(),
+            complete: done.complete,
+            gap: done.gap,
+            truncated: done.truncated,
+            hpack_partial: done.hpack_partial,
+            grpc_status: done.grpc_status,
+            grpc_messages: done.grpc_messages,
+        }
+    }
+}
+
+fn boxed(text: &http2::Text) -> Box<str> {
+    Box::from(&**text)
+}
+
 /// Request or response.
 #[derive(Debug, Default)]
 pub struct Half {
-    pub head: Option<Box<Head>>,
-    pub done: Option<Complete>,
+    pub head: Option<Head>,
+    pub done: Option<Done>,
     pub operations: Operations,
     /// Entry (or else exit) of the operation with the first byte of the head.
     pub begin_ns: u64,
@@ -191,6 +351,10 @@ pub struct Half {
 pub struct Exchange {
     /// 1, 2, … within the connection.
     pub number: u32,
+    /// Of HTTP/2.
+    pub stream: Option<u32>,
+    /// Index of the TLS session that it was under.
+    pub session: Option<u8>,
     /// Assigned with the first record, kept for the completing one.
     pub id: Option<RecordId>,
     pub request: Option<Half>,

@@ -20,6 +20,8 @@ pub struct Measured {
 }
 
 impl Measured {
+    pub const NOTHING: Measured = Measured { known: 0, interface: 0, values: [0; WRITE_NAMES.len()], times: [0; 5] };
+
     pub fn layers(&self) -> Layers {
         Layers::of(self.known, &self.values)
     }

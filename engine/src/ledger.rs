@@ -11,7 +11,7 @@ pub enum Cause {
     RingFull,
     /// The kernel had no memory for the connection's state.
     NoStorage,
-    /// The connection does not speak HTTP/1.
+    /// The connection does not speak HTTP.
     NotHttp,
     /// The rules exclude the process.
     Excluded,
@@ -25,6 +25,8 @@ pub enum Cause {
     MidStream,
     /// Bytes that belong to no message.
     ParseError,
+    /// Frames of HTTP/2 that belong to no message: settings, windows, pings.
+    Http2Control,
     /// More was held for reordering than the bound allows, or the table was full.
     StreamOverflow,
     /// The same stream bytes were seen before.
@@ -37,10 +39,14 @@ pub enum Cause {
     OutputFull,
     /// Plaintext of a TLS session of which the connection is not known.
     TlsUnbound,
+    /// TLS records that carry no plaintext: handshakes, tickets, alerts.
+    TlsControl,
+    /// TLS of which no library shows the plaintext.
+    TlsOpaque,
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 15] = [
+pub const CAUSES: [(Cause, &str); 18] = [
     (Cause::RingFull, "ring_full"),
     (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
@@ -50,12 +56,15 @@ pub const CAUSES: [(Cause, &str); 15] = [
     (Cause::Filtered, "filtered"),
     (Cause::MidStream, "mid_stream"),
     (Cause::ParseError, "parse_error"),
+    (Cause::Http2Control, "http2_control"),
     (Cause::StreamOverflow, "stream_overflow"),
     (Cause::Overlap, "overlap"),
     (Cause::AfterClose, "after_close"),
     (Cause::BadEvent, "bad_event"),
     (Cause::OutputFull, "output_full"),
     (Cause::TlsUnbound, "tls_unbound"),
+    (Cause::TlsControl, "tls_control"),
+    (Cause::TlsOpaque, "tls_opaque"),
 ];
 
 /// The account.

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! capture (BPF object, ring buffer) → drain (thread) → core ─ processes: who is watched, what is held
-//!                                                       ├─ connections: streams, offsets, gaps
-//!                                                       ├─ exchanges: pairing, times, flags
+//!                                                       ├─ connections: who, TCP's figures
+//!                                                       │   └─ conversations: streams, gaps, HTTP/1 and HTTP/2
+//!                                                       ├─ exchanges: their messages, operations, times, flags
 //!                                                       └─ ledger, sinks (encoders, reporters, store)
 //! ```
 //! [`core::Core`] knows neither BPF nor threads: a recording replays through the same code.
@@ -12,6 +13,7 @@ mod alarm;
 pub mod capture;
 pub mod clock;
 pub mod connection;
+mod conversation;
 pub mod copies;
 pub mod core;
 pub mod drain;
@@ -19,6 +21,7 @@ pub mod engine;
 pub mod event;
 pub mod events;
 pub mod exchange;
+mod handshake;
 pub mod hooks;
 pub mod layers;
 pub mod ledger;
@@ -29,7 +32,8 @@ pub mod probe;
 pub mod processes;
 pub mod recording;
 pub mod report;
+mod secure;
+mod sessions;
 pub mod sinks;
-pub mod stream;
 pub mod support;
 pub mod tls;

@@ -16,6 +16,9 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What operations there are, without a byte of theirs.
+    pub const OPERATIONS: Policy =
+        Policy { mode: events::POLICY_HTTP, ignore_rx: u64::MAX, ignore_tx: u64::MAX, is_bound: false };
     pub const NOTHING: Policy = Policy { mode: events::POLICY_NONE, ignore_rx: 0, ignore_tx: 0, is_bound: false };
 }
 

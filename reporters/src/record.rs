@@ -107,17 +107,29 @@ impl Flags {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     pub library: Box<str>,
+    /// `TLSv1.3`
     pub version: Option<Box<str>>,
+    /// SNI: who the client asked for.
+    pub server_name: Option<Box<str>>,
+    /// Protocol that the two agreed on.
+    pub alpn: Option<Box<str>>,
+    /// IANA's name of the cipher suite.
+    pub cipher: Option<Box<str>>,
+    pub handshake_ns: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grpc {
-    pub service: Box<str>,
-    pub method: Box<str>,
+    pub service: Option<Box<str>>,
+    pub method: Option<Box<str>>,
+    /// From the trailers, or from a head that is all of the response.
     pub status: Option<u32>,
+    /// Messages from the client, and from the server.
+    pub request_messages: Option<u32>,
+    pub response_messages: Option<u32>,
 }
 
 /// Request or response. Sizes as they were on the wire.

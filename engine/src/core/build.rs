@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use rover_parsers::http1::{self, Head, Version};
+use rover_parsers::http1::{self, Version};
+use rover_parsers::http2;
 use rover_reporters::layers::Layers;
 use rover_reporters::record::{
-    Connection as ConnectionFacts, Dropped, Endpoint, Flag, Flags, KernelSums, Kind, Message, Operation, Protocol,
-    Record, RecordId, Side, TcpFigures, Trace, TraceFormat,
+    Connection as ConnectionFacts, Dropped, Endpoint, Flag, Flags, Grpc, KernelSums, Kind, Message, Operation,
+    Protocol, Record, RecordId, Side, TcpFigures, Trace, TraceFormat,
 };
 
 use super::{address, query};
 use crate::connection::Connection;
-use crate::exchange::{DroppedPackets, Exchange, Half, Operations};
+use crate::exchange::{Done, DroppedPackets, Exchange, Half, Head, Operations};
 use crate::hooks::Figures;
 use crate::options::Options;
 
 /// The two heads of an exchange, owned: their strings move into the record.
 #[derive(Debug, Default)]
 pub struct Heads {
-    pub request: Option<Box<Head>>,
-    pub response: Option<Box<Head>>,
+    pub request: Option<Head>,
+    pub response: Option<Head>,
 }
 
 impl Heads {
@@ -54,8 +55,8 @@ pub fn record(
     is_unfinished: bool,
 ) -> Box<Record> {
     let Heads { request: request_head, response: response_head } = heads;
-    let side = connection.side();
-    let start_ns = start_of(exchange, request_head.as_deref(), side);
+    let side = connection.side_of(exchange);
+    let start_ns = start_of(exchange, request_head.as_ref(), side);
     // Set once: a completed record has the id that it was first told with, whatever the clock did since.
     if id.wall_ns == 0 {
         id.wall_ns = start_ns.wrapping_add(setting.wall_offset_ns);
@@ -63,21 +64,15 @@ pub fn record(
     let end_ns = end_of(exchange).max(start_ns);
     let has_both = exchange.request.is_some() && exchange.response.is_some();
     let first_byte_ns =
-        has_both.then(|| response_head.as_ref().map(|head| head.start_ns.saturating_sub(start_ns))).flatten();
-    let status = response_head.as_ref().and_then(|head| head.status);
+        has_both.then(|| response_head.as_ref().map(|head| head.start_ns().saturating_sub(start_ns))).flatten();
+    let status = response_head.as_ref().and_then(Head::status);
     let (kernel_write, kernel_read) = kernel_sums(exchange, connection, side, setting.figures);
-    // As access logs have it: the version of the request.
-    let version = request_head.as_ref().or(response_head.as_ref()).map(|head| head.version);
-    let kind = kind_of(exchange, request_head.as_deref(), response_head.as_deref());
-    let request = message(exchange.request.as_ref(), request_head.as_deref(), exchange.tunnel_bytes[0], exchange);
-    let response = message(exchange.response.as_ref(), response_head.as_deref(), exchange.tunnel_bytes[1], exchange);
-    let flags = flags_of(
-        exchange,
-        request_head.as_deref(),
-        response_head.as_deref(),
-        connection.is_pre_existing,
-        is_unfinished,
-    );
+    let (request_view, response_view) = (request_head.as_ref(), response_head.as_ref());
+    let kind = kind_of(exchange, request_view, response_view);
+    let request = message(exchange.request.as_ref(), request_view, exchange.tunnel_bytes[0], exchange);
+    let response = message(exchange.response.as_ref(), response_view, exchange.tunnel_bytes[1], exchange);
+    let flags = flags_of(exchange, request_view, response_view, connection, is_unfinished);
+    let protocol = protocol_of(exchange, request_view.or(response_view));
     let timeline = timeline(exchange, side, start_ns, end_ns, is_unfinished);
     let mut record = Record {
         id,
@@ -86,9 +81,9 @@ pub fn record(
         duration_ns: (has_both && !is_unfinished).then(|| end_ns - start_ns),
         first_byte_ns,
         side,
-        protocol: if version == Some(Version::Http10) { Protocol::Http10 } else { Protocol::Http11 },
+        protocol,
         kind,
-        tls: None,
+        tls: connection.maybe_tls(exchange),
         method: None,
         scheme: None,
         host: None,
@@ -104,7 +99,7 @@ pub fn record(
         connection: ConnectionFacts {
             id: connection.id,
             exchange: exchange.number,
-            stream: None,
+            stream: exchange.stream,
             role: connection.role.unwrap_or(side),
             opened_ns: connection.opened_ns,
             handshake_ns: connection.handshake_ns,
@@ -119,18 +114,70 @@ pub fn record(
         operations: Vec::new(),
     };
     if let Some(head) = request_head {
-        record.request.headers = head.headers;
-        record.method = head.method;
-        record.scheme = head.scheme;
-        record.host = head.host;
-        record.path = head.path;
-        record.query = query::shown(head.query, setting.options.capture.query);
-        record.trace = head.trace.map(trace);
+        fill_request(&mut record, head, setting.options);
     }
-    if let Some(head) = response_head {
-        record.response.headers = head.headers;
+    match response_head {
+        Some(Head::Http1(head)) => record.response.headers = head.headers,
+        Some(Head::Http2(head)) => record.response.headers = boxed_fields(&head.headers),
+        None => {}
+    }
+    if record.kind == Kind::Grpc {
+        record.grpc = Some(grpc(exchange, record.path.as_deref()));
     }
     Box::new(record)
+}
+
+/// What the request's head says; of HTTP/1 its strings move.
+fn fill_request(record: &mut Record, head: Head, options: &Options) {
+    let (query, trace_context) = match head {
+        Head::Http1(head) => {
+            record.request.headers = head.headers;
+            record.method = head.method;
+            record.scheme = head.scheme;
+            record.host = head.host;
+            record.path = head.path;
+            (head.query, head.trace)
+        }
+        Head::Http2(head) => {
+            let boxed = |text: &Option<http2::Text>| text.as_deref().map(Box::from);
+            record.request.headers = boxed_fields(&head.headers);
+            record.method = boxed(&head.method);
+            record.scheme = boxed(&head.scheme);
+            record.host = boxed(&head.authority);
+            record.path = head.path().map(Box::from);
+            (head.query().map(Box::from), head.trace)
+        }
+    };
+    record.query = query::shown(query, options.capture.query);
+    record.trace = trace_context.map(trace);
+}
+
+fn boxed_fields(fields: &[(http2::Text, http2::Text)]) -> Vec<(Box<str>, Box<str>)> {
+    fields.iter().map(|(name, value)| (Box::from(&**name), Box::from(&**value))).collect()
+}
+
+/// As access logs have it: the version of the request, unless it was answered in HTTP/2.
+fn protocol_of(exchange: &Exchange, head: Option<&Head>) -> Protocol {
+    match head {
+        _ if exchange.stream.is_some() => Protocol::Http2,
+        Some(Head::Http1(head)) if head.version == Version::Http10 => Protocol::Http10,
+        _ => Protocol::Http11,
+    }
+}
+
+/// `/package.Service/Method`, where the service may itself have slashes.
+fn grpc(exchange: &Exchange, path: Option<&str>) -> Grpc {
+    let call =
+        path.and_then(|path| path.strip_prefix('/')?.rsplit_once('/')).filter(|(service, _)| !service.is_empty());
+    let done = |half: &Option<Half>| half.as_ref().and_then(|half| half.done.clone());
+    let (request, response) = (done(&exchange.request), done(&exchange.response));
+    Grpc {
+        service: call.map(|(service, _)| service.into()),
+        method: call.map(|(_, method)| method.into()),
+        status: response.as_ref().and_then(|done| done.grpc_status),
+        request_messages: request.and_then(|done| done.grpc_messages),
+        response_messages: response.and_then(|done| done.grpc_messages),
+    }
 }
 
 fn tcp_of(connection: &Connection) -> Option<TcpFigures> {
@@ -174,7 +221,7 @@ fn start_of(exchange: &Exchange, head: Option<&Head>, side: Side) -> u64 {
     match (&exchange.request, side) {
         (Some(half), Side::Client) => half.begin_ns,
         (Some(half), Side::Server) => {
-            let read_ns = head.map_or(half.begin_ns, |head| head.start_ns).max(half.begin_ns);
+            let read_ns = head.map_or(half.begin_ns, Head::start_ns).max(half.begin_ns);
             let arrived_ns = half.operations.times[0];
             if arrived_ns != 0 && arrived_ns < read_ns {
                 arrived_ns
@@ -255,10 +302,11 @@ fn dropped(drop: &DroppedPackets) -> Dropped {
 fn kind_of(exchange: &Exchange, request: Option<&Head>, response: Option<&Head>) -> Kind {
     let is_upgraded = exchange.is_upgraded;
     match (request, response) {
-        (Some(head), _) if head.method.as_deref() == Some("CONNECT") => Kind::Tunnel,
-        (Some(head), _) if is_upgraded && head.websocket => Kind::Websocket,
-        (_, Some(head)) if is_upgraded && head.websocket => Kind::Websocket,
-        (_, Some(head)) if head.event_stream => Kind::Sse,
+        (Some(head), _) if is_upgraded && head.is_websocket() => Kind::Websocket,
+        (_, Some(head)) if is_upgraded && head.is_websocket() => Kind::Websocket,
+        (Some(head), _) if head.is_connect() => Kind::Tunnel,
+        (Some(head), _) | (None, Some(head)) if head.is_grpc() => Kind::Grpc,
+        (_, Some(head)) if head.is_event_stream() => Kind::Sse,
         _ => Kind::Http,
     }
 }
@@ -271,14 +319,14 @@ fn message(half: Option<&Half>, head: Option<&Head>, tunnel_bytes: u64, exchange
         Some(done) => Message {
             bytes: Some(done.bytes),
             head_bytes: Some(done.head_bytes),
-            body_bytes: Some(done.body_bytes),
+            body_bytes: done.body_bytes,
             headers: Vec::new(),
             trailers: done.trailers.clone(),
         },
         // Under way: only what has passed so far is certain.
         None => Message {
             bytes: (half.operations.bytes > 0).then_some(half.operations.bytes),
-            head_bytes: head.map(|head| head.head_bytes),
+            head_bytes: head.map(Head::head_bytes),
             ..Message::default()
         },
     };
@@ -293,13 +341,13 @@ fn flags_of(
     exchange: &Exchange,
     request: Option<&Head>,
     response: Option<&Head>,
-    is_pre_existing: bool,
+    connection: &Connection,
     is_unfinished: bool,
 ) -> Flags {
     let mut flags = Flags::default();
     let halves = || [&exchange.request, &exchange.response].into_iter().flatten();
     let dones = || halves().filter_map(|half| half.done.as_ref());
-    let is_cut = |done: &http1::Complete| !done.complete && !done.gap;
+    let is_cut = |done: &Done| !done.complete && !done.gap;
     let mut set = |flag: Flag, condition: bool| {
         if condition {
             flags.set(flag);
@@ -308,10 +356,16 @@ fn flags_of(
     let is_half_open = !is_unfinished && !exchange.is_upgraded && halves().any(|half| half.done.is_none());
     // A reset says itself that something was cut.
     let is_cut_short = !exchange.is_reset && (is_half_open || dones().any(is_cut));
-    let is_too_long = dones().any(|done| done.truncated) || [request, response].iter().flatten().any(|h| h.truncated);
+    let is_too_long =
+        dones().any(|done| done.truncated) || [request, response].into_iter().flatten().any(Head::is_truncated);
     set(Flag::Truncated, is_cut_short || is_too_long);
     set(Flag::Gap, exchange.has_gap || dones().any(|done| done.gap));
-    set(Flag::PreExisting, is_pre_existing);
+    set(
+        Flag::HpackPartial,
+        dones().any(|done| done.hpack_partial) || [request, response].into_iter().flatten().any(Head::is_hpack_partial),
+    );
+    set(Flag::PreExisting, connection.is_pre_existing);
+    set(Flag::TlsUnbound, connection.is_unbound);
     set(Flag::Reset, exchange.is_reset);
     set(Flag::NoResponse, exchange.response.is_none() && !is_unfinished);
     set(Flag::NoRequest, exchange.request.is_none());
@@ -369,6 +423,11 @@ fn timeline(
         push(second, response.begin_ns);
         if response.done.is_some() && !is_unfinished {
             push(second_end, end_ns);
+        }
+    }
+    for (half, name) in [(incoming, "tls_read"), (outgoing, "tls_write")] {
+        if let Some(time) = half.as_ref().and_then(|half| half.operations.tls_ns) {
+            push(name, time);
         }
     }
     // An early response is written before the request has been read whole.

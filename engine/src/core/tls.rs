@@ -1,32 +1,179 @@
-//! Plaintext of TLS libraries. So far it is only counted.
+//! Plaintext of TLS libraries: to the connection that it is of, or kept until that is known.
 
 use super::Core;
-use crate::events::{self, CipherEvent, TlsEvent, TlsStateEvent};
+use crate::connection::Connection;
+use crate::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
 use crate::ledger::Cause;
+use crate::secure::Plaintext;
+use crate::sessions::SessionKey;
 
 /// Processes that wait to be asked for their ciphertext; one that is not among them comes with its next event.
 const SOCKETLESS: usize = 1024;
+/// Plaintext of sessions of which the connection is not known yet, in all and for how long.
+const WAITING_BYTES: usize = 8 * 1024 * 1024;
+const WAITING_NS: u64 = 2_000_000_000;
+
+/// What a session without connection said so far.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    since_ns: u64,
+    calls: Vec<(TlsEvent, Vec<u8>)>,
+    shaken: Option<TlsStateEvent>,
+}
+
+fn key_of(tgid: u32, address: u64, opened_ns: u64) -> SessionKey {
+    SessionKey { tgid, address, opened_ns }
+}
+
+fn library_name(number: u8) -> &'static str {
+    match u32::from(number) {
+        events::TLS_OPENSSL => "openssl",
+        events::TLS_BORINGSSL => "boringssl",
+        events::TLS_GNUTLS => "gnutls",
+        events::TLS_NSS => "nss",
+        events::TLS_GO => "go",
+        events::TLS_RUSTLS => "rustls",
+        _ => "unknown",
+    }
+}
 
 impl Core {
     /// A call that moved plaintext; the data events of its socket operations came before it.
-    pub(super) fn tls(&mut self, event: &TlsEvent, _payload: &[u8]) {
+    pub(super) fn tls(&mut self, event: &TlsEvent, payload: &[u8]) {
         self.now_ns = self.now_ns.max(event.end_ns);
-        if event.cookie == 0 {
-            self.ask_for_ciphertext(event.tgid);
+        let key = key_of(event.tgid, event.session, event.opened_ns);
+        let known = if event.cookie != 0 { Some(event.cookie) } else { self.sessions.maybe_connection(&key) };
+        match known {
+            Some(cookie) => {
+                self.release(key, cookie);
+                self.plaintext(cookie, event, payload);
+            }
+            None => {
+                self.ask_for_ciphertext(event.tgid);
+                self.wait(key, event, payload);
+            }
         }
-        self.ledger.lose(Cause::TlsUnbound, 1);
+    }
+
+    fn plaintext(&mut self, cookie: u64, event: &TlsEvent, payload: &[u8]) {
+        self.number += 1;
+        let flags = u32::from(event.flags);
+        let is_steered_by_connection = event.cookie != 0 && flags & events::TLS_INSIDE == 0;
+        let plain = Plaintext {
+            key: key_of(event.tgid, event.session, event.opened_ns),
+            library: library_name(event.library),
+            direction: usize::from(event.direction),
+            offset: event.offset,
+            length: u64::from(event.length),
+            skipped: u64::from(event.skipped),
+            payload,
+            tail: event.tail as usize,
+            is_pieces: flags & events::TLS_PIECES != 0,
+            start_ns: event.start_ns,
+            end_ns: event.end_ns,
+            is_nested: event.cookie != 0,
+            cookie: if is_steered_by_connection { event.cookie } else { 0 },
+            tgid: event.tgid,
+            number: self.number,
+        };
+        if !self.connections.contains_key(&cookie) {
+            // Its first operation was lost, or it was given up to make room.
+            self.ledger.lose(Cause::TlsUnbound, 1);
+            return;
+        }
+        self.with_connection(cookie, |connection, s| connection.plaintext(&plain, s));
+    }
+
+    fn wait(&mut self, key: SessionKey, event: &TlsEvent, payload: &[u8]) {
+        if self.waiting_bytes + payload.len() > WAITING_BYTES {
+            self.ledger.lose(Cause::TlsUnbound, 1);
+            return;
+        }
+        self.waiting_bytes += payload.len();
+        let waiting = self.waiting.entry(key).or_default();
+        if waiting.since_ns == 0 {
+            waiting.since_ns = event.end_ns;
+        }
+        waiting.calls.push((*event, payload.to_vec()));
+    }
+
+    /// What a session has said goes to its connection.
+    fn release(&mut self, key: SessionKey, cookie: u64) {
+        let Some(waiting) = self.waiting.remove(&key) else {
+            return;
+        };
+        if let Some(shaken) = waiting.shaken {
+            self.with_connection(cookie, |connection, _| connection.shaken(shaken.start_ns, shaken.time_ns));
+        }
+        for (event, payload) in waiting.calls {
+            self.waiting_bytes -= payload.len();
+            self.plaintext(cookie, &event, &payload);
+        }
+    }
+
+    /// Sessions that have waited long enough are of no connection that can be told: an exchange has no peer then.
+    pub(super) fn tell_unbound(&mut self) {
+        let before = self.now_ns.saturating_sub(WAITING_NS);
+        let due: Vec<SessionKey> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.since_ns != 0 && waiting.since_ns <= before)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in due {
+            let id = key.policy_id(0);
+            if !self.connections.contains_key(&id) {
+                let tgid = key.tgid;
+                self.connections.insert(id, Connection::unbound(id, tgid, self.now_ns));
+            }
+            self.release(key, id);
+        }
     }
 
     /// Ciphertext of a session without a socket.
-    pub(super) fn cipher(&mut self, event: &CipherEvent, _payload: &[u8]) {
+    pub(super) fn cipher(&mut self, event: &CipherEvent, begin: &[u8]) {
         self.now_ns = self.now_ns.max(event.time_ns);
+        let key = key_of(event.tgid, event.session, event.opened_ns);
+        if self.sessions.maybe_connection(&key).is_some() {
+            return;
+        }
+        if let Some(cookie) = self.sessions.ciphertext(key, usize::from(event.direction), begin, event.time_ns) {
+            self.release(key, cookie);
+        }
+    }
+
+    /// Ciphertext that a socket moved, of a connection whose session is not known.
+    pub(super) fn ciphertext_of_socket(&mut self, event: &DataEvent, begin: &[u8]) {
+        let is_wanted = self.connections.get(&event.cookie).is_some_and(Connection::is_unread_tls);
+        if !is_wanted || event.skipped > 0 {
+            return;
+        }
+        if let Some(key) = self.sessions.socket(event.tgid, event.cookie, usize::from(event.direction), begin) {
+            self.release(key, event.cookie);
+        }
+        let has_sessions = self.sessions.has_any_of(event.tgid);
+        if !has_sessions && self.connections.get(&event.cookie).is_some_and(Connection::is_opaque_tls) {
+            self.with_connection(event.cookie, |connection, s| connection.give_up_tls(s));
+        }
     }
 
     /// A handshake was done, or a session freed.
     pub(super) fn tls_state(&mut self, event: &TlsStateEvent) {
         self.now_ns = self.now_ns.max(event.time_ns);
-        if u32::from(event.change) == events::TLS_CHANGE_HANDSHAKE && event.cookie == 0 {
-            self.ask_for_ciphertext(event.tgid);
+        let key = key_of(event.tgid, event.session, event.opened_ns);
+        let known = if event.cookie != 0 { Some(event.cookie) } else { self.sessions.maybe_connection(&key) };
+        if u32::from(event.change) != events::TLS_CHANGE_HANDSHAKE {
+            self.sessions.forget(&key);
+            return;
+        }
+        match known {
+            Some(cookie) => {
+                self.with_connection(cookie, |connection, _| connection.shaken(event.start_ns, event.time_ns));
+            }
+            None => {
+                self.ask_for_ciphertext(event.tgid);
+                self.waiting.entry(key).or_default().shaken = Some(*event);
+            }
         }
     }
 

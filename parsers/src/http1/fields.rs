@@ -74,6 +74,7 @@ impl Fields {
             Known::Upgrade => {
                 self.has_upgrade = true;
                 head.websocket |= has_member(value, b"websocket");
+                head.h2c |= has_member(value, b"h2c");
             }
             Known::Trace(field) => self.trace.get_or_insert_default().read(field, value),
         }
@@ -126,6 +127,7 @@ impl Fields {
             Role::Response => head.status == Some(101),
         };
         head.websocket &= head.upgrade;
+        head.h2c &= head.upgrade;
         head.keep_alive = match head.version {
             Version::Http11 => !fields.says_close,
             Version::Http10 => fields.says_keep_alive && !fields.says_close,

@@ -78,6 +78,8 @@ pub struct Head {
     pub upgrade: bool,
     /// The Upgrade header names `websocket`.
     pub websocket: bool,
+    /// The Upgrade header names `h2c` (RFC 7540 §3.2).
+    pub h2c: bool,
     /// `Expect: 100-continue`.
     pub expect_continue: bool,
     /// Content type `text/event-stream`.

@@ -32,7 +32,7 @@ pub enum Grpc {
 
 impl Grpc {
     /// By a content type.
-    pub(super) fn maybe(content_type: &str) -> Option<Grpc> {
+    pub fn maybe(content_type: &str) -> Option<Grpc> {
         const PREFIX: &str = "application/grpc";
         let (begin, rest) = content_type.split_at_checked(PREFIX.len())?;
         if !begin.eq_ignore_ascii_case(PREFIX) {

@@ -21,7 +21,7 @@
 //! * [`Connection::feed`] for bytes, [`Connection::gap`] for bytes that nobody saw, [`Connection::close`] at the end. Each
 //!   appends to a list of [`Event`]s that the caller empties and uses again.
 //! * Which constructor: [`Connection::new`] where [`look`] says yes to the first bytes, [`Connection::upgraded`] behind a 101 to
-//!   `Upgrade: h2c`, [`Connection::joining`] where [`look_within`] recognises a connection that is older than the observer.
+//!   `Upgrade: h2c`, [`Connection::joining`] where [`maybe_sender`] recognises a connection that is older than the observer.
 //! * A stream is [`Event::Opened`] and [`Event::Closed`]; in between its `slot` is a place in a list of the caller. An exchange
 //!   is settled with `Closed`. One without any head is none.
 //! * [`Event::Carried`] says which message the bytes of this call belong to, for whatever is charged by operations.
@@ -69,7 +69,7 @@ mod side;
 mod streams;
 
 pub use connection::Connection;
-pub use look::{look, look_within, Look};
+pub use look::{look, maybe_sender, Look};
 pub use message::{Closed, Complete, Counters, Event, Grpc, Head, Reset, StreamRef, Text};
 
 pub use crate::http1::Role;

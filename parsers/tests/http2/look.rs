@@ -1,6 +1,6 @@
 //! What the first bytes say about the protocol.
 
-use rover_parsers::http2::{look, look_within, Look, Role};
+use rover_parsers::http2::{look, maybe_sender, Look, Role};
 
 use crate::wire::*;
 
@@ -24,13 +24,14 @@ fn other_protocols_are_not() {
         b"\0\0\0\x04\x01",
     ] {
         assert_eq!((look(Role::Request, data), look(Role::Response, data)), (Look::No, Look::No), "{data:?}");
-        assert!(!look_within(Role::Request, data) && !look_within(Role::Response, data));
+        assert_eq!(maybe_sender(data, data.len() as u64), None);
     }
 }
 
 #[test]
-fn frames_within_a_connection_are_recognised() {
-    assert!(look_within(Role::Request, &headers(END_STREAM, 7, get("/a"))));
-    assert!(look_within(Role::Response, &[b"rest".to_vec(), data(0, 7, b"a"), data(0, 7, b"b")].concat()));
-    assert!(!look_within(Role::Response, &data(0, 7, b"beginning")[..12]));
+fn frames_within_a_connection_tell_their_sender() {
+    let sender = |data: &[u8]| maybe_sender(data, data.len() as u64);
+    assert_eq!(sender(&headers(END_STREAM, 7, get("/a"))), Some(Role::Request));
+    assert_eq!(sender(&[data(0, 7, b"a"), headers(END_STREAM, 9, get("/a"))].concat()), Some(Role::Request));
+    assert_eq!(sender(&[data(0, 7, b"a"), data(0, 7, b"b")].concat()), None);
 }

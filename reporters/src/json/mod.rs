@@ -221,6 +221,10 @@ fn push_tls(out: &mut Vec<u8>, record: &Record) {
         Some(tls) => {
             text_member(out, b",\"tls\":{\"library\":", &tls.library);
             maybe_text(out, b",\"version\":", tls.version.as_deref());
+            maybe_text(out, b",\"server_name\":", tls.server_name.as_deref());
+            maybe_text(out, b",\"alpn\":", tls.alpn.as_deref());
+            maybe_text(out, b",\"cipher\":", tls.cipher.as_deref());
+            maybe_member(out, b",\"handshake_ns\":", tls.handshake_ns);
             out.push(b'}');
         }
         None => out.extend_from_slice(b",\"tls\":null"),
@@ -230,9 +234,11 @@ fn push_tls(out: &mut Vec<u8>, record: &Record) {
 fn push_grpc(out: &mut Vec<u8>, record: &Record) {
     match &record.grpc {
         Some(grpc) => {
-            text_member(out, b",\"grpc\":{\"service\":", &grpc.service);
-            text_member(out, b",\"method\":", &grpc.method);
+            maybe_text(out, b",\"grpc\":{\"service\":", grpc.service.as_deref());
+            maybe_text(out, b",\"method\":", grpc.method.as_deref());
             maybe_member(out, b",\"status\":", grpc.status.map(u64::from));
+            maybe_member(out, b",\"request_messages\":", grpc.request_messages.map(u64::from));
+            maybe_member(out, b",\"response_messages\":", grpc.response_messages.map(u64::from));
             out.push(b'}');
         }
         None => out.extend_from_slice(b",\"grpc\":null"),

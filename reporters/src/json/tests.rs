@@ -71,7 +71,7 @@ fn every_character_survives_and_no_control_byte_is_written() {
 #[test]
 fn tls_flags_and_the_whole_identity_are_written() {
     let mut record = samples::exchange();
-    record.tls = Some(Tls { library: "openssl".into(), version: None });
+    record.tls = Some(Tls { library: "openssl".into(), ..Tls::default() });
     record.flags = Flags::default();
     Flag::ALL.iter().for_each(|(flag, _)| record.flags.set(*flag));
     record.remote.identity = Some(Arc::new(Identity {
@@ -82,7 +82,12 @@ fn tls_flags_and_the_whole_identity_are_written() {
         ..Identity::default()
     }));
     let got = encoded(&record);
-    assert_eq!(got["tls"], json!({"library": "openssl", "version": null}));
+    assert_eq!(
+        got["tls"],
+        json!({
+            "library": "openssl", "version": null, "server_name": null, "alpn": null, "cipher": null, "handshake_ns": null
+        })
+    );
     assert_eq!(got["flags"].as_array().unwrap().len(), Flag::ALL.len());
     assert_eq!(
         got["remote"]["identity"],

@@ -125,7 +125,7 @@ fn only_runs_between_named_ends_inherit_their_connection() {
     assert!(has_connection(&mut encoder, &record), "another connection");
     named(&mut record);
     assert!(has_connection(&mut encoder, &record), "an identity that became known");
-    record.tls = Some(Tls { library: "openssl".into(), version: None });
+    record.tls = Some(Tls { library: "openssl".into(), ..Tls::default() });
     assert!(has_connection(&mut encoder, &record), "TLS that became known");
     assert!(!has_connection(&mut encoder, &record));
     record.remote.identity = None;

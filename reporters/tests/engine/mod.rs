@@ -39,7 +39,7 @@ pub fn record(message: &v3::EbpfAccessLogMessage) -> Record {
     };
     if let Some(connection) = &message.connection {
         record.side = side(connection);
-        record.tls = is_tls(connection).then(|| Tls { library: "openssl".into(), version: None });
+        record.tls = is_tls(connection).then(|| Tls { library: "openssl".into(), ..Tls::default() });
         (record.local, record.remote) = (endpoint(&connection.local), endpoint(&connection.remote));
     }
     record

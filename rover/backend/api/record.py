@@ -18,11 +18,13 @@ class Tls(Struct, frozen=True):
 
 
 class Grpc(Struct, frozen=True):
-    """What a gRPC call named, and how it ended."""
+    """What a gRPC call named, how it ended, and how many messages went each way; null: not seen."""
 
-    service: str
-    method: str
+    service: str | None
+    method: str | None
     status: int | None
+    request_messages: int | None
+    response_messages: int | None
 
 
 class Message(Struct, frozen=True):

@@ -150,7 +150,7 @@ fn nothing_inherits_from_an_activity_and_it_inherits_nothing() {
     let mut activity = samples::activity();
     (activity.connection.id, activity.connection.role) = (record.connection.id, record.side);
     for is_tls in [false, true] {
-        record.tls = is_tls.then(|| Tls { library: "openssl".into(), version: None });
+        record.tls = is_tls.then(|| Tls { library: "openssl".into(), ..Tls::default() });
         activity.is_tls = is_tls;
         activity.protocol = is_tls.then_some(Protocol::Http11);
         let mut seen = Vec::new();

@@ -1,0 +1,428 @@
+//! TLS on a connection: the plaintext that libraries show, and the socket operations that carried it.
+//!
+//! Received: the operations come first, then the call that gives their plaintext. Sent: likewise where the library writes
+//! to the socket itself; where it writes to memory, the plaintext comes first and waits until as many bytes were sent.
+//! An operation whose plaintext belongs to no message (handshakes, tickets, alerts) is counted as `tls_control`.
+
+use std::collections::VecDeque;
+
+use rover_reporters::record::{Side, Syscall, Tls};
+
+use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
+use crate::exchange::{Exchange, OperationFacts};
+use crate::handshake::Handshake;
+use crate::layers::Measured;
+use crate::ledger::{Cause, Ledger};
+use crate::sessions::SessionKey;
+
+/// Operations of one direction that wait for their plaintext. A record of 16 KiB in pieces of 64 bytes are as many.
+const PENDING: usize = 256;
+/// Plaintext that waits to be sent.
+const HELD_BYTES: usize = 512 * 1024;
+/// Plaintext that was written and not seen to be sent is told without its operations after this.
+const SENDING_NS: u64 = 500_000_000;
+/// Operations after which a connection without plaintext is given up.
+const LOOKS: u32 = 64;
+/// Sessions within one another on a connection.
+const SESSIONS: usize = 4;
+
+/// One call of a TLS library that moved plaintext.
+#[derive(Clone, Copy, Debug)]
+pub struct Plaintext<'a> {
+    pub key: SessionKey,
+    pub library: &'static str,
+    pub direction: usize,
+    /// Place in the session's plaintext.
+    pub offset: u64,
+    pub length: u64,
+    pub skipped: u64,
+    pub payload: &'a [u8],
+    /// Of `payload`: these end it, what lies before them was not copied.
+    pub tail: usize,
+    pub is_pieces: bool,
+    pub start_ns: u64,
+    pub end_ns: u64,
+    /// The call itself moved bytes at the socket.
+    pub is_nested: bool,
+    /// Under which the kernel side steers it; 0: under the session itself.
+    pub cookie: u64,
+    pub tgid: u32,
+    /// Counts like the operations of sockets.
+    pub number: u64,
+}
+
+/// Plaintext that has been written to memory only.
+#[derive(Debug)]
+struct Held {
+    session: usize,
+    offset: u64,
+    length: u64,
+    skipped: u64,
+    payload: Vec<u8>,
+    tail: usize,
+    is_pieces: bool,
+    facts: OperationFacts,
+    /// It has been sent when so many bytes of ciphertext have been.
+    sent_at: u64,
+}
+
+#[derive(Debug)]
+struct Session {
+    key: SessionKey,
+    library: &'static str,
+    conversation: Conversation,
+}
+
+/// State of a connection under TLS.
+#[derive(Debug)]
+pub struct Secure {
+    exchanges_before: u32,
+    role: Option<Side>,
+    is_pre_existing: bool,
+    pub handshake: Handshake,
+    sessions: Vec<Session>,
+    /// By direction: operations that no plaintext has claimed yet.
+    pending: [Vec<OperationFacts>; 2],
+    /// By direction: the operation that was claimed last; what else the library gives comes from it too.
+    claimed: [Option<OperationFacts>; 2],
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// Ciphertext that was sent, and what of it is spoken for by plaintext.
+    sent: u64,
+    owed: u64,
+    is_reset: bool,
+    /// Operations since some plaintext was seen.
+    silent: u32,
+}
+
+impl Secure {
+    /// `exchanges_before`: of the connection, such as the one that asked for a tunnel.
+    pub fn new(role: Option<Side>, is_pre_existing: bool, exchanges_before: u32) -> Secure {
+        Secure {
+            exchanges_before,
+            role,
+            is_pre_existing,
+            handshake: Handshake::default(),
+            sessions: Vec::new(),
+            pending: [Vec::new(), Vec::new()],
+            claimed: [None, None],
+            held: VecDeque::new(),
+            held_bytes: 0,
+            sent: 0,
+            owed: 0,
+            is_reset: false,
+            silent: 0,
+        }
+    }
+
+    /// Some library shows its plaintext.
+    pub fn is_readable(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// What is spoken under TLS; of sessions within one another, the innermost that is known.
+    pub fn maybe_conversation(&self) -> Option<&Conversation> {
+        let decided = self.sessions.iter().rev().map(|session| &session.conversation).find(|c| c.spoken().is_some());
+        decided.or_else(|| self.sessions.first().map(|session| &session.conversation))
+    }
+
+    /// Every session speaks something else.
+    pub fn is_not_http(&self) -> bool {
+        self.is_readable() && self.sessions.iter().all(|session| session.conversation.is_not_http())
+    }
+
+    /// The TLS that an exchange was under.
+    pub fn maybe_tls(&self, exchange: &Exchange) -> Option<Tls> {
+        let session = self.sessions.get(usize::from(exchange.session?))?;
+        let handshake = &self.handshake;
+        Some(Tls {
+            library: session.library.into(),
+            version: handshake.version.map(Box::from),
+            server_name: handshake.server_name.clone(),
+            alpn: handshake.alpn.clone(),
+            cipher: handshake.cipher.map(Box::from),
+            handshake_ns: handshake.duration_ns(),
+        })
+    }
+
+    pub fn side_of(&self, exchange: &Exchange) -> Option<Side> {
+        let session = exchange.session?;
+        self.sessions.get(usize::from(session)).map(|session| session.conversation.side())
+    }
+
+    pub fn needs_attention(&self) -> bool {
+        !self.held.is_empty() || self.sessions.iter().any(|session| session.conversation.needs_attention())
+    }
+
+    #[expect(clippy::manual_inspect, reason = "what is inspected cannot be changed")]
+    pub fn open_exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
+        self.sessions.iter_mut().enumerate().flat_map(|(index, session)| {
+            session.conversation.open_exchanges().map(move |exchange| {
+                exchange.session = Some(index as u8);
+                exchange
+            })
+        })
+    }
+
+    pub fn maybe_open_exchange(&self, number: u32) -> Option<&Exchange> {
+        self.sessions.iter().find_map(|session| session.conversation.maybe_open_exchange(number))
+    }
+
+    pub fn has_exchanges(&self) -> bool {
+        self.sessions.iter().any(|session| session.conversation.has_exchanges())
+    }
+
+    /// A socket operation of `bytes` that begins with `begin`. `is_accounted`: another conversation answers for it, that
+    /// of the tunnel in which this one is.
+    pub fn operation(
+        &mut self,
+        direction: usize,
+        facts: &OperationFacts,
+        bytes: u64,
+        begin: &[u8],
+        is_accounted: bool,
+        s: &mut Surroundings<'_>,
+    ) {
+        let is_control = self.handshake.read(direction, begin, facts.end_ns);
+        self.silent += 1;
+        if direction == TX {
+            self.sent += bytes;
+        }
+        if is_accounted {
+            self.claimed[direction] = Some(*facts);
+        } else if is_control && self.held.is_empty() {
+            s.ledger.lose(Cause::TlsControl, 1);
+        } else {
+            let pending = &mut self.pending[direction];
+            pending.push(*facts);
+            if pending.len() > PENDING {
+                pending.remove(0);
+                s.ledger.lose(Cause::TlsControl, 1);
+            }
+        }
+        if direction == TX {
+            self.send_held(0, s);
+        }
+    }
+
+    /// A call that moved plaintext.
+    pub fn plaintext(&mut self, plain: &Plaintext<'_>, s: &mut Surroundings<'_>) {
+        self.silent = 0;
+        let session = self.session(plain);
+        let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
+        let is_sent = self.pending[TX].last().is_some_and(|facts| facts.end_ns >= plain.end_ns);
+        if plain.direction == TX && !plain.is_nested && !is_sent {
+            self.owed = self.owed.max(self.sent) + plain.length;
+            self.hold(session, plain, tls_ns, s);
+            return self.send_held(0, s);
+        }
+        if plain.direction == TX {
+            self.owed = self.sent;
+        }
+        self.give(session, plain.direction, &chunk_of(plain), tls_ns, plain, s);
+    }
+
+    fn session(&mut self, plain: &Plaintext<'_>) -> usize {
+        if let Some(at) = self.sessions.iter().position(|session| session.key == plain.key) {
+            return at;
+        }
+        // Another object of the library for the same bytes: the connection was handed on.
+        if self.sessions.len() >= SESSIONS {
+            return self.sessions.len() - 1;
+        }
+        let at = self.sessions.len();
+        let is_joined = self.is_pre_existing || !self.handshake.is_seen();
+        let before = self.sessions.last().map_or(self.exchanges_before, |session| session.conversation.exchanges());
+        let id = plain.key.policy_id(plain.cookie);
+        let conversation = Conversation::new(id, self.role, is_joined).within(before, self.is_reset);
+        self.sessions.push(Session { key: plain.key, library: plain.library, conversation });
+        at
+    }
+
+    fn hold(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, s: &mut Surroundings<'_>) {
+        while self.held_bytes + plain.payload.len() > HELD_BYTES && !self.held.is_empty() {
+            self.send_first(s);
+        }
+        self.held_bytes += plain.payload.len();
+        self.held.push_back(Held {
+            session,
+            offset: plain.offset,
+            length: plain.length,
+            skipped: plain.skipped,
+            payload: plain.payload.to_vec(),
+            tail: plain.tail,
+            is_pieces: plain.is_pieces,
+            facts: OperationFacts { tls_ns: Some(tls_ns), ..facts_of_call(plain) },
+            sent_at: self.owed,
+        });
+    }
+
+    /// What has been sent meanwhile, or waits since before `deadline_ns`.
+    fn send_held(&mut self, deadline_ns: u64, s: &mut Surroundings<'_>) {
+        while self.held.front().is_some_and(|held| held.sent_at <= self.sent || held.facts.end_ns <= deadline_ns) {
+            self.send_first(s);
+        }
+    }
+
+    fn send_first(&mut self, s: &mut Surroundings<'_>) {
+        let Some(held) = self.held.pop_front() else {
+            return;
+        };
+        self.held_bytes -= held.payload.len();
+        let plain = Plaintext {
+            key: self.sessions[held.session].key,
+            library: "",
+            direction: TX,
+            offset: held.offset,
+            length: held.length,
+            skipped: held.skipped,
+            payload: &held.payload,
+            tail: held.tail,
+            is_pieces: held.is_pieces,
+            start_ns: held.facts.start_ns.unwrap_or(held.facts.end_ns),
+            end_ns: held.facts.end_ns,
+            is_nested: false,
+            cookie: 0,
+            tgid: held.facts.tgid,
+            number: held.facts.number,
+        };
+        let tls_ns = held.facts.tls_ns.unwrap_or(held.facts.end_ns);
+        self.give(held.session, TX, &chunk_of(&plain), tls_ns, &plain, s);
+    }
+
+    /// Plaintext with the operations that carried it.
+    fn give(
+        &mut self,
+        session: usize,
+        direction: usize,
+        chunk: &Unmoved<'_>,
+        tls_ns: u64,
+        plain: &Plaintext<'_>,
+        s: &mut Surroundings<'_>,
+    ) {
+        let mut earlier = std::mem::take(&mut self.pending[direction]);
+        self.drop_handshake(&mut earlier, plain, s);
+        let last = earlier.pop();
+        let facts = last.or(self.claimed[direction]).unwrap_or_else(|| facts_of_call(plain));
+        if last.is_some() {
+            self.claimed[direction] = last;
+        }
+        let facts = OperationFacts { tls_ns: Some(tls_ns), ..facts };
+        let whole = Chunk {
+            offset: plain.offset,
+            length: plain.length,
+            skipped: plain.skipped,
+            data: chunk.data,
+            hole: chunk.hole,
+            tail: chunk.tail,
+            pieces: chunk.pieces,
+            facts: &facts,
+            earlier: &earlier,
+            is_repeated: last.is_none(),
+            // The call itself, and what it claimed.
+            units: 1 + earlier.len() as u64 + u64::from(last.is_some()),
+            is_accounted: false,
+        };
+        let before = s.finished.len();
+        if let Some(found) = self.sessions.get_mut(session) {
+            found.conversation.data(direction, whole, s);
+        }
+        name_session(session, before, s);
+    }
+
+    /// Where no hook tells the end of the handshake: what was moved before this call was part of it, if this is the first.
+    fn drop_handshake(&self, operations: &mut Vec<OperationFacts>, plain: &Plaintext<'_>, s: &mut Surroundings<'_>) {
+        let end_ns = self.handshake.end_ns.unwrap_or(0);
+        let is_first = plain.offset == 0 && plain.is_nested && end_ns == 0;
+        let before = operations.len();
+        operations.retain(|facts| facts.end_ns > end_ns && !(is_first && facts.end_ns < plain.start_ns));
+        s.ledger.lose(Cause::TlsControl, (before - operations.len()) as u64);
+    }
+
+    /// The handshake is over.
+    pub fn shaken(&mut self, start_ns: u64, end_ns: u64) {
+        self.handshake.done(start_ns, end_ns);
+    }
+
+    pub fn reset(&mut self) {
+        self.is_reset = true;
+        self.sessions.iter_mut().for_each(|session| session.conversation.reset());
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, s: &mut Surroundings<'_>) {
+        self.send_held(s.now_ns.saturating_sub(SENDING_NS), s);
+        for (index, session) in self.sessions.iter_mut().enumerate() {
+            let before = s.finished.len();
+            session.conversation.tick(s);
+            name_session(index, before, s);
+        }
+    }
+
+    /// Nothing more will come.
+    pub fn finish(&mut self, s: &mut Surroundings<'_>) {
+        self.send_held(u64::MAX, s);
+        for (index, session) in self.sessions.iter_mut().enumerate() {
+            let before = s.finished.len();
+            session.conversation.finish(s);
+            name_session(index, before, s);
+        }
+        let cause = if self.is_readable() { Cause::TlsControl } else { Cause::TlsOpaque };
+        s.ledger.lose(cause, self.take_pending());
+    }
+
+    /// Everything is dropped, for `cause`.
+    pub fn abandon(&mut self, cause: Cause, ledger: &mut Ledger) {
+        for session in &mut self.sessions {
+            session.conversation.abandon(cause, ledger);
+        }
+        ledger.lose(cause, self.take_pending());
+    }
+
+    fn take_pending(&mut self) -> u64 {
+        self.pending.iter_mut().map(|pending| std::mem::take(pending).len() as u64).sum()
+    }
+
+    /// No library has shown its plaintext for so many operations that none will.
+    pub fn is_opaque(&self) -> bool {
+        !self.is_readable() && self.silent >= LOOKS
+    }
+}
+
+/// The exchanges that are over since there were `before` are this session's.
+fn name_session(index: usize, before: usize, s: &mut Surroundings<'_>) {
+    for exchange in s.finished.iter_mut().skip(before) {
+        exchange.session = Some(index as u8);
+    }
+}
+
+/// The copied bytes of a call.
+struct Unmoved<'a> {
+    data: &'a [u8],
+    hole: u64,
+    tail: &'a [u8],
+    pieces: &'a [u8],
+}
+
+fn chunk_of<'a>(plain: &Plaintext<'a>) -> Unmoved<'a> {
+    if plain.is_pieces {
+        return Unmoved { data: &[], hole: 0, tail: &[], pieces: plain.payload };
+    }
+    let (data, tail) = plain.payload.split_at(plain.payload.len().saturating_sub(plain.tail));
+    let hole = plain.length.saturating_sub(plain.skipped + plain.payload.len() as u64);
+    Unmoved { data, hole, tail, pieces: &[] }
+}
+
+/// The call itself, where the operation is not known.
+fn facts_of_call(plain: &Plaintext<'_>) -> OperationFacts {
+    OperationFacts {
+        number: plain.number,
+        start_ns: Some(plain.start_ns),
+        end_ns: plain.end_ns,
+        syscall: Syscall::Other,
+        is_write: plain.direction == TX,
+        tgid: plain.tgid,
+        measured: Measured::NOTHING,
+        tls_ns: None,
+    }
+}
