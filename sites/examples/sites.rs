@@ -48,5 +48,5 @@ fn print_site(site: &Site) {
             [arguments.session, arguments.buffer, arguments.length, arguments.count].map(|at| at.unwrap_or(99))
         );
     }
-    println!(" frame {:?}", site.frame_offset);
+    println!(" frame {:?} at {:#x}", site.frame_offset, site.address);
 }

@@ -45,39 +45,40 @@ pub(crate) struct Sites<'a, 'b> {
 }
 
 impl Sites<'_, '_> {
-    /// Enter and leave sites that the kernel emulates all; None, and why, where a leave site would not be.
+    /// Enter and leave sites that the kernel emulates all; why not, where a leave site would not be.
     pub fn cheap(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
-        let mut sites = Vec::new();
-        let enter = self.enter(call, function);
-        let mut outcome = call.outcome;
-        if let Some(enter) = enter {
-            if let (Outcome::OkAndCountAt { .. }, Some(argument)) = (outcome, enter.arguments.count) {
-                outcome = Outcome::OkAndCountAt { argument };
-            }
-            sites.push(enter);
-        }
-        let call = Call { outcome, ..*call };
+        let (mut sites, call) = self.begin(call, function);
         self.leave(&call, function, pointers, LONGEST_CHAIN, &mut sites)?;
         Ok(sites)
     }
 
     /// Enter site, and every return instruction as leave site; None where the code does not tell all of them.
     pub fn stepped(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Option<Vec<Site>> {
-        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
-        self.returns(call, function, pointers, LONGEST_CHAIN, &mut sites).ok()?;
+        let (mut sites, call) = self.begin(call, function);
+        self.returns(&call, function, pointers, LONGEST_CHAIN, &mut sites).ok()?;
         sites.iter().any(|site| site.action == call.leave).then_some(sites)
     }
 
     /// Enter site, and a return probe.
     pub fn returning(&self, call: &Call, function: &Function) -> Vec<Site> {
-        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
+        let (mut sites, call) = self.begin(call, function);
         let result = Spot { place: SpotPlace::Register(Register::RAX), bytes: call.result_bytes };
         let place = LeaveSite { step: function.entry, told: Told::Result(result), is_last: true };
-        if let Some(site) = self.leave_site(call, function, &place) {
+        if let Some(site) = self.leave_site(&call, function, &place) {
             // The return address has been taken off the stack when a return probe fires.
             sites.push(Site { is_return_probe: true, frame_offset: Some(-8), ..site });
         }
         sites
+    }
+
+    /// The enter site, and the call with its outcome as seen from there: an argument may have been moved on.
+    fn begin(&self, call: &Call, function: &Function) -> (Vec<Site>, Call) {
+        let Some(site) = self.enter(call, function) else { return (Vec::new(), *call) };
+        let outcome = match (call.outcome, site.arguments.count) {
+            (Outcome::OkAndCountAt { .. }, Some(argument)) => Outcome::OkAndCountAt { argument },
+            (outcome, _) => outcome,
+        };
+        (vec![Site { outcome, ..site }], Call { outcome, ..*call })
     }
 
     /// A site at the beginning of the call only.

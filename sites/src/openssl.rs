@@ -4,8 +4,10 @@
 //! `ssl_read_internal`, and writes likewise (ssl/ssl_lib.c since 1.1.1). It has no symbol, but is what `SSL_read` and
 //! `SSL_read_ex` both call. `SSL_peek` has its own, so nothing is counted that is not consumed.
 
+use std::collections::BTreeSet;
+
 use crate::calls::{Call, Resolve, Sites, Unresolved};
-use crate::code::{Code, Function};
+use crate::code::{Code, Exit, Function};
 use crate::image::Symbols;
 use crate::library::{Action, Arguments, Outcome, Site};
 
@@ -24,6 +26,8 @@ struct Twins {
     plain: Call,
     extended: Call,
     inner: Call,
+    /// What the inner one calls through the method table.
+    method: Option<Call>,
 }
 
 const fn count(name: &'static str, enter: Action, leave: Action) -> Call {
@@ -41,11 +45,22 @@ const fn twins(names: [&'static str; 3], enter: Action, leave: Action) -> Twins 
         plain: count(plain, enter, leave),
         extended: success(extended, enter, leave),
         inner: success(inner, enter, leave),
+        method: None,
     }
 }
 
-const READ: Twins = twins(["SSL_read", "SSL_read_ex", "ssl_read_internal"], Action::ReadEnter, Action::ReadLeave);
-const WRITE: Twins = twins(["SSL_write", "SSL_write_ex", "ssl_write_internal"], Action::WriteEnter, Action::WriteLeave);
+const fn with_method(twins: Twins, name: &'static str) -> Twins {
+    Twins { method: Some(Call { name, ..twins.inner }), ..twins }
+}
+
+const READ: Twins = with_method(
+    twins(["SSL_read", "SSL_read_ex", "ssl_read_internal"], Action::ReadEnter, Action::ReadLeave),
+    "ssl3_read",
+);
+const WRITE: Twins = with_method(
+    twins(["SSL_write", "SSL_write_ex", "ssl_write_internal"], Action::WriteEnter, Action::WriteLeave),
+    "ssl3_write",
+);
 const CIPHER_READ: Twins =
     twins(["BIO_read", "BIO_read_ex", "bio_read_intern"], Action::CipherReadEnter, Action::CipherReadLeave);
 const CIPHER_WRITE: Twins =
@@ -100,8 +115,8 @@ pub(crate) fn has_bio(symbols: &Symbols) -> bool {
 
 pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
     let mut search = Search { sites: Sites { code }, code, symbols, found: Found::default() };
+    let methods = Methods::of(code, symbols);
     if has_tls(symbols) {
-        let methods = Methods::of(code, symbols);
         search.twins(&READ, &methods);
         search.twins(&WRITE, &methods);
         search.single(&SENDFILE, &Unresolved);
@@ -109,8 +124,8 @@ pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
         search.free();
     }
     if has_bio(symbols) {
-        search.twins(&CIPHER_READ, &Unresolved);
-        search.twins(&CIPHER_WRITE, &Unresolved);
+        search.twins(&CIPHER_READ, &methods);
+        search.twins(&CIPHER_WRITE, &methods);
     }
     search.found
 }
@@ -128,14 +143,19 @@ impl Search<'_, '_> {
         Function::decode(self.code, symbol.address, symbol.size)
     }
 
-    /// The inner function if its end is cheap, else each of the two for itself.
-    fn twins(&mut self, twins: &Twins, pointers: &dyn Resolve) {
+    /// The innermost function that all calls of both twins go through, if its end is cheap, else the next further out:
+    /// the function of the method table, what both call, each of them for itself.
+    fn twins(&mut self, twins: &Twins, methods: &Methods) {
         let plain = self.function(twins.plain.name);
         let extended = self.function(twins.extended.name);
         let inner = plain.as_ref().zip(extended.as_ref()).and_then(|(plain, extended)| self.inner(plain, extended));
-        let inner_call = self.inner_call(twins);
-        if let Some(inner) = &inner {
-            if let Ok(sites) = self.sites.cheap(&inner_call, inner, pointers) {
+        let method = methods
+            .called_by([&plain, &extended, &inner].into_iter().flatten())
+            .filter(|_| twins.method.is_some() && extended.is_some())
+            .and_then(|target| Function::decode(self.code, target, 0));
+        let shared = [twins.method.zip(method), inner.map(|inner| (self.inner_call(twins), inner))];
+        for (call, function) in shared.iter().flatten() {
+            if let Ok(sites) = self.sites.cheap(call, function, methods) {
                 self.found.sites.extend(sites);
                 return;
             }
@@ -144,27 +164,36 @@ impl Search<'_, '_> {
         let mut is_dear = false;
         for (call, function) in [(&twins.plain, plain), (&twins.extended, extended)] {
             let Some(function) = function else { continue };
-            is_dear |= !self.one(call, &function, pointers, &mut alternative);
+            is_dear |= !self.one(call, &function, methods, &mut alternative);
         }
         if is_dear {
-            let inner = inner.map(|inner| self.sites.returning(&inner_call, &inner));
-            self.found.return_sites.extend(inner.unwrap_or(alternative));
+            let shared = shared.iter().flatten().next().map(|(call, function)| self.sites.returning(call, function));
+            self.found.return_sites.extend(shared.unwrap_or(alternative));
         }
     }
 
     /// What both twins call and nothing else does that matters: the only common target of their direct calls that is
     /// code of this file.
     fn inner(&self, plain: &Function, extended: &Function) -> Option<Function> {
-        let mut common: Vec<u64> = extended
-            .direct_calls()
-            .filter(|target| plain.direct_calls().any(|other| other == *target))
-            .filter(|&target| self.code.stub_name(target).is_none())
-            .collect();
-        common.dedup();
-        match common.as_slice() {
-            [target] => Function::decode(self.code, *target, 0),
+        let (plain, extended) = (self.calls(plain), self.calls(extended));
+        let mut common = plain.intersection(&extended).filter(|&&target| self.code.stub_name(target).is_none());
+        match (common.next(), common.next()) {
+            (Some(&target), None) => Function::decode(self.code, target, 0),
             _ => None,
         }
+    }
+
+    /// Targets of direct calls, also of the function that is jumped to as last act: since 3.3 `SSL_write_ex` is
+    /// `SSL_write_ex2` without flags.
+    fn calls(&self, function: &Function) -> BTreeSet<u64> {
+        let mut calls: BTreeSet<u64> = function.direct_calls().collect();
+        for step in &function.steps {
+            if let Some(Exit::Tail(target)) = step.exit {
+                let next = Function::decode(self.code, self.code.through_stub(target), 0);
+                calls.extend(next.iter().flat_map(Function::direct_calls));
+            }
+        }
+        calls
     }
 
     fn inner_call(&self, twins: &Twins) -> Call {
@@ -182,6 +211,8 @@ impl Search<'_, '_> {
         if !self.one(call, &function, pointers, &mut alternative) {
             self.found.return_sites.extend(alternative);
         }
+        // The end of a handshake is no reason to take the risk of a return probe.
+        self.found.sites.retain(|site| !(site.is_return_probe && site.action == Action::HandshakeLeave));
     }
 
     /// Whether cheap places were found. If not, dear ones are taken, and what a return probe offers is `alternative`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use iced_x86::InstructionInfoFactory;
 
 use super::super::{Function, Step};
-use super::condition::condition;
+use super::condition::{condition, Condition};
 use super::flow::{self, is_call, Flow, Value};
 use super::{LeaveSite, NoLeave, Spot, SpotPlace, Told};
 
@@ -76,7 +76,7 @@ impl Search<'_> {
         let (Value::Known(spot), Some(condition)) = (after, condition(self.function, step)) else { return false };
         let [falls_through, jumps] = condition.may_be_positive;
         let may_be_positive = (step.next == way && falls_through) || (step.branch == way && jumps);
-        spot.place == condition.tested.place && !may_be_positive
+        is_of(&condition, spot) && !may_be_positive
     }
 }
 
@@ -101,7 +101,7 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
             let this = match value {
                 Value::Unreached => continue,
                 _ if flow.is_busy(way) => return None,
-                Value::Known(spot) => on_positive_way(condition.tested, spot)?,
+                Value::Known(spot) => on_positive_way(&condition, spot)?,
                 Value::Failure | Value::Mixed => return None,
             };
             if told.is_some_and(|told| told != this) {
@@ -111,7 +111,7 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
         } else {
             is_last &= match value {
                 Value::Unreached | Value::Failure => true,
-                Value::Known(spot) => spot.place == condition.tested.place,
+                Value::Known(spot) => is_of(&condition, spot),
                 Value::Mixed => false,
             };
         }
@@ -119,10 +119,16 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
     Some((told?, is_last))
 }
 
-fn on_positive_way(tested: Spot, spot: Spot) -> Option<Told> {
+fn on_positive_way(condition: &Condition, spot: Spot) -> Option<Told> {
     match spot.place {
-        place if place == tested.place => Some(Told::Result(tested)),
-        SpotPlace::Stack(count) => Some(Told::OnStack { test: tested, count }),
+        SpotPlace::Register(register) if condition.is_of(register) => {
+            Some(Told::Result(Spot { bytes: condition.bytes, ..spot }))
+        }
+        SpotPlace::Stack(count) => Some(Told::OnStack { test: condition.tested()?, count }),
         SpotPlace::Register(_) => None,
     }
+}
+
+fn is_of(condition: &Condition, spot: Spot) -> bool {
+    matches!(spot.place, SpotPlace::Register(register) if condition.is_of(register))
 }
