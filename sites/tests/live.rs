@@ -6,13 +6,15 @@
 
 #[path = "live/counter.rs"]
 mod counter;
+#[path = "live/reference.rs"]
+mod reference;
 #[path = "live/traffic.rs"]
 mod traffic;
 
 use std::path::{Path, PathBuf};
 
 use counter::{compile, Counter, Direction, Total};
-use rover_sites::{inspect, Library};
+use rover_sites::{inspect, Action, Library, Linkage, Site};
 use traffic::Folder;
 
 struct Setting {
@@ -53,4 +55,56 @@ fn what_python_reads_is_what_python_writes() {
     let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
     assert_plausible(read, written);
     assert_eq!(read.bytes, sent, "{read:?}");
+}
+
+/// A static executable with symbols: the same functions, found in it.
+#[test]
+fn a_static_executable_is_counted_exactly() {
+    let Some(setting) = setting() else { return };
+    let Some(program) = traffic::compile_pairs(&setting.folder, &STATIC) else { return };
+    let found = library(&program);
+    assert_eq!(found.linkage, Linkage::Static);
+    for is_ex in [false, true] {
+        let counter = Counter::attach(&setting.object, &program, &found.sites);
+        traffic::run_pairs(&program, setting.folder.path(), &setting.folder, 1000, is_ex);
+        let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
+        assert_eq!(read.bytes, 2000 * 16, "{read:?}");
+        assert_plausible(read, written);
+    }
+}
+
+const STATIC: [&str; 5] = ["-l:libssl.a", "-l:libcrypto.a", "-ldl", "-lpthread", "-lz"];
+
+/// Prints what probes add to a write and a read together: none, the sites, entry and return probe, entry and returns.
+///
+/// `cargo test --release -p rover-sites --test live -- --ignored --nocapture cost`
+#[test]
+#[ignore = "a measurement"]
+fn cost() {
+    let Some(setting) = setting() else { return };
+    let Some(openssl) = traffic::openssl_copy(&setting.folder) else { return };
+    let Some(program) = traffic::compile_pairs(&setting.folder, &["-lssl", "-lcrypto"]) else { return };
+    let found = library(&openssl.libssl);
+    let bytes: Vec<Site> = found.sites.into_iter().filter(is_read_or_write).collect();
+    for is_ex in [false, true] {
+        // The least of three: other work on the machine only adds.
+        let once = || traffic::run_pairs(&program, &openssl.folder, &setting.folder, 50_000, is_ex);
+        let run = || (0..3).map(|_| once()).min().unwrap_or_default();
+        let bare = run();
+        let measure = |sites: &[Site]| {
+            let counter = Counter::attach_nothing(&setting.object, &openssl.libssl, sites);
+            let time = run();
+            drop(counter);
+            time.saturating_sub(bare)
+        };
+        let by_sites = measure(&bytes);
+        println!("extended: {is_ex}; bare {bare} ns per write and read; sites add {by_sites}");
+        let entries = reference::entries_and_returns(&openssl.libssl, is_ex);
+        println!("  entry and return probe add {}", measure(&entries.with_return_probes));
+        println!("  entry and return instructions add {}", measure(&entries.with_return_instructions));
+    }
+}
+
+fn is_read_or_write(site: &Site) -> bool {
+    matches!(site.action, Action::ReadEnter | Action::ReadLeave | Action::WriteEnter | Action::WriteLeave)
 }

@@ -172,4 +172,11 @@ int count(void *ctx)
     return 0;
 }
 
+// What a probe costs without any work.
+SEC("uprobe")
+int nothing(void *ctx)
+{
+    return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -33,6 +33,15 @@ const GO_ARGUMENTS: [i32; 9] = [10, 5, 11, 14, 13, 9, 8, 7, 6];
 impl Counter {
     /// Attaches to the sites of a file; the caller has made sure that it may.
     pub fn attach(object_file: &Path, binary: &Path, sites: &[Site]) -> Counter {
+        Counter::attach_program("count", object_file, binary, sites)
+    }
+
+    /// The same with a program that does nothing: the price of the probes alone.
+    pub fn attach_nothing(object_file: &Path, binary: &Path, sites: &[Site]) -> Counter {
+        Counter::attach_program("nothing", object_file, binary, sites)
+    }
+
+    fn attach_program(name: &str, object_file: &Path, binary: &Path, sites: &[Site]) -> Counter {
         let object = ObjectBuilder::default().open_file(object_file).unwrap().load().unwrap();
         let map = object.maps().find(|map| map.name() == "sites").unwrap();
         for (index, site) in sites.iter().enumerate() {
@@ -40,7 +49,7 @@ impl Counter {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
             map.update(&(index as u32).to_ne_bytes(), &bytes, MapFlags::ANY).unwrap();
         }
-        let program = object.progs_mut().find(|program| program.name() == "count").unwrap();
+        let program = object.progs_mut().find(|program| program.name() == name).unwrap();
         let links = sites
             .iter()
             .enumerate()

@@ -79,3 +79,29 @@ pub fn python_talk(folder: &Folder, openssl: &Openssl) -> u64 {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
+
+/// `pairs.c`, linked with the shared libraries of this machine, or with what else the arguments say.
+pub fn compile_pairs(folder: &Folder, link: &[&str]) -> Option<PathBuf> {
+    let program = folder.path().join("pairs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/pairs.c");
+    let status = Command::new("gcc").arg("-O2").arg(source).arg("-o").arg(&program).args(link).status();
+    if !status.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: gcc or OpenSSL's headers are missing");
+        return None;
+    }
+    Some(program)
+}
+
+/// Nanoseconds per write and read together.
+pub fn run_pairs(program: &Path, libraries: &Path, folder: &Folder, count: u32, is_ex: bool) -> u64 {
+    let (key, certificate) = certificate(folder);
+    let output = Command::new(program)
+        .env("LD_LIBRARY_PATH", libraries)
+        .args([&key, &certificate])
+        .arg(count.to_string())
+        .args(is_ex.then_some("ex"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+}
