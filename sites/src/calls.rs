@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use iced_x86::Register;
 
 use crate::code::{
-    dwarf_number, enter, leave, returns, tails, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step, Told,
+    dwarf_number, enter, leave, tails, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step, Told, Wanted,
     C_ARGUMENTS,
 };
 use crate::library::{Action, Arguments, Convention, Outcome, Place, Site};
@@ -45,18 +45,21 @@ pub(crate) struct Sites<'a, 'b> {
 }
 
 impl Sites<'_, '_> {
-    /// Enter and leave sites that the kernel emulates all; why not, where a leave site would not be.
-    pub fn cheap(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
+    /// Enter and leave sites; return instructions are among them where there is nothing cheaper.
+    pub fn of(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
         let (mut sites, call) = self.begin(call, function);
         self.leave(&call, function, pointers, LONGEST_CHAIN, &mut sites)?;
-        Ok(sites)
+        let has_leave = sites.iter().any(|site| site.action == call.leave);
+        if has_leave {
+            Ok(sites)
+        } else {
+            Err(NoLeave::NoSuccess)
+        }
     }
 
-    /// Enter site, and every return instruction as leave site; None where the code does not tell all of them.
-    pub fn stepped(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Option<Vec<Site>> {
-        let (mut sites, call) = self.begin(call, function);
-        self.returns(&call, function, pointers, LONGEST_CHAIN, &mut sites).ok()?;
-        sites.iter().any(|site| site.action == call.leave).then_some(sites)
+    /// The same, if the kernel emulates all of them.
+    pub fn cheap(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Option<Vec<Site>> {
+        self.of(call, function, pointers).ok().filter(|sites| are_cheap(sites))
     }
 
     /// Enter site, and a return probe.
@@ -106,33 +109,12 @@ impl Sites<'_, '_> {
         depth: usize,
         sites: &mut Vec<Site>,
     ) -> Result<(), NoLeave> {
-        for place in &leave(function, call.result_bytes)? {
+        let wanted = Wanted { bytes: call.result_bytes, is_zero_success: call.outcome == Outcome::ZeroIsOk };
+        for place in &leave(function, wanted)? {
             add(sites, self.leave_site(call, function, place).ok_or(NoLeave::Unknown)?);
         }
         for next in self.tails(function, pointers, depth)? {
             self.leave(call, &next, pointers, depth - 1, sites)?;
-        }
-        Ok(())
-    }
-
-    fn returns(
-        &self,
-        call: &Call,
-        function: &Function,
-        pointers: &dyn Resolve,
-        depth: usize,
-        sites: &mut Vec<Site>,
-    ) -> Result<(), NoLeave> {
-        if !function.is_understood() {
-            return Err(NoLeave::Unknown);
-        }
-        let result = Spot { place: SpotPlace::Register(Register::RAX), bytes: call.result_bytes };
-        for step in returns(function) {
-            let place = LeaveSite { step, told: Told::Result(result), is_last: true };
-            add(sites, self.leave_site(call, function, &place).ok_or(NoLeave::Unknown)?);
-        }
-        for next in self.tails(function, pointers, depth)? {
-            self.returns(call, &next, pointers, depth - 1, sites)?;
         }
         Ok(())
     }
@@ -191,6 +173,10 @@ impl Sites<'_, '_> {
             bytes: self.code.bytes::<16>(address)?,
         })
     }
+}
+
+pub(crate) fn are_cheap(sites: &[Site]) -> bool {
+    sites.iter().all(|site| site.is_emulated || !site.action.is_leave())
 }
 
 /// Two ways may lead to the same function.

@@ -16,10 +16,11 @@ mod enter;
 mod function;
 mod leave;
 mod registers;
+mod table;
 
 pub(crate) use enter::enter;
 pub(crate) use function::{Exit, Function, Step};
-pub(crate) use leave::{leave, returns, tails, LeaveSite, NoLeave, Spot, SpotPlace, Told};
+pub(crate) use leave::{leave, tails, LeaveSite, NoLeave, Spot, SpotPlace, Told, Wanted};
 pub(crate) use registers::{dwarf_number, C_ARGUMENTS};
 
 /// The longest instruction.

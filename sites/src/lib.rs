@@ -14,6 +14,8 @@
 mod calls;
 mod code;
 mod error;
+mod found;
+mod gnutls;
 mod image;
 mod inspect;
 mod library;

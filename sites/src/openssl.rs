@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::calls::{Call, Resolve, Sites, Unresolved};
+use crate::calls::{Call, Sites, Unresolved};
 use crate::code::{Code, Exit, Function};
+use crate::found::Found;
 use crate::image::Symbols;
-use crate::library::{Action, Arguments, Outcome, Site};
+use crate::library::{Action, Arguments, Outcome};
 
 mod method;
 
@@ -97,14 +98,6 @@ pub(crate) fn is_wanted(name: &[u8]) -> bool {
     name.starts_with(b"SSL_") || name.starts_with(b"BIO_") || name.starts_with(b"TLS_")
 }
 
-/// What was found, and what not.
-#[derive(Default)]
-pub(crate) struct Found {
-    pub sites: Vec<Site>,
-    pub return_sites: Vec<Site>,
-    pub notes: Vec<String>,
-}
-
 pub(crate) fn has_tls(symbols: &Symbols) -> bool {
     symbols.contains_key("SSL_read") && symbols.contains_key("SSL_write")
 }
@@ -119,8 +112,9 @@ pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
     if has_tls(symbols) {
         search.twins(&READ, &methods);
         search.twins(&WRITE, &methods);
-        search.single(&SENDFILE, &Unresolved);
-        search.single(&HANDSHAKE, &methods.handshake(symbols));
+        search.found.single(&search.sites, &SENDFILE, search.function(SENDFILE.name), &Unresolved);
+        let handshake = methods.handshake(symbols);
+        search.found.single(&search.sites, &HANDSHAKE, search.function(HANDSHAKE.name), &handshake);
         search.free();
     }
     if has_bio(symbols) {
@@ -155,7 +149,7 @@ impl Search<'_, '_> {
             .and_then(|target| Function::decode(self.code, target, 0));
         let shared = [twins.method.zip(method), inner.map(|inner| (self.inner_call(twins), inner))];
         for (call, function) in shared.iter().flatten() {
-            if let Ok(sites) = self.sites.cheap(call, function, methods) {
+            if let Some(sites) = self.sites.cheap(call, function, methods) {
                 self.found.sites.extend(sites);
                 return;
             }
@@ -164,7 +158,7 @@ impl Search<'_, '_> {
         let mut is_dear = false;
         for (call, function) in [(&twins.plain, plain), (&twins.extended, extended)] {
             let Some(function) = function else { continue };
-            is_dear |= !self.one(call, &function, methods, &mut alternative);
+            is_dear |= !self.found.add(&self.sites, call, &function, methods, &mut alternative);
         }
         if is_dear {
             let shared = shared.iter().flatten().next().map(|(call, function)| self.sites.returning(call, function));
@@ -203,37 +197,6 @@ impl Search<'_, '_> {
             return Call { arguments: WITH_FLAGS_AND_COUNT, ..twins.inner };
         }
         twins.inner
-    }
-
-    fn single(&mut self, call: &Call, pointers: &dyn Resolve) {
-        let Some(function) = self.function(call.name) else { return };
-        let mut alternative = Vec::new();
-        if !self.one(call, &function, pointers, &mut alternative) {
-            self.found.return_sites.extend(alternative);
-        }
-        // The end of a handshake is no reason to take the risk of a return probe.
-        self.found.sites.retain(|site| !(site.is_return_probe && site.action == Action::HandshakeLeave));
-    }
-
-    /// Whether cheap places were found. If not, dear ones are taken, and what a return probe offers is `alternative`.
-    fn one(&mut self, call: &Call, function: &Function, pointers: &dyn Resolve, alternative: &mut Vec<Site>) -> bool {
-        let why = match self.sites.cheap(call, function, pointers) {
-            Ok(sites) => {
-                alternative.extend_from_slice(&sites);
-                self.found.sites.extend(sites);
-                return true;
-            }
-            Err(why) => why,
-        };
-        let returning = self.sites.returning(call, function);
-        let (sites, how) = match self.sites.stepped(call, function, pointers) {
-            Some(sites) => (sites, "its return instructions"),
-            None => (returning.clone(), "a return probe"),
-        };
-        self.found.sites.extend(sites);
-        alternative.extend(returning);
-        self.found.notes.push(format!("{}: {how} must serve: {}", call.name, why.text()));
-        false
     }
 
     fn free(&mut self) {

@@ -57,6 +57,19 @@ fn what_python_reads_is_what_python_writes() {
     assert_eq!(read.bytes, sent, "{read:?}");
 }
 
+/// Each connection's ciphertext goes through a BIO on both ends, that of a memory BIO once more on its way out or in.
+#[test]
+fn what_goes_through_bios_is_more_than_the_plaintext() {
+    let Some(setting) = setting() else { return };
+    let Some(openssl) = traffic::openssl_copy(&setting.folder) else { return };
+    let counter = Counter::attach(&setting.object, &openssl.libcrypto, &library(&openssl.libcrypto).sites);
+    let sent = traffic::python_talk(&setting.folder, &openssl);
+    let (read, written) = (counter.total(Direction::CipherRead), counter.total(Direction::CipherWrite));
+    assert!(read.bytes > sent && written.bytes >= read.bytes, "sent {sent}, {read:?}, {written:?}");
+    // What is written and never read is alerts at the end of connections.
+    assert!(written.bytes - read.bytes < 10_000, "{read:?}, {written:?}");
+}
+
 /// A static executable with symbols: the same functions, found in it.
 #[test]
 fn a_static_executable_is_counted_exactly() {

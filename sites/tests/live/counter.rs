@@ -98,7 +98,7 @@ fn words(site: &Site) -> [i32; 10] {
         Outcome::CountInResult | Outcome::GoResult => (0, 0),
         Outcome::OkAndCountAt { .. } => (1, 0),
         Outcome::OkAndCountOnStack { offset } => (2, offset),
-        Outcome::OkOnly => (3, 0),
+        Outcome::OkOnly | Outcome::ZeroIsOk => (3, 0),
     };
     let count = site.arguments.count.map_or(-1, |at| match site.convention {
         Convention::C => C_ARGUMENTS[usize::from(at)],
