@@ -65,9 +65,9 @@ fn what_goes_through_bios_is_more_than_the_plaintext() {
     let counter = Counter::attach(&setting.object, &openssl.libcrypto, &library(&openssl.libcrypto).sites);
     let sent = traffic::python_talk(&setting.folder, &openssl);
     let (read, written) = (counter.total(Direction::CipherRead), counter.total(Direction::CipherWrite));
-    assert!(read.bytes > sent && written.bytes >= read.bytes, "sent {sent}, {read:?}, {written:?}");
-    // What is written and never read is alerts at the end of connections.
-    assert!(written.bytes - read.bytes < 10_000, "{read:?}, {written:?}");
+    assert!(read.bytes > sent && written.bytes > sent, "sent {sent}, {read:?}, {written:?}");
+    // Alerts are written and not read, and keys and certificates are read from files, through BIOs too.
+    assert!(written.bytes.abs_diff(read.bytes) < 300_000, "{read:?}, {written:?}");
 }
 
 /// A static executable with symbols: the same functions, found in it.
