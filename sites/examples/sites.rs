@@ -38,6 +38,9 @@ fn print_site(site: &Site) {
     print!("  {:16} {:20} {:#9x} {how:12} {bytes}", format!("{:?}", site.action), site.function, site.offset);
     if site.action.is_leave() {
         print!(" {:?} {}B {:?}", site.result, site.result_bytes, site.outcome);
+        if let Some(plus) = site.result_plus {
+            print!(" + {plus:?}");
+        }
         if !site.is_last {
             print!(" not last");
         }

@@ -9,14 +9,22 @@ use crate::calls::{Call, Sites, Unresolved};
 use crate::code::{Code, Exit, Function};
 use crate::found::Found;
 use crate::image::Symbols;
-use crate::library::{Action, Arguments, Outcome};
+use crate::library::{Action, Arguments, Convention, Outcome};
 
 const SESSION: Arguments = Arguments { session: Some(0), buffer: None, length: None, count: None };
 const SESSION_AND_BUFFER: Arguments = Arguments { session: Some(0), buffer: Some(1), length: Some(2), count: None };
 
 /// `ssize_t f(gnutls_session_t session, void *data, size_t data_size, …)`
 const fn record(name: &'static str, enter: Action, leave: Action) -> Call {
-    Call { name, enter, leave, arguments: SESSION_AND_BUFFER, outcome: Outcome::CountInResult, result_bytes: 8 }
+    Call {
+        name,
+        enter,
+        leave,
+        arguments: SESSION_AND_BUFFER,
+        outcome: Outcome::CountInResult,
+        result_bytes: 8,
+        convention: Convention::C,
+    }
 }
 
 const RECORDS: [Call; 6] = [
@@ -36,6 +44,7 @@ const HANDSHAKE: Call = Call {
     arguments: SESSION,
     outcome: Outcome::ZeroIsOk,
     result_bytes: 4,
+    convention: Convention::C,
 };
 const FREE: Call = Call {
     name: "gnutls_deinit",
@@ -44,6 +53,7 @@ const FREE: Call = Call {
     arguments: SESSION,
     outcome: Outcome::OkOnly,
     result_bytes: 4,
+    convention: Convention::C,
 };
 
 pub(crate) fn is_wanted(name: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::found::Found;
 use crate::image::Image;
 use crate::library::{Kind, Library, Linkage};
-use crate::{gnutls, openssl, version, Error};
+use crate::{gnutls, go, openssl, version, Error};
 
 /// Says which TLS library the file is or contains, and where to probe it.
 ///
@@ -17,6 +17,7 @@ use crate::{gnutls, openssl, version, Error};
 /// The file cannot be read, is no ELF file, or one of another kind than 64-bit little-endian x86-64.
 pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
     let image = Image::open(path)?;
+    let go = if go::is_go(&image) { go::find(&image) } else { None };
     let symbols = image.functions(|name| openssl::is_wanted(name) || gnutls::is_wanted(name));
     let linked = |names: &[&str]| if image.is_library(names) { Linkage::Shared } else { Linkage::Static };
     let library = |kind, linkage, version, found: Found| {
@@ -32,5 +33,5 @@ pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
         let found = gnutls::find(&Code::new(&image, &symbols), &symbols);
         return Ok(Some(library(Kind::Gnutls, linked(&["libgnutls"]), version::gnutls(&image), found)));
     }
-    Ok(None)
+    Ok(go.map(|found| library(Kind::Go, Linkage::Static, go::version(&image), found)))
 }

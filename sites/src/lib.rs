@@ -16,6 +16,7 @@ mod code;
 mod error;
 mod found;
 mod gnutls;
+mod go;
 mod image;
 mod inspect;
 mod library;

@@ -117,6 +117,8 @@ pub struct Site {
     pub arguments: Arguments,
     /// Where the result is; counts for leave actions only.
     pub result: Place,
+    /// What must still be added to it (Go, in the middle of a write that it has cut in two).
+    pub result_plus: Option<Place>,
     /// How many bytes of it count, as a signed number: an `int` is 4, whatever else is in its register.
     pub result_bytes: u8,
     /// Stack pointer here + this = `frame`, the address of the word that holds the function's return address. Enter

@@ -10,7 +10,7 @@ use crate::calls::{Call, Sites, Unresolved};
 use crate::code::{Code, Exit, Function};
 use crate::found::Found;
 use crate::image::Symbols;
-use crate::library::{Action, Arguments, Outcome};
+use crate::library::{Action, Arguments, Convention, Outcome};
 
 mod method;
 
@@ -32,12 +32,20 @@ struct Twins {
 }
 
 const fn count(name: &'static str, enter: Action, leave: Action) -> Call {
-    Call { name, enter, leave, arguments: SESSION_AND_BUFFER, outcome: Outcome::CountInResult, result_bytes: 4 }
+    Call {
+        name,
+        enter,
+        leave,
+        arguments: SESSION_AND_BUFFER,
+        outcome: Outcome::CountInResult,
+        result_bytes: 4,
+        convention: Convention::C,
+    }
 }
 
 const fn success(name: &'static str, enter: Action, leave: Action) -> Call {
     let outcome = Outcome::OkAndCountAt { argument: 3 };
-    Call { name, enter, leave, arguments: WITH_COUNT, outcome, result_bytes: 4 }
+    Call { name, enter, leave, arguments: WITH_COUNT, outcome, result_bytes: 4, convention: Convention::C }
 }
 
 const fn twins(names: [&'static str; 3], enter: Action, leave: Action) -> Twins {
@@ -74,6 +82,7 @@ const HANDSHAKE: Call = Call {
     arguments: SESSION,
     outcome: Outcome::OkOnly,
     result_bytes: 4,
+    convention: Convention::C,
 };
 /// `ossl_ssize_t SSL_sendfile(SSL *s, int fd, off_t offset, size_t size, int flags)`
 const SENDFILE: Call = Call {
@@ -83,6 +92,7 @@ const SENDFILE: Call = Call {
     arguments: Arguments { length: Some(3), ..SESSION },
     outcome: Outcome::CountInResult,
     result_bytes: 8,
+    convention: Convention::C,
 };
 const FREE: Call = Call {
     name: "SSL_free",
@@ -91,6 +101,7 @@ const FREE: Call = Call {
     arguments: SESSION,
     outcome: Outcome::OkOnly,
     result_bytes: 4,
+    convention: Convention::C,
 };
 
 /// Whether a symbol is of interest here.

@@ -25,6 +25,8 @@ pub(crate) enum Told {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Spot {
     pub place: SpotPlace,
+    /// What is still to be added to it, of 8 bytes.
+    pub plus: Option<SpotPlace>,
     /// How many bytes of it count.
     pub bytes: u8,
 }
@@ -38,7 +40,11 @@ pub(crate) enum SpotPlace {
 
 impl Spot {
     fn register(register: Register, bytes: u8) -> Spot {
-        Spot { place: SpotPlace::Register(register), bytes }
+        Spot::at(SpotPlace::Register(register), bytes)
+    }
+
+    pub fn at(place: SpotPlace, bytes: u8) -> Spot {
+        Spot { place, plus: None, bytes }
     }
 }
 
@@ -78,6 +84,20 @@ pub(crate) struct Wanted {
     pub bytes: u8,
     /// 0 is success: then a way back with a fixed 0 may not be left out, as failures may.
     pub is_zero_success: bool,
+    pub busy: Busy,
+    /// Whether called functions give back some registers as they were: not in Go.
+    pub do_calls_keep_registers: bool,
+}
+
+/// Until when a place is too early, though the result is known: what it counts must be in place.
+#[derive(Clone, Copy)]
+pub(crate) enum Busy {
+    /// As long as anything is called or stored.
+    Always,
+    /// As long as this function is called: it is the one that copies the payload.
+    Until(u64),
+    /// Never: the payload was there from the beginning.
+    Never,
 }
 
 /// The leave places of a function, without those of the functions that it jumps to as its last act (`tails`): they
@@ -87,7 +107,7 @@ pub(crate) fn leave(function: &Function, wanted: Wanted) -> Result<Vec<LeaveSite
     if !function.is_understood() {
         return Err(NoLeave::Unknown);
     }
-    let flow = flow::Flow::of(function, wanted.bytes);
+    let flow = flow::Flow::of(function, wanted);
     let sites = cut::cut(function, &flow, wanted);
     if sites.is_empty() && tails(function).next().is_none() {
         return Err(NoLeave::NoSuccess);

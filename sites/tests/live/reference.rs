@@ -37,6 +37,7 @@ pub fn entries_and_returns(library: &Path, is_ex: bool) -> Entries {
             outcome: if is_ex { Outcome::OkAndCountAt { argument: 3 } } else { Outcome::CountInResult },
             arguments: Arguments { session: Some(0), buffer: Some(1), length: Some(2), count: is_ex.then_some(3) },
             result: Place::Register(0),
+            result_plus: None,
             result_bytes: 4,
             frame_offset: Some(frame_offset),
             is_last: true,

@@ -6,7 +6,7 @@ use iced_x86::{InstructionInfoFactory, Register};
 
 use super::super::{Function, Step};
 use super::condition::{condition, Condition};
-use super::flow::{self, is_call, Flow, Value};
+use super::flow::{self, Flow, Value};
 use super::{LeaveSite, Spot, SpotPlace, Told, Wanted};
 
 /// For each return: the places that cover all ways to it, or, where one of them has none, the return itself.
@@ -29,7 +29,35 @@ pub(super) fn cut(function: &Function, flow: &Flow, wanted: Wanted) -> Vec<Leave
             }
         }
     }
-    sites.into_values().collect()
+    without_needless(function, sites.into_values().collect())
+}
+
+/// A place that is only reached through others that end the call would tell the same once more.
+fn without_needless(function: &Function, mut sites: Vec<LeaveSite>) -> Vec<LeaveSite> {
+    for index in (0..sites.len()).rev() {
+        let Some(site) = sites.get(index).copied() else { continue };
+        let ends: HashSet<usize> =
+            sites.iter().filter(|other| other.step != site.step && other.is_last).map(|other| other.step).collect();
+        if !is_reached(function, site.step, &ends) {
+            sites.remove(index);
+        }
+    }
+    sites
+}
+
+/// Whether a way leads from the entry to the step without passing any of the others.
+fn is_reached(function: &Function, target: usize, others: &HashSet<usize>) -> bool {
+    let mut open = vec![function.entry];
+    let mut seen = HashSet::new();
+    while let Some(at) = open.pop() {
+        if at == target {
+            return true;
+        }
+        if !others.contains(&at) && seen.insert(at) {
+            open.extend(function.successors(at));
+        }
+    }
+    false
 }
 
 /// On some way the result comes after the last instruction that the kernel emulates.
@@ -72,7 +100,7 @@ impl Search<'_> {
         if !self.wanted.is_zero_success && self.is_failing_way(step, to, after) {
             return Ok(());
         }
-        let before = flow::before(&mut self.factory, step, after, self.wanted.bytes);
+        let before = flow::before(&mut self.factory, step, after, self.wanted);
         match before {
             Value::Known(spot) if at != self.function.entry => {
                 if self.seen.insert((at, spot)) {
@@ -87,7 +115,7 @@ impl Search<'_> {
     }
 
     fn maybe_site(&self, at: usize, step: &Step) -> Option<(Told, bool)> {
-        if !step.is_emulated || is_call(&step.instruction) || step.depth.is_none() {
+        if !step.is_emulated || step.depth.is_none() {
             return None;
         }
         if let (Value::Known(spot), false) = (self.flow.value(at), self.flow.is_busy(at)) {
@@ -138,6 +166,9 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
 }
 
 fn on_positive_way(condition: &Condition, spot: Spot) -> Option<Told> {
+    if spot.plus.is_some() {
+        return None;
+    }
     match spot.place {
         SpotPlace::Register(register) if condition.is_of(register) => {
             Some(Told::Result(Spot { bytes: condition.bytes, ..spot }))
@@ -148,5 +179,5 @@ fn on_positive_way(condition: &Condition, spot: Spot) -> Option<Told> {
 }
 
 fn is_of(condition: &Condition, spot: Spot) -> bool {
-    matches!(spot.place, SpotPlace::Register(register) if condition.is_of(register))
+    spot.plus.is_none() && matches!(spot.place, SpotPlace::Register(register) if condition.is_of(register))
 }
