@@ -14,6 +14,9 @@
 mod calls;
 mod code;
 mod error;
+mod found;
+mod gnutls;
+mod go;
 mod image;
 mod inspect;
 mod library;
