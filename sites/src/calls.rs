@@ -58,8 +58,9 @@ impl Sites<'_, '_> {
         }
     }
 
-    /// The same for Go: where the arguments are on the stack, so are the results, and only the returns are looked for.
-    pub fn of_go(&self, call: &Call, function: &Function, busy: Busy) -> Result<Vec<Site>, NoLeave> {
+    /// The same where it is known what is copied when. For Go: where the arguments are on the stack, so are the results,
+    /// and only the returns are looked for.
+    pub fn with_busy(&self, call: &Call, function: &Function, busy: Busy) -> Result<Vec<Site>, NoLeave> {
         let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
         let result_words = if call.arguments.buffer.is_some() { 4 } else { 1 };
         let on_stack = Spot::at(SpotPlace::Stack(8 + 8 * result_words), call.result_bytes);

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::calls::{are_cheap, Call, Resolve, Sites};
-use crate::code::{Function, NoLeave};
+use crate::calls::{are_cheap, Call, Resolve, Sites, Unresolved};
+use crate::code::{Busy, Function, NoLeave};
 use crate::library::{Action, Site};
 
 #[derive(Default)]
@@ -24,14 +24,22 @@ impl Found {
     }
 
     /// A function that stands for itself.
-    pub fn single(&mut self, sites: &Sites, call: &Call, function: Option<Function>, pointers: &dyn Resolve) {
+    pub fn single(&mut self, sites: &Sites, call: &Call, function: Option<&Function>, pointers: &dyn Resolve) {
         let Some(function) = function else { return };
         let mut alternative = Vec::new();
-        if !self.add(sites, call, &function, pointers, &mut alternative) {
+        if !self.add(sites, call, function, pointers, &mut alternative) {
             self.return_sites.extend(alternative);
         }
         // The end of a handshake is no reason to take the risk of a return probe.
         self.sites.retain(|site| !(site.is_return_probe && site.action == Action::HandshakeLeave));
+    }
+
+    /// A function of which it is known what copies its payload.
+    pub fn with_copy(&mut self, sites: &Sites, call: &Call, function: &Function, busy: Busy) {
+        match sites.with_busy(call, function, busy) {
+            Ok(found) if are_cheap(&found) => self.sites.extend(found),
+            _ => self.single(sites, call, Some(function), &Unresolved),
+        }
     }
 
     /// Whether cheap places were found. If not, dear ones are taken, and what a return probe offers is `alternative`.

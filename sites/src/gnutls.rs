@@ -78,9 +78,10 @@ pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
         if ends_in(code, &function).any(|target| addresses.contains(&target)) {
             continue;
         }
-        found.single(&sites, call, Some(function), &Unresolved);
+        found.single(&sites, call, Some(&function), &Unresolved);
     }
-    found.single(&sites, &HANDSHAKE, decode(HANDSHAKE.name).map(|(_, function)| function), &Unresolved);
+    let handshake = decode(HANDSHAKE.name).map(|(_, function)| function);
+    found.single(&sites, &HANDSHAKE, handshake.as_ref(), &Unresolved);
     if let Some((_, function)) = decode(FREE.name) {
         found.sites.extend(sites.enter(&FREE, &function));
     }

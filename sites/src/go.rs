@@ -93,7 +93,7 @@ pub(crate) fn find(image: &Image) -> Option<Found> {
             (Action::ReadEnter, Some(memmove)) => Busy::Until(memmove),
             _ => Busy::Always,
         };
-        match sites.of_go(&Call { convention, ..*call }, &function, busy) {
+        match sites.with_busy(&Call { convention, ..*call }, &function, busy) {
             Ok(sites) => found.sites.extend(sites),
             Err(why) => found.notes.push(format!("{}: {}", call.name, why.text())),
         }

@@ -14,6 +14,7 @@ use object::LittleEndian as Le;
 
 use crate::Error;
 
+mod references;
 mod relocations;
 mod symbols;
 

@@ -6,7 +6,7 @@ use crate::code::Code;
 use crate::found::Found;
 use crate::image::Image;
 use crate::library::{Kind, Library, Linkage};
-use crate::{gnutls, go, openssl, version, Error};
+use crate::{boringssl, gnutls, go, openssl, version, Error};
 
 /// Says which TLS library the file is or contains, and where to probe it.
 ///
@@ -32,6 +32,9 @@ pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
     if gnutls::has_tls(&symbols) {
         let found = gnutls::find(&Code::new(&image, &symbols), &symbols);
         return Ok(Some(library(Kind::Gnutls, linked(&["libgnutls"]), version::gnutls(&image), found)));
+    }
+    if let Some(found) = boringssl::find(&image) {
+        return Ok(Some(library(Kind::Boringssl, linked(&["libboringssl", "libssl"]), None, found)));
     }
     Ok(go.map(|found| library(Kind::Go, Linkage::Static, go::version(&image), found)))
 }

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod boringssl;
 mod calls;
 mod code;
 mod error;

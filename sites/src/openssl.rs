@@ -123,9 +123,9 @@ pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
     if has_tls(symbols) {
         search.twins(&READ, &methods);
         search.twins(&WRITE, &methods);
-        search.found.single(&search.sites, &SENDFILE, search.function(SENDFILE.name), &Unresolved);
+        search.found.single(&search.sites, &SENDFILE, search.function(SENDFILE.name).as_ref(), &Unresolved);
         let handshake = methods.handshake(symbols);
-        search.found.single(&search.sites, &HANDSHAKE, search.function(HANDSHAKE.name), &handshake);
+        search.found.single(&search.sites, &HANDSHAKE, search.function(HANDSHAKE.name).as_ref(), &handshake);
         search.free();
     }
     if has_bio(symbols) {

@@ -14,7 +14,7 @@ mod traffic;
 use std::path::{Path, PathBuf};
 
 use counter::{compile, Counter, Direction, Total};
-use rover_sites::{inspect, Action, Library, Linkage, Site};
+use rover_sites::{inspect, Action, Kind, Library, Linkage, Site};
 use traffic::Folder;
 
 struct Setting {
@@ -83,6 +83,22 @@ fn a_static_executable_is_counted_exactly() {
         let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
         assert_eq!(read.bytes, 2000 * 16, "{read:?}");
         assert_plausible(read, written);
+    }
+}
+
+/// Goroutines that change threads and whose stacks move; with symbols and without.
+#[test]
+fn a_go_program_is_counted_exactly() {
+    let Some(setting) = setting() else { return };
+    for is_stripped in [false, true] {
+        let Some(program) = traffic::compile_go(&setting.folder, is_stripped) else { return };
+        let found = library(&program);
+        assert_eq!(found.kind, Kind::Go);
+        assert!(found.sites.iter().all(|site| !site.is_return_probe));
+        let counter = Counter::attach(&setting.object, &program, &found.sites);
+        let sent = traffic::run_go(&program, &setting.folder);
+        let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
+        assert_eq!((read.bytes, written.bytes), (sent, sent), "{read:?}, {written:?}");
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iced_x86::{Code as Opcode, FlowControl, Instruction, InstructionInfoFactory, OpKind, Register};
+use iced_x86::{Code as Opcode, FlowControl, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register};
 
 use super::cost::is_emulated;
-use super::registers::writes;
+use super::registers::{writes, C_ARGUMENTS};
 use super::{register_copy, table, Code, INSTRUCTION_BYTES};
 
 /// No function that is of interest is larger; the largest met (`ssl3_write_bytes`, `tls.(*Conn).Read`) have about 1000.
@@ -95,6 +95,42 @@ impl Function {
             .get(index)
             .into_iter()
             .flat_map(|step| step.next.into_iter().chain(step.branch).chain(step.table.iter().copied()))
+    }
+
+    /// Whether it stores anything but constants anywhere but on its own stack.
+    pub fn stores_elsewhere(&self) -> bool {
+        let mut factory = InstructionInfoFactory::new();
+        self.steps.iter().any(|step| {
+            let writes = factory.info(&step.instruction).used_memory().iter().any(|used| {
+                matches!(used.access(), OpAccess::Write | OpAccess::ReadWrite)
+                    && !matches!(used.base(), Register::RSP | Register::RBP)
+            });
+            writes && step.instruction.op0_kind() == OpKind::Memory && step.instruction.op1_kind() == OpKind::Register
+        })
+    }
+
+    /// Whether its first arguments but the first one are still in their registers when it calls through a pointer, which
+    /// it does once and not in a loop.
+    pub fn hands_on_arguments(&self, count: usize) -> bool {
+        let mut calls = self.steps.iter().filter(|step| step.instruction.flow_control() == FlowControl::IndirectCall);
+        let (Some(call), None) = (calls.next(), calls.next()) else { return false };
+        let mut factory = InstructionInfoFactory::new();
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<usize> = call.from.clone();
+        while let Some(at) = open.pop() {
+            let Some(step) = self.steps.get(at) else { return false };
+            if std::ptr::eq(step, call) || matches!(step.instruction.flow_control(), FlowControl::Call) {
+                return false;
+            }
+            let registers = C_ARGUMENTS.iter().take(count).skip(1);
+            if registers.into_iter().any(|&register| writes(&mut factory, &step.instruction, register)) {
+                return false;
+            }
+            if seen.insert(at) {
+                open.extend(&step.from);
+            }
+        }
+        true
     }
 
     /// Calls with a fixed target, in order of address.

@@ -21,6 +21,7 @@ static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)BPF_FUNC_get_curr
 #define MAX_SITES 256
 #define STACK_POINTER 19
 #define REGISTERS 21
+#define R14 1
 
 enum outcome { COUNT_IN_RESULT, OK_AND_COUNT_BEHIND_ARGUMENT, OK_AND_COUNT_ON_STACK, OK_ONLY };
 
@@ -38,6 +39,11 @@ struct site {
     // Index of the register of the pointer to the count at enter, or -1.
     __s32 count_register;
     __u32 is_last;
+    // Added to the result: index of a register, or -1 and offset from the frame; 0 and 0 for nothing.
+    __s32 plus_register;
+    __s32 plus_offset;
+    // The caller is a goroutine, not a thread: it may come back on another, and with its stack elsewhere.
+    __u32 is_go;
 };
 
 struct {
@@ -109,11 +115,21 @@ static void enter(const struct site *site, const struct registers *registers, co
     bpf_map_update_elem(&calls, key, &count, BPF_ANY);
 }
 
-static void leave(const struct site *site, const struct registers *registers, const struct call *key,
+static __u64 value_at(const struct registers *registers, __s32 index, __s32 offset, __u64 frame)
+{
+    __u64 found = 0;
+
+    if (index >= 0)
+        return value(registers, index);
+    bpf_probe_read_user(&found, sizeof(found), (void *)(frame + offset));
+    return found;
+}
+
+static void leave(const struct site *site, const struct registers *registers, const struct call *key, __u64 frame,
                   struct total *total)
 {
     __u64 *begun = bpf_map_lookup_elem(&calls, key);
-    __u64 count = 0, result = 0;
+    __u64 count = 0, result;
     __s64 told;
 
     __sync_fetch_and_add(&total->leaves, 1);
@@ -121,10 +137,9 @@ static void leave(const struct site *site, const struct registers *registers, co
         __sync_fetch_and_add(&total->unmatched, 1);
         return;
     }
-    if (site->result_register >= 0)
-        result = value(registers, site->result_register);
-    else
-        bpf_probe_read_user(&result, sizeof(result), (void *)(key->frame + site->result_offset));
+    result = value_at(registers, site->result_register, site->result_offset, frame);
+    if (site->plus_register || site->plus_offset)
+        result += value_at(registers, site->plus_register, site->plus_offset, frame);
     told = sign(result, site->result_bytes);
     if (told > 0) {
         switch (site->outcome) {
@@ -135,7 +150,7 @@ static void leave(const struct site *site, const struct registers *registers, co
             bpf_probe_read_user(&count, sizeof(count), (void *)*begun);
             break;
         case OK_AND_COUNT_ON_STACK:
-            bpf_probe_read_user(&count, sizeof(count), (void *)(key->frame + site->count_offset));
+            bpf_probe_read_user(&count, sizeof(count), (void *)(frame + site->count_offset));
             break;
         }
         __sync_fetch_and_add(&total->with_bytes, 1);
@@ -152,6 +167,7 @@ int count(void *ctx)
     struct site *site = bpf_map_lookup_elem(&sites, &index);
     struct registers *registers = bpf_map_lookup_elem(&scratch, &zero);
     struct call key = {};
+    __u64 frame, upper = 0;
     struct total *total;
     __u32 direction;
 
@@ -163,10 +179,17 @@ int count(void *ctx)
         return 0;
     bpf_probe_read_kernel(registers, sizeof(*registers), ctx);
     key.thread = bpf_get_current_pid_tgid();
-    key.frame = registers->at[STACK_POINTER] + (__s64)site->frame_offset;
+    frame = registers->at[STACK_POINTER] + (__s64)site->frame_offset;
+    key.frame = frame;
+    if (site->is_go) {
+        // runtime.g begins with the bounds of the stack: a frame's distance from the upper one stays.
+        key.thread = registers->at[R14];
+        bpf_probe_read_user(&upper, sizeof(upper), (void *)(key.thread + 8));
+        key.frame = upper - frame;
+    }
     key.direction = direction;
     if (site->is_leave)
-        leave(site, registers, &key, total);
+        leave(site, registers, &key, frame, total);
     else
         enter(site, registers, &key, total);
     return 0;

@@ -89,11 +89,13 @@ fn direction(action: Action) -> Direction {
     }
 }
 
-fn words(site: &Site) -> [i32; 10] {
-    let (register, offset) = match site.result {
+fn words(site: &Site) -> [i32; 13] {
+    let place = |place| match place {
         Place::Register(number) => (PT_REGS[usize::from(number)], 0),
         Place::Stack(offset) => (-1, offset),
     };
+    let (register, offset) = place(site.result);
+    let (plus_register, plus_offset) = site.result_plus.map_or((0, 0), place);
     let (outcome, count_offset) = match site.outcome {
         Outcome::CountInResult | Outcome::GoResult => (0, 0),
         Outcome::OkAndCountAt { .. } => (1, 0),
@@ -116,6 +118,9 @@ fn words(site: &Site) -> [i32; 10] {
         count_offset,
         count,
         i32::from(site.is_last),
+        plus_register,
+        plus_offset,
+        i32::from(site.convention == Convention::GoRegisters),
     ]
 }
 

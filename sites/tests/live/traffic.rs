@@ -80,6 +80,36 @@ pub fn python_talk(folder: &Folder, openssl: &Openssl) -> u64 {
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
 
+/// `talk.go`, with or without symbols; None, and a line that says why, where Go is missing.
+pub fn compile_go(folder: &Folder, is_stripped: bool) -> Option<PathBuf> {
+    let program = folder.path().join("talk");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/talk.go");
+    let flags = if is_stripped { "-ldflags=-s -w" } else { "-ldflags=" };
+    let go = ["go", "/usr/local/go/bin/go"].into_iter().find(|go| Command::new(go).arg("version").output().is_ok());
+    let Some(go) = go else {
+        eprintln!("skipped: Go is missing");
+        return None;
+    };
+    let output = Command::new(go)
+        .args(["build", flags, "-o"])
+        .arg(&program)
+        .arg(source)
+        .env("GOFLAGS", "-mod=mod")
+        .env("GO111MODULE", "off")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(program)
+}
+
+/// How many bytes of plaintext the program sent in all.
+pub fn run_go(program: &Path, folder: &Folder) -> u64 {
+    let (key, certificate) = certificate(folder);
+    let output = Command::new(program).args([&key, &certificate]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+}
+
 /// `pairs.c`, linked with the shared libraries of this machine, or with what else the arguments say.
 pub fn compile_pairs(folder: &Folder, link: &[&str]) -> Option<PathBuf> {
     let program = folder.path().join("pairs");
