@@ -79,6 +79,8 @@ pub struct Secure {
     exchanges_before: u32,
     role: Option<Side>,
     is_pre_existing: bool,
+    /// There is no connection: nothing will ever be seen to be sent.
+    pub is_unbound: bool,
     pub handshake: Handshake,
     sessions: Vec<Session>,
     /// By direction: operations that no plaintext has claimed yet.
@@ -102,6 +104,7 @@ impl Secure {
             exchanges_before,
             role,
             is_pre_existing,
+            is_unbound: false,
             handshake: Handshake::default(),
             sessions: Vec::new(),
             pending: [Vec::new(), Vec::new()],
@@ -214,7 +217,7 @@ impl Secure {
             let last = self.pending[TX].last().or(self.claimed[TX].as_ref());
             last.is_some_and(|facts| facts.end_ns >= plain.end_ns)
         };
-        if plain.direction == TX && !plain.is_nested && !is_sent() {
+        if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent() {
             self.owed = self.owed.max(self.sent) + plain.length;
             self.hold(session, plain, tls_ns, s);
             return self.send_held(0, s);
