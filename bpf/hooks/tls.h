@@ -251,9 +251,14 @@ static __always_inline int rv_tls_entered(struct pt_regs *regs)
 static __always_inline s64 rv_tls_result(struct pt_regs *regs, const struct rv_tls_site *site,
 					 u64 frame)
 {
-	u64 result = rv_tls_value(regs, site->result, frame);
+	u64 value = rv_tls_value(regs, site->result, frame);
+	s64 result = site->flags & RV_TLS_SITE_LONG ? (s64)value : (s32)value;
 
-	return site->flags & RV_TLS_SITE_LONG ? (s64)result : (s32)result;
+	if (site->outcome == RV_TLS_SUCCESS_ZERO)
+		return !result;
+	if (site->more.base != RV_TLS_NOWHERE)
+		result += rv_tls_value(regs, site->more, frame);
+	return result;
 }
 
 /* What a call moved whose result is above 0; for handshakes 1. */

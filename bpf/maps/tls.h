@@ -26,6 +26,7 @@ enum rv_tls_outcome {
 	RV_TLS_COUNT_BEHIND = 1,   /* 8 bytes behind the pointer that came with the call */
 	RV_TLS_COUNT_IN_PLACE = 2, /* in the place `count`, seen from the end of the call */
 	RV_TLS_SUCCESS = 3,	   /* there is none */
+	RV_TLS_SUCCESS_ZERO = 4,   /* likewise, and 0 is success, all else failure */
 };
 
 enum rv_tls_site_flag {
@@ -58,12 +59,14 @@ struct rv_tls_site {
 	struct rv_tls_operand length;
 	struct rv_tls_operand count;
 	struct rv_tls_operand result;
-	u32 account;	  /* of its library */
+	struct rv_tls_operand more; /* to be added to the result */
+	u32 account;		    /* of its library */
 	u32 frame_offset; /* signed: stack pointer + this = frame, where the return address is */
 	u8 action;
 	u8 outcome;
 	u8 library; /* enum rv_tls_library */
 	u8 flags;   /* enum rv_tls_site_flag */
+	u32 pad;
 };
 
 struct {

@@ -271,15 +271,17 @@ pub struct TlsSite {
     pub length: TlsOperand,
     pub count: TlsOperand,
     pub result: TlsOperand,
+    pub more: TlsOperand,
     pub account: u32,
     pub frame_offset: u32,
     pub action: u8,
     pub outcome: u8,
     pub library: u8,
     pub flags: u8,
+    pub pad: u32,
 }
 
-const _: () = assert!(std::mem::size_of::<TlsSite>() == 32);
+const _: () = assert!(std::mem::size_of::<TlsSite>() == 40);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -399,6 +401,7 @@ pub const TLS_COUNT: u32 = 0;
 pub const TLS_COUNT_BEHIND: u32 = 1;
 pub const TLS_COUNT_IN_PLACE: u32 = 2;
 pub const TLS_SUCCESS: u32 = 3;
+pub const TLS_SUCCESS_ZERO: u32 = 4;
 
 pub const TLS_SITE_GO: u32 = 1;
 pub const TLS_SITE_LAST: u32 = 2;

@@ -38,6 +38,9 @@ fn print_site(site: &Site) {
     print!("  {:16} {:20} {:#9x} {how:12} {bytes}", format!("{:?}", site.action), site.function, site.offset);
     if site.action.is_leave() {
         print!(" {:?} {}B {:?}", site.result, site.result_bytes, site.outcome);
+        if let Some(plus) = site.result_plus {
+            print!(" + {plus:?}");
+        }
         if !site.is_last {
             print!(" not last");
         }
@@ -48,5 +51,5 @@ fn print_site(site: &Site) {
             [arguments.session, arguments.buffer, arguments.length, arguments.count].map(|at| at.unwrap_or(99))
         );
     }
-    println!(" frame {:?}", site.frame_offset);
+    println!(" frame {:?} at {:#x}", site.frame_offset, site.address);
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use iced_x86::Register;
 
 use crate::code::{
-    dwarf_number, enter, leave, returns, tails, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step, Told,
-    C_ARGUMENTS,
+    dwarf_number, enter, leave, returns, tails, Busy, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step,
+    Told, Wanted, C_ARGUMENTS, GO_ARGUMENTS,
 };
 use crate::library::{Action, Arguments, Convention, Outcome, Place, Site};
 
@@ -23,6 +23,7 @@ pub(crate) struct Call {
     pub arguments: Arguments,
     pub outcome: Outcome,
     pub result_bytes: u8,
+    pub convention: Convention,
 }
 
 /// Where a jump through a pointer leads that is the last act of a function.
@@ -45,52 +46,88 @@ pub(crate) struct Sites<'a, 'b> {
 }
 
 impl Sites<'_, '_> {
-    /// Enter and leave sites that the kernel emulates all; None, and why, where a leave site would not be.
-    pub fn cheap(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
-        let mut sites = Vec::new();
-        let enter = self.enter(call, function);
-        let mut outcome = call.outcome;
-        if let Some(enter) = enter {
-            if let (Outcome::OkAndCountAt { .. }, Some(argument)) = (outcome, enter.arguments.count) {
-                outcome = Outcome::OkAndCountAt { argument };
-            }
-            sites.push(enter);
-        }
-        let call = Call { outcome, ..*call };
+    /// Enter and leave sites; return instructions are among them where there is nothing cheaper.
+    pub fn of(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
+        let (mut sites, call) = self.begin(call, function);
         self.leave(&call, function, pointers, LONGEST_CHAIN, &mut sites)?;
+        let has_leave = sites.iter().any(|site| site.action == call.leave);
+        if has_leave {
+            Ok(sites)
+        } else {
+            Err(NoLeave::NoSuccess)
+        }
+    }
+
+    /// The same where it is known what is copied when. For Go: where the arguments are on the stack, so are the results,
+    /// and only the returns are looked for.
+    pub fn with_busy(&self, call: &Call, function: &Function, busy: Busy) -> Result<Vec<Site>, NoLeave> {
+        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
+        let result_words = if call.arguments.buffer.is_some() { 4 } else { 1 };
+        let on_stack = Spot::at(SpotPlace::Stack(8 + 8 * result_words), call.result_bytes);
+        let places = match call.convention {
+            Convention::GoStack => {
+                returns(function).map(|step| LeaveSite { step, told: Told::Result(on_stack), is_last: true }).collect()
+            }
+            Convention::C | Convention::GoRegisters => leave(function, self.wanted(call, busy))?,
+        };
+        for place in &places {
+            add(&mut sites, self.leave_site(call, function, place).ok_or(NoLeave::Unknown)?);
+        }
         Ok(sites)
     }
 
-    /// Enter site, and every return instruction as leave site; None where the code does not tell all of them.
-    pub fn stepped(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Option<Vec<Site>> {
-        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
-        self.returns(call, function, pointers, LONGEST_CHAIN, &mut sites).ok()?;
-        sites.iter().any(|site| site.action == call.leave).then_some(sites)
+    fn wanted(&self, call: &Call, busy: Busy) -> Wanted {
+        Wanted {
+            bytes: call.result_bytes,
+            is_zero_success: call.outcome == Outcome::ZeroIsOk,
+            busy,
+            do_calls_keep_registers: call.convention == Convention::C,
+        }
+    }
+
+    /// The same, if the kernel emulates all of them.
+    pub fn cheap(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Option<Vec<Site>> {
+        self.of(call, function, pointers).ok().filter(|sites| are_cheap(sites))
     }
 
     /// Enter site, and a return probe.
     pub fn returning(&self, call: &Call, function: &Function) -> Vec<Site> {
-        let mut sites: Vec<Site> = self.enter(call, function).into_iter().collect();
-        let result = Spot { place: SpotPlace::Register(Register::RAX), bytes: call.result_bytes };
+        let (mut sites, call) = self.begin(call, function);
+        let result = Spot::at(SpotPlace::Register(Register::RAX), call.result_bytes);
         let place = LeaveSite { step: function.entry, told: Told::Result(result), is_last: true };
-        if let Some(site) = self.leave_site(call, function, &place) {
+        if let Some(site) = self.leave_site(&call, function, &place) {
             // The return address has been taken off the stack when a return probe fires.
             sites.push(Site { is_return_probe: true, frame_offset: Some(-8), ..site });
         }
         sites
     }
 
+    /// The enter site, and the call with its outcome as seen from there: an argument may have been moved on.
+    fn begin(&self, call: &Call, function: &Function) -> (Vec<Site>, Call) {
+        let Some(site) = self.enter(call, function) else { return (Vec::new(), *call) };
+        let outcome = match (call.outcome, site.arguments.count) {
+            (Outcome::OkAndCountAt { .. }, Some(argument)) => Outcome::OkAndCountAt { argument },
+            (outcome, _) => outcome,
+        };
+        (vec![Site { outcome, ..site }], Call { outcome, ..*call })
+    }
+
     /// A site at the beginning of the call only.
     pub fn enter(&self, call: &Call, function: &Function) -> Option<Site> {
         let Arguments { session, buffer, length, count } = call.arguments;
         let wanted = [session, buffer, length, count];
-        let registers: Vec<Register> = wanted.iter().flatten().filter_map(|&at| argument(at)).collect();
+        let order: &[Register] = match call.convention {
+            Convention::C => &C_ARGUMENTS,
+            Convention::GoRegisters => &GO_ARGUMENTS,
+            Convention::GoStack => &[],
+        };
+        let registers: Vec<Register> =
+            wanted.iter().flatten().filter_map(|&at| order.get(usize::from(at)).copied()).collect();
         let place = enter(function, &registers);
         let mut places = place.places.iter();
         let [session, buffer, length, count] = wanted.map(|at| {
-            at.and_then(|_| places.next()).and_then(|register| {
-                C_ARGUMENTS.iter().position(|argument| argument == register).and_then(|at| u8::try_from(at).ok())
-            })
+            let Some(register) = at.and_then(|_| places.next()) else { return at };
+            order.iter().position(|argument| argument == register).and_then(|at| u8::try_from(at).ok())
         });
         let arguments = Arguments { session, buffer, length, count };
         let site = self.site(call, function, place.step)?;
@@ -105,33 +142,11 @@ impl Sites<'_, '_> {
         depth: usize,
         sites: &mut Vec<Site>,
     ) -> Result<(), NoLeave> {
-        for place in &leave(function, call.result_bytes)? {
+        for place in &leave(function, self.wanted(call, Busy::Always))? {
             add(sites, self.leave_site(call, function, place).ok_or(NoLeave::Unknown)?);
         }
         for next in self.tails(function, pointers, depth)? {
             self.leave(call, &next, pointers, depth - 1, sites)?;
-        }
-        Ok(())
-    }
-
-    fn returns(
-        &self,
-        call: &Call,
-        function: &Function,
-        pointers: &dyn Resolve,
-        depth: usize,
-        sites: &mut Vec<Site>,
-    ) -> Result<(), NoLeave> {
-        if !function.is_understood() {
-            return Err(NoLeave::Unknown);
-        }
-        let result = Spot { place: SpotPlace::Register(Register::RAX), bytes: call.result_bytes };
-        for step in returns(function) {
-            let place = LeaveSite { step, told: Told::Result(result), is_last: true };
-            add(sites, self.leave_site(call, function, &place).ok_or(NoLeave::Unknown)?);
-        }
-        for next in self.tails(function, pointers, depth)? {
-            self.returns(call, &next, pointers, depth - 1, sites)?;
         }
         Ok(())
     }
@@ -160,14 +175,24 @@ impl Sites<'_, '_> {
             }
             Told::OnStack { .. } => return None,
         };
-        let result = match spot.place {
-            SpotPlace::Register(register) => Place::Register(dwarf_number(register)?),
-            SpotPlace::Stack(offset) => Place::Stack(offset),
+        let result = place_of(spot.place)?;
+        let result_plus = match spot.plus {
+            Some(plus) => Some(place_of(plus)?),
+            None => None,
         };
         let site = self.site(call, function, place.step)?;
         let arguments = Arguments::default();
         let is_last = place.is_last;
-        Some(Site { action: call.leave, result, result_bytes: spot.bytes, outcome, arguments, is_last, ..site })
+        Some(Site {
+            action: call.leave,
+            result,
+            result_plus,
+            result_bytes: spot.bytes,
+            outcome,
+            arguments,
+            is_last,
+            ..site
+        })
     }
 
     fn site(&self, call: &Call, function: &Function, step: usize) -> Option<Site> {
@@ -180,10 +205,11 @@ impl Sites<'_, '_> {
             address,
             is_return_probe: false,
             is_emulated: step.is_emulated,
-            convention: Convention::C,
+            convention: call.convention,
             outcome: call.outcome,
             arguments: call.arguments,
             result: Place::Register(0),
+            result_plus: None,
             result_bytes: call.result_bytes,
             frame_offset: step.depth,
             is_last: true,
@@ -192,13 +218,20 @@ impl Sites<'_, '_> {
     }
 }
 
+fn place_of(place: SpotPlace) -> Option<Place> {
+    Some(match place {
+        SpotPlace::Register(register) => Place::Register(dwarf_number(register)?),
+        SpotPlace::Stack(offset) => Place::Stack(offset),
+    })
+}
+
+pub(crate) fn are_cheap(sites: &[Site]) -> bool {
+    sites.iter().all(|site| site.is_emulated || !site.action.is_leave())
+}
+
 /// Two ways may lead to the same function.
 fn add(sites: &mut Vec<Site>, site: Site) {
     if !sites.iter().any(|other| other.address == site.address && other.action == site.action) {
         sites.push(site);
     }
-}
-
-fn argument(at: u8) -> Option<Register> {
-    C_ARGUMENTS.get(usize::from(at)).copied()
 }

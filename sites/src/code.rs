@@ -4,7 +4,7 @@
 //! all that `enter` and `leave` ask for; another processor needs a second decoder and nothing else.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use iced_x86::{Code as Opcode, Decoder, DecoderOptions, Instruction, OpKind, Register};
@@ -16,11 +16,12 @@ mod enter;
 mod function;
 mod leave;
 mod registers;
+mod table;
 
 pub(crate) use enter::enter;
 pub(crate) use function::{Exit, Function, Step};
-pub(crate) use leave::{leave, returns, tails, LeaveSite, NoLeave, Spot, SpotPlace, Told};
-pub(crate) use registers::{dwarf_number, C_ARGUMENTS};
+pub(crate) use leave::{leave, returns, tails, Busy, LeaveSite, NoLeave, Spot, SpotPlace, Told, Wanted};
+pub(crate) use registers::{dwarf_number, C_ARGUMENTS, GO_ARGUMENTS};
 
 /// The longest instruction.
 const INSTRUCTION_BYTES: usize = 15;
@@ -46,7 +47,7 @@ const NEVER_RETURN: [&str; 9] = [
 pub(crate) struct Code<'a> {
     pub image: &'a Image,
     pub relocations: Relocations,
-    never_return: Vec<u64>,
+    never_return: HashSet<u64>,
     windows: RefCell<HashMap<u64, Rc<[u8]>>>,
 }
 
@@ -54,6 +55,11 @@ impl<'a> Code<'a> {
     pub fn new(image: &'a Image, symbols: &Symbols) -> Code<'a> {
         let never_return = NEVER_RETURN.iter().filter_map(|&name| Some(symbols.get(name)?.address)).collect();
         Code { image, relocations: Relocations::of(image), never_return, windows: RefCell::default() }
+    }
+
+    /// Functions that do not come back either.
+    pub fn never_return(&mut self, addresses: impl Iterator<Item = u64>) {
+        self.never_return.extend(addresses);
     }
 
     /// At most `N` bytes from the address on, zeros behind the end of what is loaded there.

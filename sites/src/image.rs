@@ -14,11 +14,12 @@ use object::LittleEndian as Le;
 
 use crate::Error;
 
+mod references;
 mod relocations;
 mod symbols;
 
 pub(crate) use relocations::Relocations;
-pub(crate) use symbols::Symbols;
+pub(crate) use symbols::{Symbol, Symbols};
 
 /// No section that is read whole may be larger: the largest seen (Chromium's string table) has 200 MB with symbols.
 const LARGEST_TABLE: u64 = 512 << 20;
@@ -48,6 +49,7 @@ struct Segment {
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
     pub name: String,
+    pub address: u64,
     pub offset: u64,
     pub size: u64,
     pub kind: u32,
@@ -123,6 +125,7 @@ impl Image {
             .iter()
             .map(|header| Section {
                 name: String::from_utf8_lossy(string_at(&names, header.sh_name.get(Le) as usize)).into_owned(),
+                address: header.sh_addr.get(Le),
                 offset: header.sh_offset.get(Le),
                 size: header.sh_size.get(Le),
                 kind: header.sh_type.get(Le).0,
@@ -143,6 +146,10 @@ impl Image {
 
     pub fn section(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.name == name)
+    }
+
+    pub fn section_ending(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name.ends_with(name))
     }
 
     pub fn section_of_kind(&self, kind: u32) -> Option<&Section> {

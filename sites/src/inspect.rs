@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use crate::code::Code;
+use crate::found::Found;
 use crate::image::Image;
 use crate::library::{Kind, Library, Linkage};
-use crate::{openssl, version, Error};
+use crate::{boringssl, gnutls, go, openssl, version, Error};
 
 /// Says which TLS library the file is or contains, and where to probe it.
 ///
@@ -16,20 +17,24 @@ use crate::{openssl, version, Error};
 /// The file cannot be read, is no ELF file, or one of another kind than 64-bit little-endian x86-64.
 pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
     let image = Image::open(path)?;
-    let symbols = image.functions(openssl::is_wanted);
-    if !openssl::has_tls(&symbols) && !openssl::has_bio(&symbols) {
-        return Ok(None);
+    let go = if go::is_go(&image) { go::find(&image) } else { None };
+    let symbols = image.functions(|name| openssl::is_wanted(name) || gnutls::is_wanted(name));
+    let linked = |names: &[&str]| if image.is_library(names) { Linkage::Shared } else { Linkage::Static };
+    let library = |kind, linkage, version, found: Found| {
+        let Found { sites, return_sites, notes } = found.without_doubles();
+        Library { kind, linkage, version, build_id: image.build_id(), sites, return_sites, notes }
+    };
+    if openssl::has_tls(&symbols) || openssl::has_bio(&symbols) {
+        let found = openssl::find(&Code::new(&image, &symbols), &symbols);
+        let linkage = linked(&["libssl", "libcrypto"]);
+        return Ok(Some(library(Kind::Openssl, linkage, version::openssl(&image), found)));
     }
-    let code = Code::new(&image, &symbols);
-    let found = openssl::find(&code, &symbols);
-    let linkage = if image.is_library(&["libssl", "libcrypto"]) { Linkage::Shared } else { Linkage::Static };
-    Ok(Some(Library {
-        kind: Kind::Openssl,
-        linkage,
-        version: version::openssl(&image),
-        build_id: image.build_id(),
-        sites: found.sites,
-        return_sites: found.return_sites,
-        notes: found.notes,
-    }))
+    if gnutls::has_tls(&symbols) {
+        let found = gnutls::find(&Code::new(&image, &symbols), &symbols);
+        return Ok(Some(library(Kind::Gnutls, linked(&["libgnutls"]), version::gnutls(&image), found)));
+    }
+    if let Some(found) = boringssl::find(&image) {
+        return Ok(Some(library(Kind::Boringssl, linked(&["libboringssl", "libssl"]), None, found)));
+    }
+    Ok(go.map(|found| library(Kind::Go, Linkage::Static, go::version(&image), found)))
 }

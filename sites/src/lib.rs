@@ -11,9 +11,13 @@
 
 #![forbid(unsafe_code)]
 
+mod boringssl;
 mod calls;
 mod code;
 mod error;
+mod found;
+mod gnutls;
+mod go;
 mod image;
 mod inspect;
 mod library;

@@ -65,7 +65,8 @@ pub enum Convention {
 pub enum Outcome {
     /// The result is the count; none if it is not above 0.
     CountInResult,
-    /// Result above 0: the count (8 bytes) is behind the pointer that was this argument (0-based) at entry; else none.
+    /// Result above 0: the count (8 bytes) is behind the pointer that was this argument (0-based) at the enter site, that
+    /// is `Arguments::count` there; else none.
     OkAndCountAt { argument: u8 },
     /// Result above 0: the count (8 bytes) is on the stack at `frame` + `offset`; else none.
     OkAndCountOnStack { offset: i32 },
@@ -73,6 +74,8 @@ pub enum Outcome {
     GoResult,
     /// The result is success (above 0) or failure, no count belongs to it.
     OkOnly,
+    /// The same where 0 is success and all else failure (GnuTLS).
+    ZeroIsOk,
 }
 
 /// Where a value is when the probe fires.
@@ -114,6 +117,8 @@ pub struct Site {
     pub arguments: Arguments,
     /// Where the result is; counts for leave actions only.
     pub result: Place,
+    /// What must still be added to it (Go, in the middle of a write that it has cut in two).
+    pub result_plus: Option<Place>,
     /// How many bytes of it count, as a signed number: an `int` is 4, whatever else is in its register.
     pub result_bytes: u8,
     /// Stack pointer here + this = `frame`, the address of the word that holds the function's return address. Enter

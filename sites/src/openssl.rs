@@ -4,10 +4,13 @@
 //! `ssl_read_internal`, and writes likewise (ssl/ssl_lib.c since 1.1.1). It has no symbol, but is what `SSL_read` and
 //! `SSL_read_ex` both call. `SSL_peek` has its own, so nothing is counted that is not consumed.
 
-use crate::calls::{Call, Resolve, Sites, Unresolved};
-use crate::code::{Code, Function};
+use std::collections::BTreeSet;
+
+use crate::calls::{Call, Sites, Unresolved};
+use crate::code::{Code, Exit, Function};
+use crate::found::Found;
 use crate::image::Symbols;
-use crate::library::{Action, Arguments, Outcome, Site};
+use crate::library::{Action, Arguments, Convention, Outcome};
 
 mod method;
 
@@ -24,15 +27,25 @@ struct Twins {
     plain: Call,
     extended: Call,
     inner: Call,
+    /// What the inner one calls through the method table.
+    method: Option<Call>,
 }
 
 const fn count(name: &'static str, enter: Action, leave: Action) -> Call {
-    Call { name, enter, leave, arguments: SESSION_AND_BUFFER, outcome: Outcome::CountInResult, result_bytes: 4 }
+    Call {
+        name,
+        enter,
+        leave,
+        arguments: SESSION_AND_BUFFER,
+        outcome: Outcome::CountInResult,
+        result_bytes: 4,
+        convention: Convention::C,
+    }
 }
 
 const fn success(name: &'static str, enter: Action, leave: Action) -> Call {
     let outcome = Outcome::OkAndCountAt { argument: 3 };
-    Call { name, enter, leave, arguments: WITH_COUNT, outcome, result_bytes: 4 }
+    Call { name, enter, leave, arguments: WITH_COUNT, outcome, result_bytes: 4, convention: Convention::C }
 }
 
 const fn twins(names: [&'static str; 3], enter: Action, leave: Action) -> Twins {
@@ -41,11 +54,22 @@ const fn twins(names: [&'static str; 3], enter: Action, leave: Action) -> Twins 
         plain: count(plain, enter, leave),
         extended: success(extended, enter, leave),
         inner: success(inner, enter, leave),
+        method: None,
     }
 }
 
-const READ: Twins = twins(["SSL_read", "SSL_read_ex", "ssl_read_internal"], Action::ReadEnter, Action::ReadLeave);
-const WRITE: Twins = twins(["SSL_write", "SSL_write_ex", "ssl_write_internal"], Action::WriteEnter, Action::WriteLeave);
+const fn with_method(twins: Twins, name: &'static str) -> Twins {
+    Twins { method: Some(Call { name, ..twins.inner }), ..twins }
+}
+
+const READ: Twins = with_method(
+    twins(["SSL_read", "SSL_read_ex", "ssl_read_internal"], Action::ReadEnter, Action::ReadLeave),
+    "ssl3_read",
+);
+const WRITE: Twins = with_method(
+    twins(["SSL_write", "SSL_write_ex", "ssl_write_internal"], Action::WriteEnter, Action::WriteLeave),
+    "ssl3_write",
+);
 const CIPHER_READ: Twins =
     twins(["BIO_read", "BIO_read_ex", "bio_read_intern"], Action::CipherReadEnter, Action::CipherReadLeave);
 const CIPHER_WRITE: Twins =
@@ -58,6 +82,7 @@ const HANDSHAKE: Call = Call {
     arguments: SESSION,
     outcome: Outcome::OkOnly,
     result_bytes: 4,
+    convention: Convention::C,
 };
 /// `ossl_ssize_t SSL_sendfile(SSL *s, int fd, off_t offset, size_t size, int flags)`
 const SENDFILE: Call = Call {
@@ -67,6 +92,7 @@ const SENDFILE: Call = Call {
     arguments: Arguments { length: Some(3), ..SESSION },
     outcome: Outcome::CountInResult,
     result_bytes: 8,
+    convention: Convention::C,
 };
 const FREE: Call = Call {
     name: "SSL_free",
@@ -75,19 +101,12 @@ const FREE: Call = Call {
     arguments: SESSION,
     outcome: Outcome::OkOnly,
     result_bytes: 4,
+    convention: Convention::C,
 };
 
 /// Whether a symbol is of interest here.
 pub(crate) fn is_wanted(name: &[u8]) -> bool {
     name.starts_with(b"SSL_") || name.starts_with(b"BIO_") || name.starts_with(b"TLS_")
-}
-
-/// What was found, and what not.
-#[derive(Default)]
-pub(crate) struct Found {
-    pub sites: Vec<Site>,
-    pub return_sites: Vec<Site>,
-    pub notes: Vec<String>,
 }
 
 pub(crate) fn has_tls(symbols: &Symbols) -> bool {
@@ -100,17 +119,18 @@ pub(crate) fn has_bio(symbols: &Symbols) -> bool {
 
 pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
     let mut search = Search { sites: Sites { code }, code, symbols, found: Found::default() };
+    let methods = Methods::of(code, symbols);
     if has_tls(symbols) {
-        let methods = Methods::of(code, symbols);
         search.twins(&READ, &methods);
         search.twins(&WRITE, &methods);
-        search.single(&SENDFILE, &Unresolved);
-        search.single(&HANDSHAKE, &methods.handshake(symbols));
+        search.found.single(&search.sites, &SENDFILE, search.function(SENDFILE.name).as_ref(), &Unresolved);
+        let handshake = methods.handshake(symbols);
+        search.found.single(&search.sites, &HANDSHAKE, search.function(HANDSHAKE.name).as_ref(), &handshake);
         search.free();
     }
     if has_bio(symbols) {
-        search.twins(&CIPHER_READ, &Unresolved);
-        search.twins(&CIPHER_WRITE, &Unresolved);
+        search.twins(&CIPHER_READ, &methods);
+        search.twins(&CIPHER_WRITE, &methods);
     }
     search.found
 }
@@ -128,14 +148,19 @@ impl Search<'_, '_> {
         Function::decode(self.code, symbol.address, symbol.size)
     }
 
-    /// The inner function if its end is cheap, else each of the two for itself.
-    fn twins(&mut self, twins: &Twins, pointers: &dyn Resolve) {
+    /// The innermost function that all calls of both twins go through, if its end is cheap, else the next further out:
+    /// the function of the method table, what both call, each of them for itself.
+    fn twins(&mut self, twins: &Twins, methods: &Methods) {
         let plain = self.function(twins.plain.name);
         let extended = self.function(twins.extended.name);
         let inner = plain.as_ref().zip(extended.as_ref()).and_then(|(plain, extended)| self.inner(plain, extended));
-        let inner_call = self.inner_call(twins);
-        if let Some(inner) = &inner {
-            if let Ok(sites) = self.sites.cheap(&inner_call, inner, pointers) {
+        let method = methods
+            .called_by([&plain, &extended, &inner].into_iter().flatten())
+            .filter(|_| twins.method.is_some() && extended.is_some())
+            .and_then(|target| Function::decode(self.code, target, 0));
+        let shared = [twins.method.zip(method), inner.map(|inner| (self.inner_call(twins), inner))];
+        for (call, function) in shared.iter().flatten() {
+            if let Some(sites) = self.sites.cheap(call, function, methods) {
                 self.found.sites.extend(sites);
                 return;
             }
@@ -144,27 +169,36 @@ impl Search<'_, '_> {
         let mut is_dear = false;
         for (call, function) in [(&twins.plain, plain), (&twins.extended, extended)] {
             let Some(function) = function else { continue };
-            is_dear |= !self.one(call, &function, pointers, &mut alternative);
+            is_dear |= !self.found.add(&self.sites, call, &function, methods, &mut alternative);
         }
         if is_dear {
-            let inner = inner.map(|inner| self.sites.returning(&inner_call, &inner));
-            self.found.return_sites.extend(inner.unwrap_or(alternative));
+            let shared = shared.iter().flatten().next().map(|(call, function)| self.sites.returning(call, function));
+            self.found.return_sites.extend(shared.unwrap_or(alternative));
         }
     }
 
     /// What both twins call and nothing else does that matters: the only common target of their direct calls that is
     /// code of this file.
     fn inner(&self, plain: &Function, extended: &Function) -> Option<Function> {
-        let mut common: Vec<u64> = extended
-            .direct_calls()
-            .filter(|target| plain.direct_calls().any(|other| other == *target))
-            .filter(|&target| self.code.stub_name(target).is_none())
-            .collect();
-        common.dedup();
-        match common.as_slice() {
-            [target] => Function::decode(self.code, *target, 0),
+        let (plain, extended) = (self.calls(plain), self.calls(extended));
+        let mut common = plain.intersection(&extended).filter(|&&target| self.code.stub_name(target).is_none());
+        match (common.next(), common.next()) {
+            (Some(&target), None) => Function::decode(self.code, target, 0),
             _ => None,
         }
+    }
+
+    /// Targets of direct calls, also of the function that is jumped to as last act: since 3.3 `SSL_write_ex` is
+    /// `SSL_write_ex2` without flags.
+    fn calls(&self, function: &Function) -> BTreeSet<u64> {
+        let mut calls: BTreeSet<u64> = function.direct_calls().collect();
+        for step in &function.steps {
+            if let Some(Exit::Tail(target)) = step.exit {
+                let next = Function::decode(self.code, self.code.through_stub(target), 0);
+                calls.extend(next.iter().flat_map(Function::direct_calls));
+            }
+        }
+        calls
     }
 
     fn inner_call(&self, twins: &Twins) -> Call {
@@ -174,35 +208,6 @@ impl Search<'_, '_> {
             return Call { arguments: WITH_FLAGS_AND_COUNT, ..twins.inner };
         }
         twins.inner
-    }
-
-    fn single(&mut self, call: &Call, pointers: &dyn Resolve) {
-        let Some(function) = self.function(call.name) else { return };
-        let mut alternative = Vec::new();
-        if !self.one(call, &function, pointers, &mut alternative) {
-            self.found.return_sites.extend(alternative);
-        }
-    }
-
-    /// Whether cheap places were found. If not, dear ones are taken, and what a return probe offers is `alternative`.
-    fn one(&mut self, call: &Call, function: &Function, pointers: &dyn Resolve, alternative: &mut Vec<Site>) -> bool {
-        let why = match self.sites.cheap(call, function, pointers) {
-            Ok(sites) => {
-                alternative.extend_from_slice(&sites);
-                self.found.sites.extend(sites);
-                return true;
-            }
-            Err(why) => why,
-        };
-        let returning = self.sites.returning(call, function);
-        let (sites, how) = match self.sites.stepped(call, function, pointers) {
-            Some(sites) => (sites, "its return instructions"),
-            None => (returning.clone(), "a return probe"),
-        };
-        self.found.sites.extend(sites);
-        alternative.extend(returning);
-        self.found.notes.push(format!("{}: {how} must serve: {}", call.name, why.text()));
-        false
     }
 
     fn free(&mut self) {

@@ -21,6 +21,11 @@ pub(crate) fn openssl(image: &Image) -> Option<String> {
     })
 }
 
+/// `Enabled GnuTLS 3.7.9 logging...`, which it says when it is asked to log.
+pub(crate) fn gnutls(image: &Image) -> Option<String> {
+    image.find_in_data(&memmem::Finder::new("GnuTLS "), |rest| version(rest).filter(|it| it.contains('.')))
+}
+
 /// A version number at the beginning of the bytes.
 fn version(bytes: &[u8]) -> Option<String> {
     if !bytes.first()?.is_ascii_digit() {

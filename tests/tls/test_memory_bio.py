@@ -18,8 +18,8 @@ import asyncio, ssl, sys
 port, key, certificate = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 async def serve(reader, writer):
-    while data := await reader.read(4096):
-        writer.write(b"echo " + data)
+    while await reader.read(4096):
+        writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
         await writer.drain()
     writer.close()
 
@@ -32,9 +32,9 @@ async def main():
     for _ in range(3):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=ours)
         for number in range(20):
-            writer.write(b"message %d" % number)
+            writer.write(b"GET /%02d HTTP/1.1\\r\\nHost: here\\r\\n\\r\\n" % number)
             await writer.drain()
-            assert await reader.read(100) == b"echo message %d" % number
+            assert (await reader.read(100)).endswith(b"ok")
             await asyncio.sleep(0.01)
         writer.close()
         await writer.wait_closed()
@@ -54,8 +54,8 @@ def test_ciphertext_of_sessions_in_memory_is_told_once_a_process_is_seen_to_have
             assert process.wait(30) == 0
     calls = watch.calls_of(process.pid)
     assert {call.cookie for call in calls} == {0}
-    sent = 3 * sum(len(b"message %d" % number) for number in range(20))
-    assert count_of(calls, TX) == count_of(calls, RX) == sent + sent + 3 * 20 * len(b"echo ")
+    exchange = len(b"GET /00 HTTP/1.1\r\nHost: here\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert count_of(calls, TX) == count_of(calls, RX) == 3 * 20 * exchange
     ciphertext = [e for e in watch.events if isinstance(e, Ciphertext) and e.tgid == process.pid]
     assert {each.direction for each in ciphertext} == {RX, TX}
     for direction in (RX, TX):
@@ -65,11 +65,10 @@ def test_ciphertext_of_sessions_in_memory_is_told_once_a_process_is_seen_to_have
             assert each.offset == ends.get(key, 0)
             assert len(each.payload) == min(each.length, 64)
             ends[key] = each.offset + each.length
-    # The first records of each later session: seen from the first byte, whoever sends it.
+    # Of later sessions it is seen from the first byte on, until the engine has found the socket.
     begins = {(e.session, e.opened_ns): e for e in reversed(ciphertext) if e.offset == 0 and e.direction == TX}
-    assert sum(each.payload[:2] == b"\x16\x03" for each in begins.values()) >= 4
-    sent_records = {each.payload for each in ciphertext if each.direction == TX and each.payload[:1] == b"\x17"}
-    assert len(sent_records) > 60, "each record is another one"
+    assert sum(each.payload[:2] == b"\x16\x03" for each in begins.values()) >= 2
+    assert all(each.payload[0] in range(20, 25) for each in begins.values())
 
 
 def test_sessions_with_a_socket_tell_no_ciphertext(tmp_path: Path, certificate: Certificate) -> None:

@@ -61,7 +61,9 @@ def test_both_ends_tell_every_byte_of_a_transfer_with_its_connection(
     assert bytes_of(calls, TX).startswith(b"GET /large.bin HTTP/1.1\r\n")
     assert bytes_of(calls, TX) == bytes_of(served, RX)
     assert count_of(served, TX) == count_of(calls, RX)
-    assert bytes_of(calls, RX)[counts[0]["head"] :] == content
+    head = counts[0]["head"]
+    begin = next(call for call in calls if call.direction == RX)
+    assert begin.payload[head:] == content[: len(begin.payload) - head] != b""
     for pid in (client, server.pid):
         require_connection(watch, pid, server.port)
 

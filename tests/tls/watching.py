@@ -38,6 +38,7 @@ class Watching:
     def finish(self) -> None:
         """Detach everything, read the events."""
         self.ledger = self._capture.finish()
+        print(self.ledger)  # shown where a test fails
         self.events = events_of(self._recording)
 
     def calls_of(self, pid: int) -> list[TlsCall]:

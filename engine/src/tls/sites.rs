@@ -73,6 +73,13 @@ fn maybe_stacked(offset: i32) -> Option<TlsOperand> {
     Some(TlsOperand { base: FRAME, is_memory: 1, offset })
 }
 
+fn maybe_place(place: Place) -> Option<TlsOperand> {
+    match place {
+        Place::Register(number) => (number < 16).then(|| register(number)),
+        Place::Stack(offset) => maybe_stacked(offset),
+    }
+}
+
 fn maybe_argument(convention: Convention, argument: Option<u8>) -> Option<TlsOperand> {
     let Some(argument) = argument else {
         return Some(NOWHERE);
@@ -98,12 +105,10 @@ pub fn maybe_site(kind: Kind, site: &Site, account: u32) -> Option<TlsSite> {
             events::TLS_COUNT_IN_PLACE
         }
         Outcome::OkOnly => events::TLS_SUCCESS,
+        Outcome::ZeroIsOk => events::TLS_SUCCESS_ZERO,
     };
-    let result = match site.result {
-        Place::Register(number) if number < 16 => register(number),
-        Place::Register(_) => return None,
-        Place::Stack(offset) => maybe_stacked(offset)?,
-    };
+    let result = maybe_place(site.result)?;
+    let more = site.result_plus.map_or(Some(NOWHERE), maybe_place)?;
     let is_go = site.convention != Convention::C;
     let mut flags = 0;
     for (flag, is_set) in [
@@ -120,12 +125,14 @@ pub fn maybe_site(kind: Kind, site: &Site, account: u32) -> Option<TlsSite> {
         length: argument(length)?,
         count,
         result,
+        more,
         account,
         frame_offset: site.frame_offset.unwrap_or(0) as u32,
         action: action_number(site.action) as u8,
         outcome: outcome as u8,
         library: kind_number(kind) as u8,
         flags: flags as u8,
+        pad: 0,
     })
 }
 

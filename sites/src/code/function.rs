@@ -1,15 +1,18 @@
 //! A function as a graph of instructions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use iced_x86::{Code as Opcode, FlowControl, Instruction, InstructionInfoFactory, OpKind, Register};
+use iced_x86::{Code as Opcode, FlowControl, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register};
 
 use super::cost::is_emulated;
-use super::registers::writes;
-use super::{register_copy, Code, INSTRUCTION_BYTES};
+use super::registers::{writes, C_ARGUMENTS};
+use super::{register_copy, table, Code, INSTRUCTION_BYTES};
 
 /// No function that is of interest is larger; the largest met (`ssl3_write_bytes`, `tls.(*Conn).Read`) have about 1000.
 const MOST_STEPS: usize = 6000;
+
+/// So many instructions before an indirect jump are looked at for its table and the bound of it.
+const LONGEST_TABLE_CODE: usize = 24;
 
 pub(crate) struct Function {
     /// By address.
@@ -24,6 +27,8 @@ pub(crate) struct Step {
     pub is_emulated: bool,
     pub next: Option<usize>,
     pub branch: Option<usize>,
+    /// Where a jump table leads.
+    pub table: Vec<usize>,
     pub from: Vec<usize>,
     pub exit: Option<Exit>,
     /// Bytes on the stack above the return address when the instruction begins.
@@ -67,6 +72,7 @@ struct Draft {
     stack: Stack,
     next: Option<u64>,
     branch: Option<u64>,
+    table: Vec<u64>,
     exit: Option<Exit>,
 }
 
@@ -85,7 +91,46 @@ impl Function {
     }
 
     pub fn successors(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
-        self.steps.get(index).into_iter().flat_map(|step| step.next.into_iter().chain(step.branch))
+        self.steps
+            .get(index)
+            .into_iter()
+            .flat_map(|step| step.next.into_iter().chain(step.branch).chain(step.table.iter().copied()))
+    }
+
+    /// Whether it stores anything but constants anywhere but on its own stack.
+    pub fn stores_elsewhere(&self) -> bool {
+        let mut factory = InstructionInfoFactory::new();
+        self.steps.iter().any(|step| {
+            let writes = factory.info(&step.instruction).used_memory().iter().any(|used| {
+                matches!(used.access(), OpAccess::Write | OpAccess::ReadWrite)
+                    && !matches!(used.base(), Register::RSP | Register::RBP)
+            });
+            writes && step.instruction.op0_kind() == OpKind::Memory && step.instruction.op1_kind() == OpKind::Register
+        })
+    }
+
+    /// Whether its first arguments but the first one are still in their registers when it calls through a pointer, which
+    /// it does once and not in a loop.
+    pub fn hands_on_arguments(&self, count: usize) -> bool {
+        let mut calls = self.steps.iter().filter(|step| step.instruction.flow_control() == FlowControl::IndirectCall);
+        let (Some(call), None) = (calls.next(), calls.next()) else { return false };
+        let mut factory = InstructionInfoFactory::new();
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<usize> = call.from.clone();
+        while let Some(at) = open.pop() {
+            let Some(step) = self.steps.get(at) else { return false };
+            if std::ptr::eq(step, call) || matches!(step.instruction.flow_control(), FlowControl::Call) {
+                return false;
+            }
+            let registers = C_ARGUMENTS.iter().take(count).skip(1);
+            if registers.into_iter().any(|&register| writes(&mut factory, &step.instruction, register)) {
+                return false;
+            }
+            if seen.insert(at) {
+                open.extend(&step.from);
+            }
+        }
+        true
     }
 
     /// Calls with a fixed target, in order of address.
@@ -119,7 +164,7 @@ impl Walk<'_, '_> {
                 continue;
             }
             let Some((ways, after)) = self.lead_on(address) else { continue };
-            open.extend(ways.into_iter().flatten().map(|way| (way, after)));
+            open.extend(ways.into_iter().map(|way| (way, after)));
         }
     }
 
@@ -127,16 +172,20 @@ impl Walk<'_, '_> {
         let Some(instruction) = self.code.instruction(address) else { return false };
         let bytes = self.code.bytes::<INSTRUCTION_BYTES>(address).unwrap_or_default();
         let is_emulated = is_emulated(&bytes, instruction.len());
-        self.drafts.insert(address, Draft { instruction, is_emulated, stack, next: None, branch: None, exit: None });
+        self.drafts.insert(
+            address,
+            Draft { instruction, is_emulated, stack, next: None, branch: None, table: Vec::new(), exit: None },
+        );
         true
     }
 
     /// Sets where the instruction leads, and says so, with the stack as it is there.
-    fn lead_on(&mut self, address: u64) -> Option<([Option<u64>; 2], Stack)> {
+    fn lead_on(&mut self, address: u64) -> Option<(Vec<u64>, Stack)> {
         let draft = self.drafts.get(&address)?;
         let (instruction, stack) = (draft.instruction, draft.stack);
         let target = instruction.near_branch_target();
         let following = instruction.next_ip();
+        let mut table = Vec::new();
         let (next, branch, exit) = match instruction.flow_control() {
             FlowControl::Next => (Some(following), None, None),
             FlowControl::Return => (None, None, Some(Exit::Return)),
@@ -148,6 +197,7 @@ impl Walk<'_, '_> {
             // A conditional jump out of the function at depth 0 is a tail call too; it is rare, and not followed.
             FlowControl::ConditionalBranch if self.code.is_never_returning(target) => (Some(following), None, None),
             FlowControl::ConditionalBranch => (Some(following), Some(target), None),
+            FlowControl::IndirectBranch if self.is_table(&instruction, &mut table) => (None, None, None),
             FlowControl::IndirectBranch if stack.depth == Some(0) => (None, None, Some(Exit::TailIndirect)),
             FlowControl::Call if self.code.is_never_returning(target) => (None, None, Some(Exit::Never)),
             // Behind the last call of a function that never returns stands another function, or padding.
@@ -160,8 +210,28 @@ impl Walk<'_, '_> {
         };
         let after = self.stack_after(&instruction, stack);
         let draft = self.drafts.get_mut(&address)?;
-        (draft.next, draft.branch, draft.exit) = (next, branch, exit);
-        Some(([next, branch], after))
+        let ways = next.into_iter().chain(branch).chain(table.iter().copied()).collect();
+        (draft.next, draft.branch, draft.exit, draft.table) = (next, branch, exit, table);
+        Some((ways, after))
+    }
+
+    fn is_table(&self, jump: &Instruction, targets: &mut Vec<u64>) -> bool {
+        let mut before = Vec::new();
+        let mut at = jump.ip();
+        while let Some((_, draft)) = self.drafts.range(..at).next_back() {
+            if draft.instruction.next_ip() != at || before.len() >= LONGEST_TABLE_CODE {
+                break;
+            }
+            at = draft.instruction.ip();
+            before.push(draft.instruction);
+        }
+        match table::targets(self.code, jump, &before) {
+            Some(found) => {
+                *targets = found;
+                true
+            }
+            None => false,
+        }
     }
 
     /// With nothing on the stack, a jump out of what the symbol covers (or, without symbol, to before it) is a tail
@@ -224,18 +294,24 @@ impl Walk<'_, '_> {
         for draft in self.drafts.into_values() {
             let next = draft.next.and_then(|at| index.get(&at).copied());
             let branch = draft.branch.and_then(|at| index.get(&at).copied());
-            let is_lost = (draft.next.is_some() && next.is_none()) || (draft.branch.is_some() && branch.is_none());
+            let table: Vec<usize> = draft.table.iter().filter_map(|at| index.get(at).copied()).collect();
+            let is_lost = (draft.next.is_some() && next.is_none())
+                || (draft.branch.is_some() && branch.is_none())
+                || draft.table.len() != table.len();
             let exit = match draft.exit {
                 None if is_lost || !is_whole => Some(Exit::Unknown),
                 exit => exit,
             };
             let Stack { depth, base } = draft.stack;
             let (instruction, is_emulated) = (draft.instruction, draft.is_emulated);
-            steps.push(Step { instruction, is_emulated, next, branch, from: Vec::new(), exit, depth, base });
+            steps.push(Step { instruction, is_emulated, next, branch, table, from: Vec::new(), exit, depth, base });
         }
         for at in 0..steps.len() {
-            let ways = steps.get(at).map(|step| [step.next, step.branch]).unwrap_or_default();
-            for way in ways.into_iter().flatten() {
+            let ways: BTreeSet<usize> = match steps.get(at) {
+                Some(step) => step.next.into_iter().chain(step.branch).chain(step.table.iter().copied()).collect(),
+                None => BTreeSet::new(),
+            };
+            for way in ways {
                 if let Some(step) = steps.get_mut(way) {
                     step.from.push(at);
                 }

@@ -25,6 +25,8 @@ pub(crate) enum Told {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Spot {
     pub place: SpotPlace,
+    /// What is still to be added to it, of 8 bytes.
+    pub plus: Option<SpotPlace>,
     /// How many bytes of it count.
     pub bytes: u8,
 }
@@ -38,7 +40,11 @@ pub(crate) enum SpotPlace {
 
 impl Spot {
     fn register(register: Register, bytes: u8) -> Spot {
-        Spot { place: SpotPlace::Register(register), bytes }
+        Spot::at(SpotPlace::Register(register), bytes)
+    }
+
+    pub fn at(place: SpotPlace, bytes: u8) -> Spot {
+        Spot { place, plus: None, bytes }
     }
 }
 
@@ -50,38 +56,63 @@ pub(crate) struct LeaveSite {
     pub is_last: bool,
 }
 
-/// Why there is none.
+/// Why there are none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NoLeave {
-    /// The last instruction that the kernel emulates comes before the result, on some way.
-    ResultComesLater,
     /// The code was not understood to its end.
     Unknown,
     /// It ends by a jump to a function that is not known.
     UnknownTail,
-    /// It never returns.
-    NoReturn,
+    /// It never returns, or only with a failure.
+    NoSuccess,
 }
 
 impl NoLeave {
     pub fn text(self) -> &'static str {
         match self {
-            NoLeave::ResultComesLater => "its result comes after the last instruction that the kernel emulates",
             NoLeave::Unknown => "its code is not understood to the end",
             NoLeave::UnknownTail => "it ends by a jump to a function that is not known",
-            NoLeave::NoReturn => "it never returns",
+            NoLeave::NoSuccess => "it never succeeds",
         }
     }
 }
 
+/// What is wanted of a result.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    /// So many bytes of rax.
+    pub bytes: u8,
+    /// 0 is success: then a way back with a fixed 0 may not be left out, as failures may.
+    pub is_zero_success: bool,
+    pub busy: Busy,
+    /// Whether called functions give back some registers as they were: not in Go.
+    pub do_calls_keep_registers: bool,
+}
+
+/// Until when a place is too early, though the result is known: what it counts must be in place.
+#[derive(Clone, Copy)]
+pub(crate) enum Busy {
+    /// As long as anything is called or stored.
+    Always,
+    /// As long as this function is called: it is the one that copies the payload.
+    Until(u64),
+    /// Never: the payload was there from the beginning.
+    Never,
+}
+
 /// The leave places of a function, without those of the functions that it jumps to as its last act (`tails`): they
-/// have the same frame. Its result in rax has so many bytes.
-pub(crate) fn leave(function: &Function, result_bytes: u8) -> Result<Vec<LeaveSite>, NoLeave> {
+/// have the same frame. Return instructions are among the places where there is
+/// nothing cheaper.
+pub(crate) fn leave(function: &Function, wanted: Wanted) -> Result<Vec<LeaveSite>, NoLeave> {
     if !function.is_understood() {
         return Err(NoLeave::Unknown);
     }
-    let flow = flow::Flow::of(function, result_bytes);
-    cut::cut(function, &flow, result_bytes)
+    let flow = flow::Flow::of(function, wanted);
+    let sites = cut::cut(function, &flow, wanted);
+    if sites.is_empty() && tails(function).next().is_none() {
+        return Err(NoLeave::NoSuccess);
+    }
+    Ok(sites)
 }
 
 /// Indexes of the return instructions.

@@ -6,6 +6,19 @@ use iced_x86::{Instruction, InstructionInfoFactory, OpAccess, Register};
 pub(crate) const C_ARGUMENTS: [Register; 6] =
     [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
 
+/// Arguments and results of Go's convention since 1.17 (src/cmd/compile/abi-internal.md), in order.
+pub(crate) const GO_ARGUMENTS: [Register; 9] = [
+    Register::RAX,
+    Register::RBX,
+    Register::RCX,
+    Register::RDI,
+    Register::RSI,
+    Register::R8,
+    Register::R9,
+    Register::R10,
+    Register::R11,
+];
+
 /// Those that a called function gives back as they were (psABI §3.2.1).
 const SURVIVE_CALLS: [Register; 6] =
     [Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];

@@ -2,36 +2,71 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use iced_x86::InstructionInfoFactory;
+use iced_x86::{InstructionInfoFactory, Register};
 
 use super::super::{Function, Step};
-use super::condition::condition;
-use super::flow::{self, is_call, Flow, Value};
-use super::{LeaveSite, NoLeave, Spot, SpotPlace, Told};
+use super::condition::{condition, Condition};
+use super::flow::{self, Flow, Value};
+use super::{LeaveSite, Spot, SpotPlace, Told, Wanted};
 
-pub(super) fn cut(function: &Function, flow: &Flow, result_bytes: u8) -> Result<Vec<LeaveSite>, NoLeave> {
-    let mut search = Search {
-        function,
-        flow,
-        result_bytes,
-        factory: InstructionInfoFactory::new(),
-        seen: HashSet::new(),
-        sites: BTreeMap::new(),
-    };
-    let mut open: Vec<Way> = super::returns(function).map(|at| Way { at, to: None, after: Value::Unreached }).collect();
-    if open.is_empty() && super::tails(function).next().is_none() {
-        return Err(NoLeave::NoReturn);
+/// For each return: the places that cover all ways to it, or, where one of them has none, the return itself.
+pub(super) fn cut(function: &Function, flow: &Flow, wanted: Wanted) -> Vec<LeaveSite> {
+    let mut sites = BTreeMap::new();
+    for at in super::returns(function) {
+        let mut search = Search {
+            function,
+            flow,
+            wanted,
+            factory: InstructionInfoFactory::new(),
+            seen: HashSet::new(),
+            sites: BTreeMap::new(),
+        };
+        match search.ways_to(at) {
+            Ok(()) => sites.extend(search.sites),
+            Err(NoPlace) => {
+                let told = Told::Result(Spot::register(Register::RAX, wanted.bytes));
+                sites.insert(at, LeaveSite { step: at, told, is_last: true });
+            }
+        }
     }
-    while let Some(way) = open.pop() {
-        search.step(way, &mut open)?;
-    }
-    Ok(search.sites.into_values().collect())
+    without_needless(function, sites.into_values().collect())
 }
+
+/// A place that is only reached through others that end the call would tell the same once more.
+fn without_needless(function: &Function, mut sites: Vec<LeaveSite>) -> Vec<LeaveSite> {
+    for index in (0..sites.len()).rev() {
+        let Some(site) = sites.get(index).copied() else { continue };
+        let ends: HashSet<usize> =
+            sites.iter().filter(|other| other.step != site.step && other.is_last).map(|other| other.step).collect();
+        if !is_reached(function, site.step, &ends) {
+            sites.remove(index);
+        }
+    }
+    sites
+}
+
+/// Whether a way leads from the entry to the step without passing any of the others.
+fn is_reached(function: &Function, target: usize, others: &HashSet<usize>) -> bool {
+    let mut open = vec![function.entry];
+    let mut seen = HashSet::new();
+    while let Some(at) = open.pop() {
+        if at == target {
+            return true;
+        }
+        if !others.contains(&at) && seen.insert(at) {
+            open.extend(function.successors(at));
+        }
+    }
+    false
+}
+
+/// On some way the result comes after the last instruction that the kernel emulates.
+struct NoPlace;
 
 struct Search<'a> {
     function: &'a Function,
     flow: &'a Flow,
-    result_bytes: u8,
+    wanted: Wanted,
     factory: InstructionInfoFactory,
     seen: HashSet<(usize, Spot)>,
     sites: BTreeMap<usize, LeaveSite>,
@@ -47,17 +82,25 @@ struct Way {
 }
 
 impl Search<'_> {
-    fn step(&mut self, way: Way, open: &mut Vec<Way>) -> Result<(), NoLeave> {
+    fn ways_to(&mut self, at: usize) -> Result<(), NoPlace> {
+        let mut open = vec![Way { at, to: None, after: Value::Unreached }];
+        while let Some(way) = open.pop() {
+            self.step(way, &mut open)?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, way: Way, open: &mut Vec<Way>) -> Result<(), NoPlace> {
         let Way { at, to, after } = way;
-        let step = self.function.steps.get(at).ok_or(NoLeave::Unknown)?;
-        if let Some((told, is_last)) = maybe_site(self.function, self.flow, at, step) {
+        let step = self.function.steps.get(at).ok_or(NoPlace)?;
+        if let Some((told, is_last)) = self.maybe_site(at, step) {
             self.sites.insert(at, LeaveSite { step: at, told, is_last });
             return Ok(());
         }
-        if self.is_failing_way(step, to, after) {
+        if !self.wanted.is_zero_success && self.is_failing_way(step, to, after) {
             return Ok(());
         }
-        let before = flow::before(&mut self.factory, step, after, self.result_bytes);
+        let before = flow::before(&mut self.factory, step, after, self.wanted);
         match before {
             Value::Known(spot) if at != self.function.entry => {
                 if self.seen.insert((at, spot)) {
@@ -66,9 +109,22 @@ impl Search<'_> {
                 Ok(())
             }
             // It may pass no site at all: what never had bytes need not tell so.
-            Value::Failure => Ok(()),
-            _ => Err(NoLeave::ResultComesLater),
+            Value::Failure if !self.wanted.is_zero_success => Ok(()),
+            _ => Err(NoPlace),
         }
+    }
+
+    fn maybe_site(&self, at: usize, step: &Step) -> Option<(Told, bool)> {
+        if !step.is_emulated || step.depth.is_none() {
+            return None;
+        }
+        if let (Value::Known(spot), false) = (self.flow.value(at), self.flow.is_busy(at)) {
+            return Some((Told::Result(spot), true));
+        }
+        if self.wanted.is_zero_success {
+            return None;
+        }
+        maybe_conditional(self.function, self.flow, step)
     }
 
     /// A jump that goes this way only if the result is not above 0.
@@ -76,18 +132,8 @@ impl Search<'_> {
         let (Value::Known(spot), Some(condition)) = (after, condition(self.function, step)) else { return false };
         let [falls_through, jumps] = condition.may_be_positive;
         let may_be_positive = (step.next == way && falls_through) || (step.branch == way && jumps);
-        spot.place == condition.tested.place && !may_be_positive
+        is_of(&condition, spot) && !may_be_positive
     }
-}
-
-fn maybe_site(function: &Function, flow: &Flow, at: usize, step: &Step) -> Option<(Told, bool)> {
-    if !step.is_emulated || is_call(&step.instruction) || step.depth.is_none() {
-        return None;
-    }
-    if let (Value::Known(spot), false) = (flow.value(at), flow.is_busy(at)) {
-        return Some((Told::Result(spot), true));
-    }
-    maybe_conditional(function, flow, step)
 }
 
 /// A jump on the sign of the result: where it may be above 0 the result must be known, elsewhere nothing need be.
@@ -101,7 +147,7 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
             let this = match value {
                 Value::Unreached => continue,
                 _ if flow.is_busy(way) => return None,
-                Value::Known(spot) => on_positive_way(condition.tested, spot)?,
+                Value::Known(spot) => on_positive_way(&condition, spot)?,
                 Value::Failure | Value::Mixed => return None,
             };
             if told.is_some_and(|told| told != this) {
@@ -111,7 +157,7 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
         } else {
             is_last &= match value {
                 Value::Unreached | Value::Failure => true,
-                Value::Known(spot) => spot.place == condition.tested.place,
+                Value::Known(spot) => is_of(&condition, spot),
                 Value::Mixed => false,
             };
         }
@@ -119,10 +165,19 @@ fn maybe_conditional(function: &Function, flow: &Flow, step: &Step) -> Option<(T
     Some((told?, is_last))
 }
 
-fn on_positive_way(tested: Spot, spot: Spot) -> Option<Told> {
+fn on_positive_way(condition: &Condition, spot: Spot) -> Option<Told> {
+    if spot.plus.is_some() {
+        return None;
+    }
     match spot.place {
-        place if place == tested.place => Some(Told::Result(tested)),
-        SpotPlace::Stack(count) => Some(Told::OnStack { test: tested, count }),
+        SpotPlace::Register(register) if condition.is_of(register) => {
+            Some(Told::Result(Spot { bytes: condition.bytes, ..spot }))
+        }
+        SpotPlace::Stack(count) => Some(Told::OnStack { test: condition.tested()?, count }),
         SpotPlace::Register(_) => None,
     }
+}
+
+fn is_of(condition: &Condition, spot: Spot) -> bool {
+    spot.plus.is_none() && matches!(spot.place, SpotPlace::Register(register) if condition.is_of(register))
 }

@@ -4,7 +4,7 @@ use iced_x86::{Code as Opcode, FlowControl, Instruction, InstructionInfoFactory,
 
 use super::super::registers::{survives_calls, writes};
 use super::super::{register_copy, Exit, Function, Step};
-use super::{Spot, SpotPlace};
+use super::{Busy, Spot, SpotPlace, Wanted};
 
 /// Where the final result is before an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub fn of(function: &Function, result_bytes: u8) -> Flow {
+    pub fn of(function: &Function, wanted: Wanted) -> Flow {
         let count = function.steps.len();
         let mut flow = Flow { before: vec![Value::Unreached; count], is_busy_from: vec![false; count] };
         let mut factory = InstructionInfoFactory::new();
@@ -45,13 +45,13 @@ impl Flow {
         while let Some(at) = open.pop() {
             let Some(step) = function.steps.get(at) else { continue };
             let after = function.successors(at).map(|next| flow.value(next)).fold(Value::Unreached, Value::meet);
-            let before = match before(&mut factory, step, after, result_bytes) {
+            let before = match before(&mut factory, step, after, wanted) {
                 // Going down only: what was found mixed or failing once stays so.
                 value if flow.value(at) == Value::Unreached => value,
                 value => flow.value(at).meet(value),
             };
             let is_busy = step.exit != Some(Exit::Never)
-                && (is_busy(&mut factory, step) || function.successors(at).any(|next| flow.is_busy(next)));
+                && (is_busy(&mut factory, step, wanted.busy) || function.successors(at).any(|next| flow.is_busy(next)));
             let is_busy = is_busy && before != Value::Unreached;
             if before != flow.value(at) || is_busy != flow.is_busy(at) {
                 if let (Some(value), Some(mark)) = (flow.before.get_mut(at), flow.is_busy_from.get_mut(at)) {
@@ -72,27 +72,53 @@ impl Flow {
     }
 }
 
-pub(super) fn before(factory: &mut InstructionInfoFactory, step: &Step, after: Value, result_bytes: u8) -> Value {
+pub(super) fn before(factory: &mut InstructionInfoFactory, step: &Step, after: Value, wanted: Wanted) -> Value {
     match step.exit {
-        Some(Exit::Return) => return Value::Known(Spot::register(Register::RAX, result_bytes)),
+        Some(Exit::Return) => return Value::Known(Spot::register(Register::RAX, wanted.bytes)),
         Some(Exit::Never) => return Value::Unreached,
         Some(Exit::Tail(_) | Exit::TailIndirect | Exit::Unknown) => return Value::Mixed,
         None => {}
     }
     match after {
-        Value::Known(Spot { place: SpotPlace::Register(register), bytes }) => {
-            before_register(factory, step, register, bytes)
+        Value::Known(Spot { place, plus: None, bytes }) => before_place(factory, step, place, bytes, wanted),
+        Value::Known(Spot { place, plus: Some(plus), bytes }) => {
+            let one = before_place(factory, step, place, bytes, wanted);
+            let other = before_place(factory, step, plus, bytes, wanted);
+            match (one, other) {
+                (Value::Known(one), Value::Known(other)) if one.plus.is_none() && other.plus.is_none() => {
+                    Value::Known(Spot { plus: Some(other.place), ..one })
+                }
+                _ => Value::Mixed,
+            }
         }
-        Value::Known(Spot { place: SpotPlace::Stack(offset), bytes }) => before_stack(factory, step, offset, bytes),
         other => other,
     }
 }
 
+fn before_place(
+    factory: &mut InstructionInfoFactory,
+    step: &Step,
+    place: SpotPlace,
+    bytes: u8,
+    wanted: Wanted,
+) -> Value {
+    match place {
+        SpotPlace::Register(register) => before_register(factory, step, register, bytes, wanted),
+        SpotPlace::Stack(offset) => before_stack(factory, step, offset, bytes),
+    }
+}
+
 /// The result is in a register behind the step: where was it before?
-fn before_register(factory: &mut InstructionInfoFactory, step: &Step, register: Register, bytes: u8) -> Value {
+fn before_register(
+    factory: &mut InstructionInfoFactory,
+    step: &Step,
+    register: Register,
+    bytes: u8,
+    wanted: Wanted,
+) -> Value {
     let instruction = &step.instruction;
     if is_call(instruction) {
-        let stays = survives_calls(register);
+        let stays = wanted.do_calls_keep_registers && survives_calls(register);
         return if stays { Value::Known(Spot::register(register, bytes)) } else { Value::Mixed };
     }
     if !writes(factory, instruction, register) {
@@ -110,18 +136,39 @@ fn before_register(factory: &mut InstructionInfoFactory, step: &Step, register: 
         Opcode::Mov_r64_rm64 | Opcode::Mov_r32_rm32 => {
             let loaded = if instruction.code() == Opcode::Mov_r64_rm64 { 8 } else { 4 };
             match stack_offset(step) {
-                Some(offset) if loaded >= bytes => Value::Known(Spot { place: SpotPlace::Stack(offset), bytes }),
+                Some(offset) if loaded >= bytes => Value::Known(Spot::at(SpotPlace::Stack(offset), bytes)),
                 _ => Value::Mixed,
             }
+        }
+        Opcode::Add_r64_rm64 | Opcode::Add_rm64_r64
+            if bytes == 8
+                && instruction.op0_kind() == OpKind::Register
+                && instruction.op1_kind() == OpKind::Register =>
+        {
+            sum(instruction.op0_register(), instruction.op1_register())
+        }
+        Opcode::Lea_r64_m
+            if bytes == 8
+                && instruction.memory_displacement64() == 0
+                && instruction.memory_index_scale() == 1
+                && instruction.memory_base() != Register::None
+                && instruction.memory_index() != Register::None =>
+        {
+            sum(instruction.memory_base(), instruction.memory_index())
         }
         _ => constant(instruction),
     }
 }
 
+/// Go returns what it has written so far plus what the last call wrote.
+fn sum(one: Register, other: Register) -> Value {
+    Value::Known(Spot { plus: Some(SpotPlace::Register(other)), ..Spot::register(one, 8) })
+}
+
 /// The result is on the stack behind the step: where was it before?
 fn before_stack(factory: &mut InstructionInfoFactory, step: &Step, offset: i32, bytes: u8) -> Value {
     let instruction = &step.instruction;
-    let stays = Value::Known(Spot { place: SpotPlace::Stack(offset), bytes });
+    let stays = Value::Known(Spot::at(SpotPlace::Stack(offset), bytes));
     if is_call(instruction) || !stores(factory, instruction) {
         return stays;
     }
@@ -134,9 +181,16 @@ fn before_stack(factory: &mut InstructionInfoFactory, step: &Step, offset: i32, 
             Opcode::Mov_rm64_imm32 | Opcode::Mov_rm32_imm32 => constant(instruction),
             _ => Value::Mixed,
         },
-        Some(at) if (at - offset).unsigned_abs() >= 32 => stays,
-        // Not through the stack pointer: a pointer that leads into the caller's memory, or to the result. Unknown.
-        Some(_) => Value::Mixed,
+        Some(at) => {
+            let size = i64::try_from(instruction.memory_size().size()).unwrap_or(i64::MAX);
+            let (at, offset) = (i64::from(at), i64::from(offset));
+            let is_apart = size > 0 && (at.saturating_add(size) <= offset || offset + i64::from(bytes) <= at);
+            if is_apart {
+                stays
+            } else {
+                Value::Mixed
+            }
+        }
         None if is_push(instruction) => match step.depth {
             Some(depth) if -depth - 8 != offset => stays,
             _ => Value::Mixed,
@@ -179,7 +233,7 @@ pub(super) fn stack_offset(step: &Step) -> Option<i32> {
     i32::try_from(instruction.memory_displacement64().cast_signed()).ok()?.checked_sub(depth)
 }
 
-pub(super) fn is_call(instruction: &Instruction) -> bool {
+fn is_call(instruction: &Instruction) -> bool {
     matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall)
 }
 
@@ -195,8 +249,13 @@ fn stores(factory: &mut InstructionInfoFactory, instruction: &Instruction) -> bo
 
 /// Whether the caller's payload, or the count, may be written by the step. Stores of a constant are neither (they set
 /// states), nor are stores to the own stack.
-fn is_busy(factory: &mut InstructionInfoFactory, step: &Step) -> bool {
+fn is_busy(factory: &mut InstructionInfoFactory, step: &Step, busy: Busy) -> bool {
     let instruction = &step.instruction;
+    match busy {
+        Busy::Always => {}
+        Busy::Until(copy) => return is_call(instruction) && instruction.near_branch_target() == copy,
+        Busy::Never => return false,
+    }
     if is_call(instruction) || matches!(step.exit, Some(Exit::Tail(_) | Exit::TailIndirect)) {
         return true;
     }
