@@ -119,7 +119,9 @@ impl Connection {
     /// For sessions of TLS of which nobody knows the connection.
     pub fn unbound(id: u64, tgid: u32, now_ns: u64) -> Connection {
         let event = DataEvent { cookie: id, tgid, end_ns: now_ns, ..DataEvent::default() };
-        Connection { is_unbound: true, secure: Some(Box::new(Secure::new(None, true, 0))), ..Connection::new(&event) }
+        let mut secure = Secure::new(None, true, 0);
+        secure.is_unbound = true;
+        Connection { is_unbound: true, secure: Some(Box::new(secure)), ..Connection::new(&event) }
     }
 
     /// The conversation that tells what this connection is for.

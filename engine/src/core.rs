@@ -288,12 +288,10 @@ impl Core {
         if connection.as_ref().is_some_and(|connection| connection.is_own) {
             return;
         }
-        let protocol = connection.as_ref().and_then(|connection| connection.spoken());
-        let is_reset = connection.as_ref().is_some_and(|connection| connection.is_reset());
+        let activity = activity::of_change(event, connection);
         if !self.processes.is_known(event.tgid) {
             self.introduce(event.tgid);
         }
-        let activity = activity::of_change(event, protocol, is_reset);
         if change == events::CONNECTION_OPENED || change == events::CONNECTION_ACCEPTED {
             self.hold_opening(event.cookie, event.tgid, activity);
         } else {
@@ -335,7 +333,7 @@ impl Core {
         };
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.has_opening = false;
-            activity.protocol = connection.spoken();
+            (activity.protocol, activity.is_tls) = (connection.spoken(), connection.is_tls());
         }
         self.pass_activity(id, tgid, *activity);
     }

@@ -50,12 +50,17 @@ impl Handshake {
     pub fn done(&mut self, start_ns: u64, end_ns: u64) {
         self.start_ns.get_or_insert(start_ns);
         self.end_ns.get_or_insert(end_ns);
+        self.hellos = [Vec::new(), Vec::new()];
     }
 
     /// What an operation moved, from its first byte on. True if that is no record with plaintext of the application.
     pub fn read(&mut self, direction: usize, begin: &[u8], time_ns: u64) -> bool {
         let is_control = is_record(begin) && CONTROL.contains(&begin[0]);
-        if self.has_server_hello {
+        let is_data = is_record(begin) && begin[0] == TlsRecordType::ApplicationData.0;
+        if is_data {
+            self.hellos[direction] = Vec::new();
+        }
+        if self.has_server_hello || self.end_ns.is_some() || is_data {
             return is_control;
         }
         let bytes = &mut self.hellos[direction];

@@ -79,6 +79,8 @@ pub struct Secure {
     exchanges_before: u32,
     role: Option<Side>,
     is_pre_existing: bool,
+    /// There is no connection: nothing will ever be seen to be sent.
+    pub is_unbound: bool,
     pub handshake: Handshake,
     sessions: Vec<Session>,
     /// By direction: operations that no plaintext has claimed yet.
@@ -102,6 +104,7 @@ impl Secure {
             exchanges_before,
             role,
             is_pre_existing,
+            is_unbound: false,
             handshake: Handshake::default(),
             sessions: Vec::new(),
             pending: [Vec::new(), Vec::new()],
@@ -210,8 +213,11 @@ impl Secure {
         self.silent = 0;
         let session = self.session(plain);
         let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
-        let is_sent = self.pending[TX].last().is_some_and(|facts| facts.end_ns >= plain.end_ns);
-        if plain.direction == TX && !plain.is_nested && !is_sent {
+        let is_sent = || {
+            let last = self.pending[TX].last().or(self.claimed[TX].as_ref());
+            last.is_some_and(|facts| facts.end_ns >= plain.end_ns)
+        };
+        if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent() {
             self.owed = self.owed.max(self.sent) + plain.length;
             self.hold(session, plain, tls_ns, s);
             return self.send_held(0, s);
@@ -219,7 +225,7 @@ impl Secure {
         if plain.direction == TX {
             self.owed = self.sent;
         }
-        self.give(session, plain.direction, &chunk_of(plain), tls_ns, plain, s);
+        self.give(session, plain.direction, &chunk_of(plain), tls_ns, plain, !plain.is_nested, s);
     }
 
     fn session(&mut self, plain: &Plaintext<'_>) -> usize {
@@ -287,7 +293,7 @@ impl Secure {
             number: held.facts.number,
         };
         let tls_ns = held.facts.tls_ns.unwrap_or(held.facts.end_ns);
-        self.give(held.session, TX, &chunk_of(&plain), tls_ns, &plain, s);
+        self.give(held.session, TX, &chunk_of(&plain), tls_ns, &plain, false, s);
     }
 
     /// Plaintext with the operations that carried it.
@@ -298,9 +304,17 @@ impl Secure {
         chunk: &Unmoved<'_>,
         tls_ns: u64,
         plain: &Plaintext<'_>,
+        is_late: bool,
         s: &mut Surroundings<'_>,
     ) {
         let mut earlier = std::mem::take(&mut self.pending[direction]);
+        // Of what is told late, only the operation that can have carried it.
+        let until = match direction {
+            RX => earlier.partition_point(|facts| facts.end_ns <= plain.end_ns),
+            _ if is_late => earlier.partition_point(|facts| facts.end_ns < plain.end_ns) + 1,
+            _ => earlier.len(),
+        };
+        self.pending[direction] = earlier.split_off(until.min(earlier.len()));
         self.drop_handshake(&mut earlier, plain, s);
         let last = earlier.pop();
         let facts = last.or(self.claimed[direction]).unwrap_or_else(|| facts_of_call(plain));

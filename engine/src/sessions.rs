@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::handshake::is_record;
 use crate::policy::tls_cookie;
@@ -49,7 +49,7 @@ pub struct Sessions {
     /// Of `marks`, the oldest first.
     order: VecDeque<Mark>,
     /// Processes that have sessions without socket.
-    users: FxHashMap<u32, u64>,
+    users: FxHashSet<u32>,
 }
 
 impl Sessions {
@@ -59,12 +59,16 @@ impl Sessions {
 
     /// The process has sessions that might belong to a connection of which nothing is known.
     pub fn has_any_of(&self, tgid: u32) -> bool {
-        self.users.contains_key(&tgid)
+        self.users.contains(&tgid)
+    }
+
+    /// It has some.
+    pub fn note_user(&mut self, tgid: u32) {
+        self.users.insert(tgid);
     }
 
     /// Ciphertext that a session gave or took; the connection that it is on, if that is seen now.
-    pub fn ciphertext(&mut self, key: SessionKey, direction: usize, begin: &[u8], time_ns: u64) -> Option<u64> {
-        self.users.insert(key.tgid, time_ns);
+    pub fn ciphertext(&mut self, key: SessionKey, direction: usize, begin: &[u8]) -> Option<u64> {
         let mark = (key.tgid, direction, maybe_mark(begin)?);
         match self.marks.get(&mark) {
             Some(Seen::BySocket(cookie)) => {
@@ -105,7 +109,7 @@ impl Sessions {
 
     /// Nothing of the process is left.
     pub fn end_process(&mut self, tgid: u32) {
-        if self.users.remove(&tgid).is_some() {
+        if self.users.remove(&tgid) {
             self.bound.retain(|key, _| key.tgid != tgid);
         }
     }
@@ -138,11 +142,12 @@ mod tests {
     #[test]
     fn what_a_session_wrote_is_found_when_a_socket_sends_it() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.ciphertext(KEY, 1, RECORD, 1), None);
+        assert_eq!(sessions.ciphertext(KEY, 1, RECORD), None);
         assert_eq!(sessions.socket(2, 9, 1, RECORD), None);
         assert_eq!(sessions.socket(1, 9, 0, RECORD), None);
         assert_eq!(sessions.socket(1, 9, 1, RECORD), Some(KEY));
         assert_eq!(sessions.maybe_connection(&KEY), Some(9));
+        sessions.note_user(1);
         sessions.end_process(1);
         assert_eq!(sessions.maybe_connection(&KEY), None);
     }
@@ -152,7 +157,7 @@ mod tests {
         for begin in [RECORD, &RECORD[5..]] {
             let mut sessions = Sessions::default();
             assert_eq!(sessions.socket(1, 9, 0, RECORD), None);
-            assert_eq!(sessions.ciphertext(KEY, 0, begin, 1), Some(9));
+            assert_eq!(sessions.ciphertext(KEY, 0, begin), Some(9));
         }
     }
 
@@ -161,7 +166,7 @@ mod tests {
         let mut sessions = Sessions::default();
         for number in 0..2 * MARKS as u64 {
             let record = [&RECORD[..5], &number.to_be_bytes(), &[0; 24]].concat();
-            sessions.ciphertext(KEY, 1, &record, 1);
+            sessions.ciphertext(KEY, 1, &record);
         }
         assert_eq!((sessions.marks.len(), sessions.order.len()), (MARKS, MARKS));
     }

@@ -30,7 +30,11 @@ impl Encoder for CombinedEncoder {
     fn encode(&mut self, record: &Record, out: &mut Vec<u8>) {
         // %h is who asked, whichever end was observed.
         let client = if record.side == Side::Server { &record.remote } else { &record.local };
-        push_address(out, client.address);
+        if client.is_known() {
+            push_address(out, client.address);
+        } else {
+            out.push(b'-');
+        }
         out.extend_from_slice(b" - - [");
         self.push_time(out, record.id.wall_ns);
         out.extend_from_slice(b"] \"");

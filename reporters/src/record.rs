@@ -199,8 +199,15 @@ pub struct Kubernetes {
 pub struct Endpoint {
     /// IPv4-mapped IPv6 addresses are given as IPv4.
     pub address: IpAddr,
+    /// 0: neither it nor the address is known (`tls_unbound`).
     pub port: u16,
     pub identity: Option<Arc<Identity>>,
+}
+
+impl Endpoint {
+    pub fn is_known(&self) -> bool {
+        self.port != 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

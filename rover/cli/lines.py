@@ -84,4 +84,5 @@ def end_text(endpoint: dict[str, Any]) -> str:
     identity = endpoint.get("identity") or {}
     address = str(endpoint.get("address") or UNKNOWN)
     shown = identity.get("service") or (f"[{address}]" if ":" in address else address)
-    return printable(f"{shown}:{endpoint.get('port')}")
+    port = endpoint.get("port")
+    return printable(shown if port is None else f"{shown}:{port}")

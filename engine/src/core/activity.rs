@@ -1,8 +1,7 @@
 //! What a connection does besides exchanges: opened, closed, and the operations of one that is not HTTP.
 
 use rover_reporters::record::{
-    Activity, Closing, Connection as ConnectionFacts, Opening, Operation, OperationSum, Protocol, Side, Syscall,
-    TcpTotals,
+    Activity, Closing, Connection as ConnectionFacts, Opening, Operation, OperationSum, Side, Syscall, TcpTotals,
 };
 
 use super::build::endpoint;
@@ -32,8 +31,10 @@ fn totals(event: &ConnectionEvent) -> TcpTotals {
     }
 }
 
-/// A change of the connection itself, all of it in the event. `protocol`: what it was found to speak.
-pub fn of_change(event: &ConnectionEvent, protocol: Option<Protocol>, is_reset: bool) -> Activity {
+/// A change of the connection itself, most of it in the event.
+pub fn of_change(event: &ConnectionEvent, connection: Option<&Connection>) -> Activity {
+    let protocol = connection.and_then(Connection::spoken);
+    let is_reset = connection.is_some_and(Connection::is_reset);
     let handshake_ns = known(u64::from(event.handshake_us) * 1000);
     let opened_ns = known(event.start_ns);
     let is_connect = u32::from(event.role) == events::ROLE_CLIENT;
@@ -64,7 +65,7 @@ pub fn of_change(event: &ConnectionEvent, protocol: Option<Protocol>, is_reset: 
             tcp: None,
         },
         protocol,
-        is_tls: false,
+        is_tls: connection.is_some_and(Connection::is_tls),
         opening,
         closing,
         operations: Vec::new(),
@@ -152,7 +153,7 @@ fn plain(connection: &Connection) -> Activity {
             tcp: None,
         },
         protocol: connection.spoken(),
-        is_tls: false,
+        is_tls: connection.is_tls(),
         opening: None,
         closing: None,
         operations: Vec::new(),

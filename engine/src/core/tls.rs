@@ -137,7 +137,7 @@ impl Core {
         if self.sessions.maybe_connection(&key).is_some() {
             return;
         }
-        if let Some(cookie) = self.sessions.ciphertext(key, usize::from(event.direction), begin, event.time_ns) {
+        if let Some(cookie) = self.sessions.ciphertext(key, usize::from(event.direction), begin) {
             self.release(key, cookie);
         }
     }
@@ -178,6 +178,7 @@ impl Core {
     }
 
     fn ask_for_ciphertext(&mut self, tgid: u32) {
+        self.sessions.note_user(tgid);
         if self.socketless.len() < SOCKETLESS && !self.socketless.contains(&tgid) {
             self.socketless.push(tgid);
         }

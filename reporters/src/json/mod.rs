@@ -121,9 +121,13 @@ impl JsonEncoder {
 
     fn push_endpoint(&mut self, out: &mut Vec<u8>, key: &[u8], endpoint: &Endpoint) {
         out.extend_from_slice(key);
-        out.extend_from_slice(b"{\"address\":\"");
-        push_address(out, endpoint.address);
-        member(out, b"\",\"port\":", u64::from(endpoint.port));
+        if endpoint.is_known() {
+            out.extend_from_slice(b"{\"address\":\"");
+            push_address(out, endpoint.address);
+            member(out, b"\",\"port\":", u64::from(endpoint.port));
+        } else {
+            out.extend_from_slice(b"{\"address\":null,\"port\":null");
+        }
         out.extend_from_slice(b",\"identity\":");
         match &endpoint.identity {
             Some(identity) => out.extend_from_slice(self.identity_text(identity)),

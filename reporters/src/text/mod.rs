@@ -260,6 +260,7 @@ fn endpoint_text(endpoint: &Endpoint, has_port: bool) -> String {
     let name = endpoint.identity.as_ref().and_then(|identity| identity.service.as_deref());
     let mut text = match name {
         Some(name) => printable(name),
+        None if !endpoint.is_known() => "?".into(),
         None => {
             let mut address = Vec::with_capacity(40);
             push_address(&mut address, endpoint.address);
@@ -271,7 +272,7 @@ fn endpoint_text(endpoint: &Endpoint, has_port: bool) -> String {
             }
         }
     };
-    if has_port {
+    if has_port && endpoint.is_known() {
         text.push(':');
         text.push_str(&endpoint.port.to_string());
     }

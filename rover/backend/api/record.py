@@ -11,10 +11,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 
 class Tls(Struct, frozen=True):
-    """Library and version of an encrypted connection."""
+    """The encryption of a connection, as far as its handshake was seen."""
 
-    library: str
-    version: str | None
+    library: Annotated[
+        str | None, Meta(description="`openssl`, `boringssl`, `gnutls`, `nss`, `go`, `rustls`; null: another agent saw it")
+    ]
+    version: Annotated[str | None, Meta(description="`TLSv1.3`")]
+    server_name: Annotated[str | None | UnsetType, Meta(description="Whom the client asked for (SNI)")] = UNSET
+    alpn: Annotated[str | None | UnsetType, Meta(description="Protocol that was agreed on; TLS 1.3 hides it")] = UNSET
+    cipher: Annotated[str | None | UnsetType, Meta(description="Cipher suite, as IANA names it")] = UNSET
+    handshake_ns: int | None | UnsetType = UNSET
 
 
 class Grpc(Struct, frozen=True):
@@ -70,10 +76,10 @@ class Identity(Struct, frozen=True):
 
 
 class Peer(Struct, frozen=True):
-    """One end of the connection."""
+    """One end of the connection; address and port are null where TLS was not tied to any connection."""
 
-    address: str
-    port: int
+    address: str | None
+    port: int | None
     identity: Identity | None
 
 

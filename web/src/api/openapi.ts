@@ -251,12 +251,14 @@ export interface components {
         };
         /**
          * Grpc
-         * @description What a gRPC call named, and how it ended.
+         * @description What a gRPC call named, how it ended, and how many messages went each way; null: not seen.
          */
         Grpc: {
-            service: string;
-            method: string;
+            service: string | null;
+            method: string | null;
             status: number | null;
+            request_messages: number | null;
+            response_messages: number | null;
         };
         /**
          * Hook
@@ -395,11 +397,11 @@ export interface components {
         };
         /**
          * Peer
-         * @description One end of the connection.
+         * @description One end of the connection; address and port are null where TLS was not tied to any connection.
          */
         Peer: {
-            address: string;
-            port: number;
+            address: string | null;
+            port: number | null;
             identity: components["schemas"]["Identity"] | null;
         };
         /**
@@ -526,11 +528,20 @@ export interface components {
         };
         /**
          * Tls
-         * @description Library and version of an encrypted connection.
+         * @description The encryption of a connection, as far as its handshake was seen.
          */
         Tls: {
-            library: string;
+            /** @description `openssl`, `boringssl`, `gnutls`, `nss`, `go`, `rustls`; null: another agent saw it */
+            library: string | null;
+            /** @description `TLSv1.3` */
             version: string | null;
+            /** @description Whom the client asked for (SNI) */
+            server_name?: string | null;
+            /** @description Protocol that was agreed on; TLS 1.3 hides it */
+            alpn?: string | null;
+            /** @description Cipher suite, as IANA names it */
+            cipher?: string | null;
+            handshake_ns?: number | null;
         };
         /**
          * Trace

@@ -71,7 +71,7 @@ function Ends({ of }: { of: Exchange }) {
   const { from, to } = ends(of);
   return (
     <span class="ends">
-      <span title={socketAddress(from)}>{endName(from, from.address)}</span>
+      <span title={socketAddress(from)}>{endName(from, from.address ?? "unknown")}</span>
       <Icon name="right" label="to" />
       <span title={socketAddress(to)}>{endName(to)}</span>
     </span>

@@ -78,7 +78,11 @@ export function ConnectionFacts({ of }: { of: Exchange }) {
       <Fact name="Retransmits">{tcp?.retransmits}</Fact>
       <Fact name="Out of order">{tcp?.out_of_order}</Fact>
       <Fact name="Closed windows">{tcp?.zero_windows}</Fact>
-      <Fact name="TLS">{tls === null ? "none" : `${tls.library}${tls.version === null ? "" : `, ${tls.version}`}`}</Fact>
+      <Fact name="TLS">{tls === null ? "none" : [tls.version, tls.library].filter(Boolean).join(", ")}</Fact>
+      <Fact name="Server name">{tls?.server_name}</Fact>
+      <Fact name="Protocol agreed on">{tls?.alpn}</Fact>
+      <Fact name="Cipher">{tls?.cipher}</Fact>
+      <Fact name="TLS handshake">{tls !== null && <Figure of={measured(tls.handshake_ns ?? null, duration)} why="the handshake was not seen" />}</Fact>
     </Facts>
   );
 }

@@ -25,6 +25,9 @@ export function isDoubtful(flag: string): boolean {
 
 /** `127.0.0.1:8080`, `[::1]:8080`. */
 export function socketAddress(peer: Peer): string {
+  if (peer.address === null) {
+    return "unknown";
+  }
   return peer.address.includes(":") ? `[${peer.address}]:${peer.port}` : `${peer.address}:${peer.port}`;
 }
 

@@ -1,0 +1,225 @@
+//! TLS as the kernel side tells it: calls of libraries, ciphertext, the socket operations beneath.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod stage;
+
+use rover_engine::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
+use rover_engine::ledger::Cause;
+use rover_reporters::record::Flag;
+
+use self::stage::{bytes_of, get, ok, Stage, MS, PID, SERVER};
+
+const SESSION: u64 = 0x7f00_1234;
+const RX: usize = events::RX as usize;
+const TX: usize = events::TX as usize;
+
+/// One connection under TLS; offsets of its plaintext.
+struct Tls {
+    stage: Stage,
+    plain: [u64; 2],
+    session: u64,
+}
+
+/// A record of application data whose payload nobody else's is like.
+fn record(mark: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![23, 3, 3, (length >> 8) as u8, length as u8];
+    bytes.extend((0..length).map(|at| (mark.wrapping_mul(0x9e37_79b9) >> (at % 24)) as u8 ^ at as u8));
+    bytes
+}
+
+impl Tls {
+    fn new() -> Tls {
+        Tls { stage: Stage::new(), plain: [0, 0], session: SESSION }
+    }
+
+    fn socket(&mut self, direction: usize, bytes: &[u8]) -> &mut Tls {
+        self.socket_of(SERVER, direction, bytes)
+    }
+
+    fn socket_of(&mut self, cookie: u64, direction: usize, bytes: &[u8]) -> &mut Tls {
+        self.stage.now += MS;
+        let at = self.stage.offsets[direction];
+        let event = self.stage.event(direction as u32, at, bytes.len());
+        let remote_port = event.remote_port + cookie as u16;
+        self.stage.send(&DataEvent { cookie, remote_port, ..event }, bytes);
+        self.stage.offsets[direction] += bytes.len() as u64;
+        self
+    }
+
+    /// Both hellos, as far as a server sees them, and the library's word that all is done.
+    fn shaken(&mut self) -> &mut Tls {
+        self.socket(RX, &[&[22, 3, 1, 0, 40, 1], &[7; 39][..]].concat());
+        self.socket(TX, &[&[22, 3, 3, 0, 40, 2], &[8; 39][..]].concat());
+        self.stage.now += MS;
+        let event = TlsStateEvent {
+            kind: events::EVENT_TLS_STATE,
+            tgid: PID,
+            session: self.session,
+            opened_ns: 1,
+            cookie: SERVER,
+            start_ns: self.stage.now - 2 * MS,
+            time_ns: self.stage.now,
+            change: events::TLS_CHANGE_HANDSHAKE as u8,
+            ..TlsStateEvent::default()
+        };
+        self.stage.core.event(&bytes_of(&event));
+        self
+    }
+
+    /// A call of the library; `cookie` is 0 where it has no socket.
+    fn call(&mut self, direction: usize, cookie: u64, text: &str) -> &mut Tls {
+        self.stage.now += MS;
+        let event = TlsEvent {
+            kind: events::EVENT_TLS,
+            tgid: PID,
+            session: self.session,
+            opened_ns: 1,
+            cookie,
+            start_ns: self.stage.now - 3 * MS / 2,
+            end_ns: self.stage.now,
+            offset: self.plain[direction],
+            length: text.len() as u32,
+            captured: text.len() as u32,
+            direction: direction as u8,
+            library: events::TLS_OPENSSL as u8,
+            flags: if cookie == 0 { 0 } else { events::TLS_NESTED as u8 },
+            ..TlsEvent::default()
+        };
+        self.plain[direction] += text.len() as u64;
+        let mut raw = bytes_of(&event);
+        raw.extend_from_slice(text.as_bytes());
+        self.stage.core.event(&raw);
+        self.stage.collect();
+        self
+    }
+
+    fn cipher(&mut self, direction: usize, bytes: &[u8]) -> &mut Tls {
+        let event = CipherEvent {
+            kind: events::EVENT_CIPHER,
+            tgid: PID,
+            session: self.session,
+            opened_ns: 1,
+            time_ns: self.stage.now,
+            length: bytes.len() as u32,
+            captured: bytes.len().min(64) as u32,
+            direction: direction as u8,
+            ..CipherEvent::default()
+        };
+        let mut raw = bytes_of(&event);
+        raw.extend_from_slice(&bytes[..bytes.len().min(64)]);
+        self.stage.core.event(&raw);
+        self.stage.collect();
+        self
+    }
+}
+
+#[test]
+fn plaintext_has_the_operations_that_carried_it() {
+    let mut tls = Tls::new();
+    tls.shaken();
+    tls.socket(RX, &record(1, 90)).call(RX, SERVER, &get("/a"));
+    tls.socket(TX, &record(2, 60)).call(TX, SERVER, &ok("hi"));
+    assert_eq!(tls.stage.lines(), ["GET /a 200"]);
+    let record = &tls.stage.records[0];
+    assert_eq!(&*record.tls.as_ref().unwrap().library, "openssl");
+    assert_eq!(record.tls.as_ref().unwrap().handshake_ns, Some(2 * MS));
+    let names: Vec<_> = record.timeline.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["read", "read_end", "tls_read", "tls_write", "write", "write_end"]);
+    let (read, write) = (record.kernel_read.as_ref().unwrap(), record.kernel_write.as_ref().unwrap());
+    assert_eq!((read.operations, write.operations), (1, 1));
+    // Two of the handshake, two of records, two calls.
+    tls.stage.finish(6);
+    assert_eq!(tls.stage.core.ledger.lost(Cause::TlsControl), 2);
+}
+
+/// A record in three pieces: the plaintext comes with the last one, and all three are its operations.
+#[test]
+fn a_record_in_pieces_has_all_of_their_operations() {
+    let mut tls = Tls::new();
+    tls.shaken();
+    let whole = record(1, 90);
+    for piece in [&whole[..5], &whole[5..40], &whole[40..]] {
+        tls.socket(RX, piece);
+    }
+    tls.call(RX, SERVER, &get("/a")).socket(TX, &record(2, 60)).call(TX, SERVER, &ok("hi"));
+    let record = &tls.stage.records[0];
+    assert_eq!(record.kernel_read.as_ref().unwrap().operations, 3);
+    tls.stage.finish(8);
+}
+
+/// Calls that the library answers from its own buffer have no operation of their own.
+#[test]
+fn one_operation_may_carry_several_calls() {
+    let mut tls = Tls::new();
+    tls.shaken();
+    tls.socket(RX, &record(1, 200)).call(RX, SERVER, &get("/a")[..10]).call(RX, SERVER, &get("/a")[10..]);
+    tls.socket(TX, &record(2, 60)).call(TX, SERVER, &ok(""));
+    assert_eq!(tls.stage.lines(), ["GET /a 200"]);
+    assert_eq!(tls.stage.records[0].kernel_read.as_ref().unwrap().operations, 1);
+    tls.stage.finish(7);
+}
+
+/// Without a socket the ciphertext says where a session belongs; what it wrote waits until that was sent.
+#[test]
+fn a_session_in_memory_is_bound_by_its_ciphertext() {
+    let mut tls = Tls::new();
+    let (request, response) = (record(1, 90), record(2, 60));
+    tls.socket_of(8, RX, &record(9, 90)).stage.offsets = [0, 0];
+    tls.socket(RX, &request).cipher(RX, &request[..5]).cipher(RX, &request[5..]).call(RX, 0, &get("/a"));
+    tls.cipher(TX, &response).call(TX, 0, &ok("hi"));
+    assert_eq!(tls.stage.lines(), [""; 0]);
+    tls.socket(TX, &response);
+    assert_eq!(tls.stage.lines(), ["GET /a 200"]);
+    let record = &tls.stage.records[0];
+    assert_eq!((record.connection.id, record.remote.port), (SERVER, 50_007));
+    assert_eq!(record.end_ns, tls.stage.now);
+    assert_eq!(record.kernel_write.as_ref().unwrap().operations, 1);
+}
+
+/// The ciphertext was asked for only when the session had begun: what it said before goes where it belongs, too.
+#[test]
+fn what_a_session_said_before_it_was_bound_is_not_lost() {
+    let mut tls = Tls::new();
+    tls.socket(RX, &record(1, 90)).call(RX, 0, &get("/a")).call(TX, 0, &ok("1")).socket(TX, &record(2, 60));
+    let next = record(3, 90);
+    assert_eq!(tls.stage.lines(), [""; 0]);
+    tls.socket(RX, &next).cipher(RX, &next).call(RX, 0, &get("/b")).call(TX, 0, &ok("2")).socket(TX, &record(4, 60));
+    assert_eq!(tls.stage.lines(), ["GET /a 200", "GET /b 200"]);
+    assert!(tls.stage.records.iter().all(|record| record.connection.id == SERVER));
+}
+
+/// Never on a guessed peer.
+#[test]
+fn a_session_of_which_nobody_knows_the_connection_has_no_ends() {
+    let mut tls = Tls::new();
+    tls.socket(RX, &record(1, 90)).call(RX, 0, &get("/a")).call(TX, 0, &ok("1")).socket(TX, &record(2, 60));
+    tls.stage.wait(1000).wait(2500);
+    assert_eq!(tls.stage.lines(), ["GET /a 200 tls_unbound"]);
+    let record = &tls.stage.records[0];
+    assert!(record.flags.has(Flag::TlsUnbound) && !record.local.is_known() && !record.remote.is_known());
+    tls.stage.finish(4);
+}
+
+/// The ciphertext of a connection is never parsed, whatever it looks like.
+#[test]
+fn ciphertext_that_looks_like_a_request_is_none() {
+    let mut tls = Tls::new();
+    tls.shaken();
+    tls.socket(RX, &record(1, 90)).socket(RX, get("/forged").as_bytes()).call(RX, SERVER, &get("/a"));
+    tls.socket(TX, &record(2, 60)).call(TX, SERVER, &ok("hi"));
+    assert_eq!(tls.stage.lines(), ["GET /a 200"]);
+}
+
+/// CONNECT in clear, then TLS within the tunnel: both are exchanges, numbered in their order.
+#[test]
+fn tls_within_a_tunnel_is_an_exchange_of_its_own() {
+    let mut tls = Tls::new();
+    tls.stage.read("CONNECT shop:443 HTTP/1.1\r\nHost: shop\r\n\r\n").write("HTTP/1.1 200 OK\r\n\r\n");
+    tls.socket(RX, &record(1, 90)).call(RX, SERVER, &get("/a"));
+    tls.socket(TX, &record(2, 60)).call(TX, SERVER, &ok("hi"));
+    assert_eq!(tls.stage.lines(), ["GET /a 200"]);
+    assert_eq!(tls.stage.records[0].connection.exchange, 2);
+    tls.stage.finish(6);
+    assert_eq!(tls.stage.lines()[1], "CONNECT - 200 upgraded");
+    assert!(tls.stage.records[1].tls.is_none());
+}
