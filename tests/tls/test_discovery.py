@@ -125,3 +125,55 @@ def test_what_the_configuration_skips_is_left_alone_and_named(
         found = wait_until(lambda: watch.library(copied / "libssl.so.3"), "the library")
         assert (found["attached"], found["reason"]) == (False, "left alone by tls.skip")
     assert watch.calls_of(process.pid) == []
+
+
+CONTAINER = """\
+set -e
+mount -t tmpfs none {folder}
+cp {library} {folder}/libssl.so.3
+export LD_LIBRARY_PATH={folder}
+curl -sSk -o /dev/null {url}
+touch {ready}
+while [ ! -e {go} ]; do sleep 0.05; done
+exec curl -sSk -o /dev/null {url}
+"""
+
+
+def test_a_library_in_a_file_system_of_a_container_is_probed_and_let_go_with_it(
+    tmp_path: Path, s_server: Callable[[], Server], copied: Path
+) -> None:
+    """The path leads nowhere here; a probe that stayed would hold the container's file system."""
+    (tmp_path / "page").write_text("hello\n")
+    inside, ready, go = tmp_path / "inside", tmp_path / "ready", tmp_path / "go"
+    inside.mkdir()
+    with watching(tmp_path) as watch:
+        url = f"https://127.0.0.1:{s_server().port}/page"
+        script = CONTAINER.format(folder=inside, library=copied / "libssl.so.3", url=url, ready=ready, go=go)
+        with subprocess.Popen(["unshare", "--mount", "sh", "-c", script]) as process:
+            wait_until(ready.exists, "the container", 20)
+            assert not (inside / "libssl.so.3").exists()
+            found = wait_until(lambda: watch.library(inside / "libssl.so.3"), "the library in the container")
+            assert found["attached"], found
+            go.touch()
+            assert process.wait(20) == 0
+        wait_until(lambda: watch.library(inside / "libssl.so.3") is None, "its probes to go")
+    assert count_of(watch.calls_of(process.pid), TX) > 50
+
+
+def test_a_library_that_is_touched_is_not_probed_twice(
+    tmp_path: Path, s_server: Callable[[], Server], copied: Path
+) -> None:
+    """Another time of change may mean another content; two sets of probes would tell everything twice."""
+    (tmp_path / "page").write_text("hello\n")
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(copied)}
+    with watching(tmp_path) as watch:
+        command = ["curl", "-sSk", "-o", "/dev/null", f"https://127.0.0.1:{s_server().port}/page"]
+        for _ in range(3):
+            with subprocess.Popen(command, env=environment) as process:
+                assert process.wait(20) == 0
+            wait_until(lambda: watch.library(copied / "libssl.so.3"), "the library")
+            os.utime(copied / "libssl.so.3")
+        paths = [each["path"] for each in watch.status()["libraries"]]
+        assert paths.count(str(copied.resolve() / "libssl.so.3")) == 1
+    calls = watch.calls_of(process.pid)
+    assert len([call for call in calls if call.direction == TX]) <= 1

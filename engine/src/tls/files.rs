@@ -28,6 +28,10 @@ pub struct Content {
 }
 
 impl Content {
+    pub fn is_same_file(&self, other: &Content) -> bool {
+        (self.device, self.number) == (other.device, other.number)
+    }
+
     pub fn of(metadata: &Metadata) -> Content {
         Content {
             device: metadata.dev(),

@@ -12,6 +12,7 @@ use rover_sites::{inspect, Library, Linkage, Site};
 use super::files::{self, Content, Inode};
 use super::links::{self, Places};
 use super::mappings::Mapping;
+use super::maps;
 use super::programs::{Program, Programs};
 use super::sites::{kind_name, maybe_site, program_of, Slots};
 use super::status::LibraryStatus;
@@ -20,10 +21,14 @@ use crate::clock;
 /// RV_TLS_SITES and RV_TLS_ACCOUNTS of bpf/maps/tls.h: what the kernel side has room for.
 const SITES: u32 = 8192;
 const LIBRARIES: u32 = 1024;
+/// Files with a TLS library that are told of, probed or not.
+const MOST_TOLD: usize = 2 * LIBRARIES as usize;
 /// Files that are remembered. A node with more goes through them again.
 const FILES: usize = 16384;
 /// Processes in which ciphertext is looked at, at most.
 const CIPHER_PROCESSES: usize = 256;
+/// Processes that are remembered of a file: one that lives is enough to keep its probes.
+const USERS: usize = 64;
 /// Calls after which a library is judged, and the share of odd ones (one in so many) that is too much. A few are normal:
 /// threads that were inside a call when the probes came.
 const JUDGED_CALLS: u32 = 64;
@@ -49,11 +54,14 @@ pub enum Met {
     Unreachable,
 }
 
+/// A file with a TLS library inside.
 #[derive(Default)]
 struct Entry {
     status: LibraryStatus,
     account: u32,
     since_ns: u64,
+    /// Processes that mapped the file, as far as they are known.
+    users: Vec<u32>,
     is_judged: bool,
     /// Dropped, the probes are gone.
     links: Vec<OwnedFd>,
@@ -63,6 +71,15 @@ struct Entry {
     fallback: Option<Box<Library>>,
     cipher: Vec<Places>,
     cipher_links: BTreeMap<u32, Vec<OwnedFd>>,
+}
+
+impl Entry {
+    /// The file is not, or no longer, what its path leads to on this machine.
+    fn is_passing(&self) -> bool {
+        let here = files::maybe_regular(Path::new(&self.status.path)).map(|(_, metadata)| Content::of(&metadata));
+        let own = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| Content::of(&metadata));
+        own.is_none() || here != own
+    }
 }
 
 pub struct Libraries {
@@ -101,9 +118,10 @@ impl Libraries {
     /// A process has mapped a file.
     pub fn meet(&mut self, mapping: &Mapping) -> Met {
         // Without a generation the number may be another file's by now: its content decides.
-        let known = self.by_inode.get(&mapping.inode).filter(|_| mapping.inode.generation != 0);
+        let known = self.by_inode.get(&mapping.inode).copied().filter(|_| mapping.inode.generation != 0);
         if let Some(known) = known {
-            return self.met(*known);
+            self.note_user(known, mapping.pid);
+            return self.met(known);
         }
         let Some((file, metadata)) = files::maybe_file(mapping) else {
             return Met::Unreachable;
@@ -119,7 +137,21 @@ impl Libraries {
         if mapping.inode.generation != 0 {
             self.by_inode.insert(mapping.inode, known);
         }
+        self.note_user(known, mapping.pid);
         self.met(known)
+    }
+
+    fn note_user(&mut self, known: Known, pid: u32) {
+        let Known::Library(id) = known else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.users.contains(&pid)) else {
+            return;
+        };
+        if entry.users.len() >= USERS {
+            entry.users.remove(0);
+        }
+        entry.users.push(pid);
     }
 
     /// A file that nobody has mapped yet.
@@ -145,26 +177,34 @@ impl Libraries {
     }
 
     fn look(&mut self, file: File, metadata: &Metadata, path: &Path) -> Known {
+        let content = Content::of(metadata);
+        // The same file with another content, or only another time: probed twice it would tell everything twice.
+        let before = self.by_content.iter().find(|(known, _)| known.is_same_file(&content)).map(|(_, known)| *known);
+        if let Some(Known::Library(id)) = before {
+            if let Some(mut entry) = self.entries.remove(&id) {
+                self.forget(id, &mut entry);
+            }
+        }
         let begin = clock::boot_ns();
         self.inspected += 1;
         let name = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         // What is no ELF file, or one of another machine, has no place for a probe: nothing to tell of.
         let library = inspect(&name).ok().flatten();
         self.inspect_ns += clock::boot_ns().saturating_sub(begin);
-        let known = match library {
+        let known = match library.filter(|_| self.entries.len() < MOST_TOLD) {
             None => Known::Nothing,
             Some(library) => Known::Library(self.add(file, metadata, path, library)),
         };
         if self.by_content.len() >= FILES {
             self.by_content.retain(|_, known| matches!(known, Known::Library(_)));
         }
-        self.by_content.insert(Content::of(metadata), known);
+        self.by_content.insert(content, known);
         known
     }
 
     fn add(&mut self, file: File, metadata: &Metadata, path: &Path, library: Library) -> u32 {
         let id = self.next;
-        self.next += 1;
+        self.next = self.next.wrapping_add(1);
         let device = metadata.dev_numbers();
         let mut entry = Entry {
             status: LibraryStatus {
@@ -186,6 +226,7 @@ impl Libraries {
         let is_skipped = self.skip.iter().any(|glob| matches(glob, &entry.status.path));
         if is_skipped {
             entry.status.reason = Some("left alone by tls.skip".into());
+            entry.file = Some(file);
         } else {
             let begin = clock::boot_ns();
             let sites = chosen(&library, self.has_return_probes);
@@ -330,6 +371,43 @@ impl Libraries {
                 entry.cipher_links.insert(pid, links.into_iter().flatten().collect());
             }
         }
+    }
+
+    /// Lets go of files that this machine itself does not have any more, or never had (a container's), once nobody maps
+    /// them: a probe holds the file and the file system that it is on.
+    pub fn release(&mut self, is_alive: impl Fn(u32) -> bool) {
+        for entry in self.entries.values_mut() {
+            entry.users.retain(|pid| is_alive(*pid));
+        }
+        let is_idle = |entry: &Entry| entry.users.is_empty() && entry.is_passing();
+        let idle: Vec<u32> = self.entries.iter().filter(|(_, entry)| is_idle(entry)).map(|(id, _)| *id).collect();
+        if idle.is_empty() {
+            return;
+        }
+        // A child has the mappings of its parent, of which no event tells.
+        let mut users: HashMap<u64, u32> = HashMap::new();
+        for pid in maps::processes() {
+            users.extend(maps::executable_files(pid).iter().map(|mapping| (mapping.inode.number, pid)));
+        }
+        for id in idle {
+            let Some(mut entry) = self.entries.remove(&id) else {
+                continue;
+            };
+            if let Some(pid) = users.get(&entry.status.inode) {
+                entry.users.push(*pid);
+                self.entries.insert(id, entry);
+                continue;
+            }
+            self.forget(id, &mut entry);
+        }
+    }
+
+    fn forget(&mut self, id: u32, entry: &mut Entry) {
+        if entry.status.attached {
+            self.let_go(entry);
+        }
+        self.by_inode.retain(|_, known| *known != Known::Library(id));
+        self.by_content.retain(|_, known| *known != Known::Library(id));
     }
 
     /// Forgets what was kept for processes that have ended.

@@ -91,6 +91,7 @@ impl Watcher {
 
     fn try_start(programs: Result<Programs, String>, options: &Tls) -> Result<Watcher, String> {
         let programs = programs?;
+        raise_descriptor_limit();
         let bell = Arc::new(Bell::new().map_err(|error| error.to_string())?);
         let mappings = Mappings::open().map_err(|error| format!("perf events of mappings: {error}"))?;
         let (pids, asked) = channel();
@@ -178,6 +179,22 @@ fn mapped() -> VecDeque<Mapping> {
     likely
 }
 
+fn is_alive(pid: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Each library takes a handful of descriptors: as many as this process may have.
+fn raise_descriptor_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: room for the answer, which is then given back with another value.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max.min(65536);
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
 struct Search {
     mappings: Mappings,
     libraries: Libraries,
@@ -227,10 +244,11 @@ impl Search {
             if is_due {
                 judged = Instant::now();
                 self.libraries.judge();
+                self.libraries.release(is_alive);
             }
             if swept.elapsed() >= SWEEP {
                 swept = Instant::now();
-                self.libraries.sweep(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
+                self.libraries.sweep(is_alive);
             }
             if is_due || self.libraries.inspected != inspected {
                 inspected = self.libraries.inspected;
