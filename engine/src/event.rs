@@ -120,3 +120,46 @@ pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// `length` and what follows it in `struct rv_tls_event`.
+    const LENGTH: usize = 68;
+
+    fn tls_event(length: u32, captured: u32, skipped: u32, tail: u32, direction: u8, payload: &[u8]) -> Vec<u8> {
+        let mut raw = vec![0; std::mem::size_of::<TlsEvent>()];
+        raw[..4].copy_from_slice(&EVENT_TLS.to_ne_bytes());
+        for (index, number) in [length, captured, skipped, tail].into_iter().enumerate() {
+            raw[LENGTH + 4 * index..LENGTH + 4 * index + 4].copy_from_slice(&number.to_ne_bytes());
+        }
+        raw[LENGTH + 16] = direction;
+        raw.extend(payload);
+        raw
+    }
+
+    #[test]
+    fn plaintext_is_as_long_as_the_event_says() {
+        let raw = tls_event(10, 3, 7, 0, 1, b"abc and what the ring adds");
+        let Some(Event::Tls(event, payload)) = maybe_event(&raw) else {
+            unreachable!("no event");
+        };
+        assert_eq!((event.length, event.skipped, event.direction, payload), (10, 7, 1, &b"abc"[..]));
+    }
+
+    #[test]
+    fn plaintext_that_contradicts_itself_is_no_event() {
+        for raw in [
+            tls_event(10, 4, 0, 0, 1, b"abc"),
+            tls_event(2, 3, 0, 0, 1, b"abc"),
+            tls_event(10, 3, 8, 0, 1, b"abc"),
+            tls_event(10, 3, 0, 4, 1, b"abc"),
+            tls_event(10, 3, 0, 0, 2, b"abc"),
+            tls_event(10, 3, 0, 0, 1, b"abc")[..80].to_vec(),
+        ] {
+            assert!(maybe_event(&raw).is_none());
+        }
+    }
+}

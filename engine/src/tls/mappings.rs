@@ -220,3 +220,69 @@ fn maybe_mapping(raw: &[u8]) -> Option<Mapping> {
         time_ns: maybe_u64(raw, end)?,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn record(path: &[u8]) -> Vec<u8> {
+        let mut raw = vec![0; HEADER];
+        raw[..4].copy_from_slice(&RECORD_MMAP2.to_ne_bytes());
+        for number in [7u32, 8] {
+            raw.extend(number.to_ne_bytes());
+        }
+        for number in [0x7000u64, 0x1000, 0] {
+            raw.extend(number.to_ne_bytes());
+        }
+        for number in [0xfeu32, 1] {
+            raw.extend(number.to_ne_bytes());
+        }
+        for number in [1234u64, 99, 0] {
+            raw.extend(number.to_ne_bytes());
+        }
+        raw.extend(path);
+        raw.resize(raw.len().next_multiple_of(8), 0);
+        raw.extend(5_000_000_000u64.to_ne_bytes());
+        raw
+    }
+
+    #[test]
+    fn a_record_tells_the_process_the_file_and_the_time() {
+        let mapping = maybe_mapping(&record(b"/usr/lib/libssl.so.3\0")).unwrap();
+        assert_eq!((mapping.pid, mapping.address, mapping.length), (7, 0x7000, 0x1000));
+        assert_eq!(mapping.inode, Inode { major: 0xfe, minor: 1, number: 1234, generation: 99 });
+        assert_eq!((mapping.path, mapping.time_ns), (PathBuf::from("/usr/lib/libssl.so.3"), 5_000_000_000));
+    }
+
+    #[test]
+    fn memory_without_a_file_and_cut_records_are_no_mappings() {
+        for path in [&b"//anon\0"[..], b"[vdso]\0", b"\0"] {
+            assert!(maybe_mapping(&record(path)).is_none());
+        }
+        let whole = record(b"/a\0");
+        for end in 0..FIXED + TRAILER {
+            assert!(maybe_mapping(&whole[..end.min(whole.len())]).is_none(), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_this_process_maps_is_reported() {
+        // Needs a privilege; without it there is nothing to test.
+        let Ok(mut mappings) = Mappings::open() else {
+            return;
+        };
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        // SAFETY: a new private mapping of an open file, never read and unmapped at once.
+        unsafe {
+            let access = libc::PROT_READ | libc::PROT_EXEC;
+            let memory = libc::mmap(std::ptr::null_mut(), 4096, access, libc::MAP_PRIVATE, file.as_raw_fd(), 0);
+            assert_ne!(memory, libc::MAP_FAILED);
+            libc::munmap(memory, 4096);
+        }
+        let own = std::fs::read_link("/proc/self/exe").unwrap();
+        let mut is_seen = false;
+        mappings.drain(|mapping| is_seen |= mapping.pid == std::process::id() && mapping.path == own);
+        assert!(is_seen);
+    }
+}

@@ -163,3 +163,76 @@ impl Slots {
         self.free.extend(slots);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn site(action: Action, convention: Convention, outcome: Outcome) -> Site {
+        Site {
+            action,
+            function: "f",
+            offset: 16,
+            address: 16,
+            is_return_probe: false,
+            is_emulated: true,
+            convention,
+            outcome,
+            arguments: Arguments { session: Some(0), buffer: Some(1), length: Some(2), count: Some(3) },
+            result: Place::Register(0),
+            result_plus: None,
+            result_bytes: 4,
+            frame_offset: Some(-8),
+            is_last: true,
+            bytes: [0; 16],
+        }
+    }
+
+    fn bases(site: &TlsSite) -> [u8; 4] {
+        [site.session.base, site.buffer.base, site.length.base, site.count.base]
+    }
+
+    #[test]
+    fn arguments_are_where_the_convention_has_them() {
+        let count_at = Outcome::OkAndCountAt { argument: 3 };
+        let place = maybe_site(Kind::Openssl, &site(Action::ReadEnter, Convention::C, count_at), 7).unwrap();
+        assert_eq!(bases(&place), [5, 4, 1, 2]);
+        assert_eq!((place.account, place.frame_offset as i32), (7, -8));
+        assert_eq!(u32::from(place.flags), events::TLS_SITE_LAST | events::TLS_SITE_FRAME);
+        let place =
+            maybe_site(Kind::Go, &site(Action::ReadEnter, Convention::GoRegisters, Outcome::GoResult), 0).unwrap();
+        assert_eq!(bases(&place), [0, 3, 2, 5]);
+        assert!(u32::from(place.flags) & events::TLS_SITE_GO != 0);
+        let place = maybe_site(Kind::Go, &site(Action::ReadEnter, Convention::GoStack, Outcome::GoResult), 0).unwrap();
+        assert_eq!((bases(&place), place.session.offset, place.length.offset), ([FRAME; 4], 8, 24));
+        assert_eq!(place.session.is_memory, 1);
+    }
+
+    #[test]
+    fn a_count_on_the_stack_is_read_at_the_end() {
+        let outcome = Outcome::OkAndCountOnStack { offset: -40 };
+        let place = maybe_site(Kind::Openssl, &site(Action::ReadLeave, Convention::C, outcome), 0).unwrap();
+        assert_eq!(u32::from(place.outcome), events::TLS_COUNT_IN_PLACE);
+        assert_eq!((place.count.base, place.count.is_memory, place.count.offset as i16), (FRAME, 1, -40));
+    }
+
+    #[test]
+    fn what_no_program_can_read_is_no_site() {
+        let far = Outcome::OkAndCountOnStack { offset: 1 << 20 };
+        assert!(maybe_site(Kind::Openssl, &site(Action::ReadLeave, Convention::C, far), 0).is_none());
+        let vector = Site { result: Place::Register(17), ..site(Action::ReadLeave, Convention::C, Outcome::OkOnly) };
+        assert!(maybe_site(Kind::Openssl, &vector, 0).is_none());
+        let ninth = Arguments { session: Some(9), ..Arguments::default() };
+        let site = Site { arguments: ninth, ..site(Action::ReadEnter, Convention::C, Outcome::OkOnly) };
+        assert!(maybe_site(Kind::Openssl, &site, 0).is_none());
+    }
+
+    #[test]
+    fn numbers_that_were_given_back_are_given_out_again() {
+        let mut slots = Slots::new(2);
+        assert_eq!([slots.maybe_take(), slots.maybe_take(), slots.maybe_take()], [Some(0), Some(1), None]);
+        slots.give_back([1]);
+        assert_eq!([slots.maybe_take(), slots.maybe_take()], [Some(1), None]);
+    }
+}
