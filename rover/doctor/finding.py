@@ -77,10 +77,10 @@ def remarks(finding: Finding) -> Iterator[Remark]:
 
 
 def _tls_remarks(tls: dict[str, Any]) -> Iterator[Remark]:
-    """One for each library that was found, or one that says why none is looked for."""
+    """One for each library that was found, or one that says why none is looked for; none where nothing was tried."""
     if not tls:
         return
-    if not tls["enabled"]:
+    if not tls["enabled"] and tls["reason"] is not None:
         is_wanted = tls["reason"] != "tls.enabled is false"
         yield Remark(
             "TLS",

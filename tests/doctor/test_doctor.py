@@ -165,6 +165,7 @@ def test_a_tls_library_that_is_not_probed_is_named_with_the_reason_and_what_was_
 
 def test_tls_that_cannot_be_had_is_an_exception_and_tls_that_is_switched_off_is_none():
     assert "✗ probes" in text_of(with_tls(enabled=False, reason="this kernel is built without uprobes"))
+    assert "TLS" not in text_of(with_tls(enabled=False))
     off = text_of(with_tls(enabled=False, reason="tls.enabled is false"))
     assert "✓ probes" in off
     assert off.endswith("Everything works.")
