@@ -336,11 +336,16 @@ static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_ste
 	return captured;
 }
 
+/* The hellos of a TLS handshake are in the first of these bytes. */
+#define RV_HELLO_BYTES 16384
+
 /* Of what is no text: how much the engine needs to tell what it is. Of a TLS handshake it reads
  * more. */
-static __always_inline u32 rv_binary_bytes(const u8 *begin)
+static __always_inline u32 rv_binary_bytes(struct rv_steered *c, const u8 *begin)
 {
-	return begin[0] == 22 && begin[1] == 3 ? RV_SMALL_BYTES : rv_look_binary_bytes;
+	if (begin[0] == 22 && begin[1] == 3)
+		c->is_shaking = 1;
+	return c->is_shaking && c->looked < RV_HELLO_BYTES ? RV_SMALL_BYTES : rv_look_binary_bytes;
 }
 
 /*
@@ -372,7 +377,7 @@ static __always_inline u32 rv_capture_steered(struct rv_scratch *s, struct rv_st
 			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
 						     is_tls, tail, event_flags);
 		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
-			most = rv_binary_bytes(s->payload);
+			most = rv_binary_bytes(c, s->payload);
 			if (captured > most) {
 				captured = most;
 				*tail = 0;

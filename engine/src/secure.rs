@@ -92,6 +92,7 @@ pub struct Secure {
     /// Ciphertext that was sent, and what of it is spoken for by plaintext.
     sent: u64,
     owed: u64,
+    last_sent_ns: u64,
     is_reset: bool,
     /// Operations since some plaintext was seen.
     silent: u32,
@@ -113,6 +114,7 @@ impl Secure {
             held_bytes: 0,
             sent: 0,
             owed: 0,
+            last_sent_ns: 0,
             is_reset: false,
             silent: 0,
         }
@@ -190,6 +192,7 @@ impl Secure {
         self.silent += 1;
         if direction == TX {
             self.sent += bytes;
+            self.last_sent_ns = facts.end_ns;
         }
         if is_accounted {
             self.claimed[direction] = Some(*facts);
@@ -213,11 +216,8 @@ impl Secure {
         self.silent = 0;
         let session = self.session(plain);
         let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
-        let is_sent = || {
-            let last = self.pending[TX].last().or(self.claimed[TX].as_ref());
-            last.is_some_and(|facts| facts.end_ns >= plain.end_ns)
-        };
-        if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent() {
+        let is_sent = self.last_sent_ns >= plain.end_ns;
+        if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent {
             self.owed = self.owed.max(self.sent) + plain.length;
             self.hold(session, plain, tls_ns, s);
             return self.send_held(0, s);

@@ -430,10 +430,10 @@ impl Conversation {
         let length = chunk.length;
         self.streams[direction].last_ns = chunk.facts.end_ns;
         loop {
-            if !must && at < length && self.must_wait(direction) {
+            let piece = rest.first();
+            if !must && at < length && self.must_wait(direction, piece) {
                 return (at, source.is_accounted);
             }
-            let piece = rest.first();
             let role = self.role(direction);
             let step = match &mut self.protocol {
                 Protocol::Http1(http) => http.step(direction, piece, &mut source, s),
@@ -485,14 +485,14 @@ impl Conversation {
     }
 
     /// The next response has no request yet.
-    fn must_wait(&self, direction: usize) -> bool {
+    fn must_wait(&self, direction: usize, piece: Piece<'_>) -> bool {
+        if direction == self.request_stream || self.streams[self.request_stream].is_closed {
+            return false;
+        }
         match &self.protocol {
-            Protocol::Http1(http) => {
-                direction != self.request_stream
-                    && !self.streams[self.request_stream].is_closed
-                    && http.lacks_request(direction)
-            }
-            _ => false,
+            Protocol::Http1(http) => http.lacks_request(direction),
+            Protocol::Http2(http) => http.lacks_request(piece),
+            Protocol::Unknown | Protocol::NotHttp => false,
         }
     }
 
