@@ -119,3 +119,18 @@ pub fn installed() -> Vec<PathBuf> {
     }
     found
 }
+
+/// Where executables lie, some of which have a TLS library inside.
+const EXECUTABLES: &[&str] = &["/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin"];
+/// One with a TLS library inside is larger.
+const LEAST_BYTES: u64 = 1 << 20;
+/// Enough for any node; the order of a folder is no order.
+const MOST_EXECUTABLES: usize = 2000;
+
+/// Executables on disk that may have a TLS library inside.
+pub fn executables() -> Vec<PathBuf> {
+    let entries = EXECUTABLES.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    // Not the targets of links: they have their own entry, or are mapped by another name.
+    let is_large = |entry: &std::fs::DirEntry| entry.metadata().is_ok_and(|m| m.is_file() && m.len() >= LEAST_BYTES);
+    entries.filter(is_large).map(|entry| entry.path()).take(MOST_EXECUTABLES).collect()
+}

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,6 +101,7 @@ impl Watcher {
             mappings,
             libraries: Libraries::new(programs, &options.skip),
             backlog: VecDeque::new(),
+            unmapped: files::executables().into(),
             asked,
             bell: Arc::clone(&bell),
             status: Arc::clone(&status),
@@ -150,7 +152,7 @@ pub fn survey(programs: Result<Programs, String>, options: &Tls) -> Status {
     for mapping in mapped() {
         libraries.meet(&mapping);
     }
-    for path in files::installed() {
+    for path in files::installed().into_iter().chain(files::executables()) {
         libraries.meet_installed(&path);
     }
     let mut status = Status { enabled: true, libraries: libraries.status(), ..Status::default() };
@@ -181,6 +183,8 @@ struct Search {
     libraries: Libraries,
     /// From before the start; what happens now goes first.
     backlog: VecDeque<Mapping>,
+    /// Files that nobody has mapped, to be looked at when nothing else is to be done.
+    unmapped: VecDeque<PathBuf>,
     asked: Receiver<Vec<u32>>,
     bell: Arc<Bell>,
     status: Arc<Mutex<Status>>,
@@ -216,6 +220,8 @@ impl Search {
             }
             if let Some(mapping) = self.backlog.pop_front() {
                 self.meet(&mapping);
+            } else if let Some(path) = self.unmapped.pop_front() {
+                self.libraries.meet_installed(&path);
             }
             let is_due = judged.elapsed() >= JUDGE;
             if is_due {
@@ -253,7 +259,7 @@ impl Search {
     }
 
     fn wait(&self, epoll: &OwnedFd) {
-        let most = if self.backlog.is_empty() { JUDGE.as_millis() as i32 } else { 0 };
+        let most = if self.backlog.is_empty() && self.unmapped.is_empty() { JUDGE.as_millis() as i32 } else { 0 };
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
         // SAFETY: room for as many events as are asked for. An interrupted wait is a short one.
         unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, most) };
