@@ -273,8 +273,13 @@ impl Conversation {
         }
         let role = self.role(direction);
         let before = self.streams[direction].held_begin();
+        // Of a long one the kernel side may have recognised HTTP/2 before: then it has come in pieces.
+        let data = match chunk.first() {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Missing(_) => &[],
+        };
         let begin: Cow<'_, [u8]> =
-            if before.is_empty() { chunk.data.into() } else { [before.as_slice(), chunk.data].concat().into() };
+            if before.is_empty() { data.into() } else { [before.as_slice(), data].concat().into() };
         match look_at_start(role, &begin) {
             Look::Http2(_) => self.begin_http2(self.request_stream, s),
             Look::Short if chunk.end() == begin.len() as u64 && self.streams[direction].hold(chunk, s.now_ns) => {
