@@ -30,7 +30,8 @@ def record(path="/", status=200, client=40000, **more):
         "response": {"bytes": 60, "head_bytes": 50, "body_bytes": body},
         "local": {"address": "127.0.0.1", "port": 80},
         "remote": {"address": "127.0.0.1", "port": client},
-        "connection": {"id": "0123456789abcdef", "exchange": 1, "opened_ns": 900},
+        "connection": {"id": "0123456789abcdef", "exchange": 1, "stream": None, "opened_ns": 900},
+        "grpc": None,
         **more,
     }
 
@@ -94,7 +95,7 @@ def test_what_the_judge_does_not_know_equals_everything():
         {"status": None},
         {"method": None},
         {"request": {"bytes": 39, "head_bytes": 40, "body_bytes": 0}},
-        {"connection": {"id": "1", "exchange": 0, "opened_ns": 2000}},
+        {"connection": {"id": "1", "exchange": 0, "stream": None, "opened_ns": 2000}},
     ],
     ids=lambda broken: next(iter(broken)),
 )
