@@ -50,7 +50,7 @@ def test_h2load_is_told_frame_by_frame(judge, server, program):
 
 @pytest.mark.parametrize("table", ["0", "100", "65536"])
 def test_header_tables_of_other_sizes_are_followed(judge, server, program, table):
-    """SETTINGS_HEADER_TABLE_SIZE both ways: updates within header blocks, evictions, and no table at all (RFC 7541 §4.2)."""
+    """SETTINGS_HEADER_TABLE_SIZE both ways: updates within blocks, evictions, and no table at all (RFC 7541 §4.2)."""
     nghttpd = server(f"--header-table-size={table}", f"--encoder-header-table-size={table}")
     urls = [nghttpd.url(f"/{name}?{n}") for n in range(25) for name in ("nothing", "little", "missing")]
     size = [f"--header-table-size={table}", f"--encoder-header-table-size={table}"]

@@ -36,10 +36,10 @@ class Differences:
 
 
 def compare(records: Iterable[Record], truth: Iterable[Exchange], excused: frozenset[str] = frozenset()) -> Differences:
-    """Compare records of one side with the truth, connection by connection: HTTP/1 in order, HTTP/2 by stream or number.
+    """Compare records of one side with the truth, connection by connection: HTTP/1 in order, HTTP/2 by stream.
 
-    Where the truth knows no connection at all, those of the records are left aside. A difference counts as excused, not wrong, when the record carries one of the flags in `excused`; such a flag itself
-    is then no difference either.
+    Where the truth knows no connection at all, those of the records are left aside. A difference counts as excused, not
+    wrong, when the record carries one of the flags in `excused`; such a flag itself is then no difference either.
     """
     truth = list(truth)
     knows_connections = not truth or any(exchange.connection is not ANY for exchange in truth)
@@ -72,8 +72,8 @@ Pair = tuple[Record, None] | tuple[None, Exchange] | tuple[Record, Exchange]
 
 
 def _matched(records: Sequence[Record], truth: Sequence[Exchange]) -> Iterable[Pair]:
-    """Pair each record with its exchange in whatever order they came: those that agree in all that is known; then those of
-    one stream or number, so that what differs is wrong and not missing; then those of one request."""
+    """Pair each record with its exchange in whatever order they came: those that agree in all that is known; then those
+    of one stream or number, so that what differs is wrong and not missing; then those of one request."""
     known = [name for name in FIELDS if all(getattr(each, name) is not ANY for each in truth)]
     keys: list[list[str]] = [known]
     keys += [["connection", name] for name in ("stream", "number") if name in known]

@@ -134,8 +134,8 @@ def told_by_log(line: dict[str, Any]) -> Exchange:
     """The exchange that a line of the access log tells of.
 
     nginx counts what it sent: of a chunked body the framing too, so the body's size is left open there, and the whole
-    response's is not. Of a request it does not count a body that it throws away. Of HTTP/2 it counts neither the heads of a
-    request's frames nor those that are not of the message.
+    response's is not. Of a request it does not count a body that it throws away. Of HTTP/2 it counts neither the
+    heads of a request's frames nor those that are not of the message.
     """
     is_http2 = line["protocol"] == "HTTP/2.0"
     is_chunked = line["framing"] == "chunked"

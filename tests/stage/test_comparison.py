@@ -60,6 +60,24 @@ def test_the_right_records_in_the_wrong_order_differ():
     assert compare([record("/b"), record("/a")], [truth("/a"), truth("/b")]).wrong
 
 
+def multiplexed(stream, path="/", status=200):
+    connection = {"id": "0123456789abcdef", "exchange": 1, "stream": stream, "opened_ns": 900}
+    return record(path, status, protocol="HTTP/2", connection=connection)
+
+
+def test_records_of_http2_may_come_in_any_order():
+    told = [multiplexed(3, "/b"), multiplexed(1, "/a"), multiplexed(5, "/a")]
+    asked = [
+        Exchange("GET", path, 200, 0, 5, protocol="HTTP/2", connection=40000, stream=stream)
+        for stream, path in ((1, "/a"), (3, "/b"), (5, "/a"))
+    ]
+    assert not compare(told, asked)
+    assert len(compare(told, asked[:2]).invented) == 1
+    assert len(compare(told[:2], asked).missing) == 1
+    differences = compare([*told[:2], multiplexed(5, "/a", 404)], asked)
+    assert [each[2] for each in differences.wrong] == [["status"]]
+
+
 def test_the_right_record_on_the_wrong_connection_differs():
     differences = compare([record(client=1)], [truth(connection=2)])
     assert (len(differences.missing), len(differences.invented)) == (1, 1)
