@@ -325,12 +325,10 @@ static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_con
 		frames->is_followed = 0;
 	if (frames->is_followed && length > RV_SMALL_BYTES) {
 		*event_flags |= RV_DATA_PIECES;
-		return rv_walk_frames(s, frames, buffers, offset, length, cpu, true);
+		return rv_walk_frames(s, frames, buffers, offset, length, cpu, true, false);
 	}
 	captured = rv_capture(s, c, buffers, direction, offset, cpu, 0, length, tail);
-	if (!frames->is_followed)
-		return captured;
-	if (captured == length)
+	if (captured == length && length <= RV_SMALL_BYTES)
 		rv_follow_copied(s, frames, offset, length, cpu);
 	else
 		frames->is_followed = 0;
@@ -498,7 +496,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
 	if (skip < (u32)result && buffers.is_readable) {
-		if (c->is_http2 && c->mode != RV_POLICY_ALL)
+		if ((c->is_http2 && c->mode != RV_POLICY_ALL) || c->mode == RV_POLICY_HTTP2)
 			captured = rv_capture_frames(s, c, &buffers, direction, offset, result, cpu,
 						     &tail, &event_flags);
 		else
@@ -506,13 +504,17 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 					      result - skip, &tail);
 	}
 	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
+		bool may_join = c->flags & RV_DATA_PRE_EXISTING &&
+				captured >= RV_FRAME_HEAD_BYTES && rv_may_be_frame(s->payload);
+
 		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
 		    rv_begins_http2(c, direction, s->payload)) {
 			/* Once more, from its beginning. */
 			tail = 0;
 			captured = rv_capture_frames(s, c, &buffers, direction, offset, result, cpu,
 						     &tail, &event_flags);
-		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
+		} else if (!may_join && captured > rv_look_binary_bytes &&
+			   !rv_is_text(s->payload)) {
 			captured = rv_look_binary_bytes;
 			tail = 0;
 		}

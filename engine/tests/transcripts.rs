@@ -397,3 +397,22 @@ fn a_connection_whose_first_operation_comes_in_pieces_is_recognised() {
     assert_eq!(stage.lines(), ["POST / 200"]);
     assert_eq!(stage.records[0].request.body_bytes, Some(9000));
 }
+
+/// Go's servers take a frame's head and its payload one by one.
+#[test]
+fn an_older_connection_is_joined_at_a_frame_that_comes_in_two_operations() {
+    let mut stage = Stage::new();
+    let head = frame(1, 0x5, 7, b"\x82\x84\x86");
+    let answer = frame(1, 0x5, 7, b"\x88");
+    for (direction, offset, bytes) in
+        [(events::RX, 0, &head[..9]), (events::RX, 9, &head[9..]), (events::TX, 0, &answer[..])]
+    {
+        stage.now += MS;
+        let mut event = stage.event(direction, offset, bytes.len());
+        event.flags = events::DATA_PRE_EXISTING as u8;
+        (event.role, event.opened_ns) = (0, 0);
+        stage.send(&event, bytes);
+    }
+    stage.finish(3);
+    assert_eq!(stage.lines(), ["GET / 200 pre_existing"]);
+}
