@@ -409,7 +409,7 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 	if (offset < ignore)
 		skip = ignore - offset < length ? ignore - offset : length;
 	captured = rv_capture_steered(s, steered, &buffers, direction, offset, length, index, true,
-				      skip, &tail, &pieces);
+				      true, skip, &tail, &pieces);
 	event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
 	event->type = RV_EVENT_TLS;
 	event->tgid = key->tgid;

@@ -225,7 +225,7 @@ impl Secure {
         if plain.direction == TX {
             self.owed = self.sent;
         }
-        self.give(session, plain.direction, &chunk_of(plain), tls_ns, plain, !plain.is_nested, s);
+        self.give(session, plain, tls_ns, !plain.is_nested, s);
     }
 
     fn session(&mut self, plain: &Plaintext<'_>) -> usize {
@@ -293,20 +293,12 @@ impl Secure {
             number: held.facts.number,
         };
         let tls_ns = held.facts.tls_ns.unwrap_or(held.facts.end_ns);
-        self.give(held.session, TX, &chunk_of(&plain), tls_ns, &plain, false, s);
+        self.give(held.session, &plain, tls_ns, false, s);
     }
 
     /// Plaintext with the operations that carried it.
-    fn give(
-        &mut self,
-        session: usize,
-        direction: usize,
-        chunk: &Unmoved<'_>,
-        tls_ns: u64,
-        plain: &Plaintext<'_>,
-        is_late: bool,
-        s: &mut Surroundings<'_>,
-    ) {
+    fn give(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, is_late: bool, s: &mut Surroundings<'_>) {
+        let (direction, chunk) = (plain.direction, chunk_of(plain));
         let mut earlier = std::mem::take(&mut self.pending[direction]);
         // Of what is told late, only the operation that can have carried it.
         let until = match direction {
