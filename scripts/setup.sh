@@ -45,7 +45,7 @@ run_needs=(
 )
 test_needs=(
     bpftool:bpftool clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
-    ethtool:ethtool nft:nftables
+    ethtool:ethtool nft:nftables nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server
     /usr/include/liburing.h:liburing-dev
 )
 vm_needs=(

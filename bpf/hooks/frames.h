@@ -4,7 +4,8 @@
  * first bytes of the payload are copied, everything else whole; what was passed over lies between
  * the pieces (struct rv_piece). A direction is walked from its first byte on, as long as every
  * operation follows the one before; after anything unclear it is copied whole, and the engine finds
- * its way by itself.
+ * its way by itself. The way is found again, and that of a connection older than rover found at
+ * all, where an operation is frames from its first byte to its last one.
  */
 #ifndef ROVER_HOOK_FRAMES_H
 #define ROVER_HOOK_FRAMES_H
@@ -40,6 +41,13 @@ static __always_inline bool rv_is_first_settings(const u8 *b)
 {
 	return !b[0] && b[1] < 2 && b[3] == RV_FRAME_SETTINGS && !b[4] && !b[5] && !b[6] && !b[7] &&
 	       !b[8];
+}
+
+/* What a frame out of the middle of a connection begins with, as far as this is certain: defined
+ * kinds, no reserved bit, no more than Go's servers allow. */
+static __always_inline bool rv_may_be_frame(const u8 *b)
+{
+	return b[0] <= 0x10 && b[3] <= 9 && !(b[5] & 0x80);
 }
 
 /* Copies what is to be kept behind the piece under way, or begins another one behind what was
@@ -107,6 +115,7 @@ static __always_inline bool rv_read_head(struct rv_frame_walk *w, u32 n)
 		f->kind = f->head[3];
 		f->passed = 0;
 		f->have = 0;
+		return !w->joins || rv_may_be_frame(f->head);
 	}
 	return true;
 }
@@ -182,7 +191,7 @@ static __noinline long rv_walk_step(u32 index, void *context)
  */
 static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames *frames,
 					  const struct rv_buffers *buffers, u64 offset, u32 length,
-					  u32 key, bool is_tls, bool copies)
+					  u32 key, bool is_tls, bool copies, bool joins)
 {
 	struct rv_walk_place place = {.key = key, .is_tls = is_tls};
 	struct rv_frame_walk *w = &s->walk;
@@ -196,6 +205,7 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 	w->left = length;
 	w->has_piece = 0;
 	w->copies = copies;
+	w->joins = joins;
 	bpf_loop(RV_WALK_STEPS, rv_walk_step, &place, 0);
 	*frames = w->frames;
 	frames->next = offset + length;
@@ -212,8 +222,15 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 		.is_single = 1,
 		.is_kernel_memory = 1,
 	};
+	bool joins = !frames->is_followed;
 
-	rv_walk_frames(s, frames, &copied, offset, length, key, is_tls, false);
+	if (joins)
+		rv_follow_frames(frames, offset, 0);
+	rv_walk_frames(s, frames, &copied, offset, length, key, is_tls, false, joins);
+	/* By accident, in the middle of something else: its length would have to be right. Who
+	 * takes a frame's head and its payload one by one begins with these nine bytes. */
+	if (joins && (frames->have || (frames->left && length != RV_FRAME_HEAD_BYTES)))
+		frames->is_followed = 0;
 }
 
 #endif

@@ -324,40 +324,43 @@ static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_ste
 		frames->is_followed = 0;
 	if (frames->is_followed && length > RV_SMALL_BYTES) {
 		*event_flags |= RV_DATA_PIECES;
-		return rv_walk_frames(s, frames, buffers, offset, length, key, is_tls, true);
+		return rv_walk_frames(s, frames, buffers, offset, length, key, is_tls, true, false);
 	}
 	captured = rv_capture(s, c, buffers, direction, offset, key, 0, length, tail);
-	if (!frames->is_followed)
-		return captured;
-	if (captured == length)
+	if (captured == length && length <= RV_SMALL_BYTES)
 		rv_follow_copied(s, frames, offset, length, key, is_tls);
 	else
 		frames->is_followed = 0;
 	return captured;
 }
 
+/* The hellos of a TLS handshake are in the first of these bytes. */
+#define RV_HELLO_BYTES 16384
+
 /* Of what is no text: how much the engine needs to tell what it is. Of a TLS handshake it reads
  * more. */
-static __always_inline u32 rv_binary_bytes(const u8 *begin)
+static __always_inline u32 rv_binary_bytes(struct rv_steered *c, const u8 *begin)
 {
-	return begin[0] == 22 && begin[1] == 3 ? RV_SMALL_BYTES : rv_look_binary_bytes;
+	if (begin[0] == 22 && begin[1] == 3)
+		c->is_shaking = 1;
+	return c->is_shaking && c->looked < RV_HELLO_BYTES ? RV_SMALL_BYTES : rv_look_binary_bytes;
 }
 
 /*
  * As much of `length` bytes after the first `skip` as the policy of their stream asks for. `key`:
- * of the scratch, among those of sockets or of TLS. Returns what was captured, *tail of it from the
- * end.
+ * of the scratch, among those of sockets or of TLS; `is_older`: the stream began before it was
+ * followed. Returns what was captured, *tail of it from the end.
  */
 static __always_inline u32 rv_capture_steered(struct rv_scratch *s, struct rv_steered *c,
 					      const struct rv_buffers *buffers, u8 direction,
 					      u64 offset, u32 length, u32 key, bool is_tls,
-					      u32 skip, u32 *tail, u8 *event_flags)
+					      bool is_older, u32 skip, u32 *tail, u8 *event_flags)
 {
 	u32 captured = 0;
 	u32 most;
 
 	if (skip < length && buffers->is_readable) {
-		if (c->is_http2 && c->mode != RV_POLICY_ALL)
+		if ((c->is_http2 && c->mode != RV_POLICY_ALL) || c->mode == RV_POLICY_HTTP2)
 			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
 						     is_tls, tail, event_flags);
 		else
@@ -365,14 +368,18 @@ static __always_inline u32 rv_capture_steered(struct rv_scratch *s, struct rv_st
 					      length - skip, tail);
 	}
 	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
+		bool may_join =
+			is_older && captured >= RV_FRAME_HEAD_BYTES && rv_may_be_frame(s->payload);
+
 		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
 		    rv_begins_http2(c, direction, s->payload)) {
 			/* Once more, from its beginning. */
 			*tail = 0;
 			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
 						     is_tls, tail, event_flags);
-		} else if (captured > rv_look_binary_bytes && !rv_is_text(s->payload)) {
-			most = rv_binary_bytes(s->payload);
+		} else if (!may_join && captured > rv_look_binary_bytes &&
+			   !rv_is_text(s->payload)) {
+			most = rv_binary_bytes(c, s->payload);
 			if (captured > most) {
 				captured = most;
 				*tail = 0;
@@ -550,8 +557,9 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	event = &s->event;
 	if (offset < ignore)
 		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	captured = rv_capture_steered(s, &c->steered, &buffers, direction, offset, result, cpu,
-				      false, skip, &tail, &event_flags);
+	captured =
+		rv_capture_steered(s, &c->steered, &buffers, direction, offset, result, cpu, false,
+				   c->flags & RV_DATA_PRE_EXISTING, skip, &tail, &event_flags);
 	c->is_reported = 1;
 
 	event->type = RV_EVENT_DATA;

@@ -169,8 +169,8 @@ static __always_inline u32 rv_tls_prune(struct rv_tls_thread *thread, u64 frame,
 	for (int i = 0; i < RV_TLS_DEPTH; i++) {
 		if (!depth || !frame || rv_tls_call(thread, depth)->frame > frame)
 			break;
+		*pruned += !rv_tls_call(thread, depth)->is_failed;
 		depth--;
-		*pruned += 1;
 	}
 	/* A full stack without frames: more ends were missed than there can be calls. */
 	if (depth >= RV_TLS_DEPTH && !frame) {
@@ -409,7 +409,7 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 	if (offset < ignore)
 		skip = ignore - offset < length ? ignore - offset : length;
 	captured = rv_capture_steered(s, steered, &buffers, direction, offset, length, index, true,
-				      skip, &tail, &pieces);
+				      true, skip, &tail, &pieces);
 	event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
 	event->type = RV_EVENT_TLS;
 	event->tgid = key->tgid;
@@ -478,8 +478,8 @@ static __always_inline u32 rv_tls_ending(struct rv_tls_thread *thread, u8 action
 			return 0;
 		if (call->action == action - 1 && (!frame || !call->frame || call->frame == frame))
 			return depth;
+		*missed += !call->is_failed;
 		depth--;
-		*missed += 1;
 	}
 	return 0;
 }
@@ -496,8 +496,14 @@ static __always_inline void rv_tls_ended(struct pt_regs *regs, const struct rv_t
 	u32 depth, missed = 0;
 	u64 moved = 0;
 
-	if (result <= 0 && !(site->flags & RV_TLS_SITE_LAST))
+	if (result <= 0 && !(site->flags & RV_TLS_SITE_LAST)) {
+		/* Another place may follow, or none: it has moved nothing, and its end is no
+		 * riddle. */
+		call = rv_tls_call(thread, thread->depth);
+		if (thread->depth && call->action == site->action - 1)
+			call->is_failed = 1;
 		return;
+	}
 	depth = rv_tls_ending(thread, site->action, frame, &missed);
 	if (!depth) {
 		/* Normal: other ways through the library lead past this place too. */

@@ -36,7 +36,8 @@ struct rv_steered {
 	struct rv_frames frames[2]; /* received, sent */
 	u8 is_http2;		    /* it began as HTTP/2 does */
 	u8 has_moved;		    /* bits by direction: some bytes were */
-	u8 pad[6];
+	u8 is_shaking;		    /* it began as a TLS handshake */
+	u8 pad[5];
 };
 
 struct rv_connection {
@@ -51,7 +52,8 @@ struct rv_connection {
 			struct rv_frames frames[2];
 			u8 is_http2;
 			u8 has_moved;
-			u8 pad0[6];
+			u8 is_shaking;
+			u8 pad0[5];
 		};
 	};
 	u64 opened_ns;

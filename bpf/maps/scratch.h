@@ -37,7 +37,8 @@ struct rv_frame_walk {
 	u32 gap;     /* passed over since */
 	u8 has_piece;
 	u8 copies;
-	u8 pad[2];
+	u8 joins; /* it is not certain that there are frames */
+	u8 pad[1];
 };
 
 struct rv_scratch {

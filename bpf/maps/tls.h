@@ -117,7 +117,8 @@ struct rv_tls_call {
 	u8 nested;	/* bits by direction: `offset` is known */
 	u8 is_inside;	/* `cookie` comes from another session within */
 	u8 is_answered; /* a call within has told what this one is about to tell */
-	u8 pad[4];
+	u8 is_failed;	/* a place that might be its end told that it has moved nothing */
+	u8 pad[3];
 };
 
 /* Calls nest: TLS within TLS, and functions of a library that use each other. Freed with the task.

@@ -92,6 +92,7 @@ pub struct Secure {
     /// Ciphertext that was sent, and what of it is spoken for by plaintext.
     sent: u64,
     owed: u64,
+    last_sent_ns: u64,
     is_reset: bool,
     /// Operations since some plaintext was seen.
     silent: u32,
@@ -113,6 +114,7 @@ impl Secure {
             held_bytes: 0,
             sent: 0,
             owed: 0,
+            last_sent_ns: 0,
             is_reset: false,
             silent: 0,
         }
@@ -190,6 +192,7 @@ impl Secure {
         self.silent += 1;
         if direction == TX {
             self.sent += bytes;
+            self.last_sent_ns = facts.end_ns;
         }
         if is_accounted {
             self.claimed[direction] = Some(*facts);
@@ -213,11 +216,8 @@ impl Secure {
         self.silent = 0;
         let session = self.session(plain);
         let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
-        let is_sent = || {
-            let last = self.pending[TX].last().or(self.claimed[TX].as_ref());
-            last.is_some_and(|facts| facts.end_ns >= plain.end_ns)
-        };
-        if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent() {
+        let is_sent = self.last_sent_ns >= plain.end_ns;
+        if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent {
             self.owed = self.owed.max(self.sent) + plain.length;
             self.hold(session, plain, tls_ns, s);
             return self.send_held(0, s);
@@ -225,7 +225,7 @@ impl Secure {
         if plain.direction == TX {
             self.owed = self.sent;
         }
-        self.give(session, plain.direction, &chunk_of(plain), tls_ns, plain, !plain.is_nested, s);
+        self.give(session, plain, tls_ns, !plain.is_nested, s);
     }
 
     fn session(&mut self, plain: &Plaintext<'_>) -> usize {
@@ -293,20 +293,12 @@ impl Secure {
             number: held.facts.number,
         };
         let tls_ns = held.facts.tls_ns.unwrap_or(held.facts.end_ns);
-        self.give(held.session, TX, &chunk_of(&plain), tls_ns, &plain, false, s);
+        self.give(held.session, &plain, tls_ns, false, s);
     }
 
     /// Plaintext with the operations that carried it.
-    fn give(
-        &mut self,
-        session: usize,
-        direction: usize,
-        chunk: &Unmoved<'_>,
-        tls_ns: u64,
-        plain: &Plaintext<'_>,
-        is_late: bool,
-        s: &mut Surroundings<'_>,
-    ) {
+    fn give(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, is_late: bool, s: &mut Surroundings<'_>) {
+        let (direction, chunk) = (plain.direction, chunk_of(plain));
         let mut earlier = std::mem::take(&mut self.pending[direction]);
         // Of what is told late, only the operation that can have carried it.
         let until = match direction {

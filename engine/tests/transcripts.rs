@@ -208,3 +208,55 @@ fn random_bytes_give_no_record_and_no_panic() {
         assert!(stage.records.iter().all(|record| record.flags.has(Flag::NoRequest) || record.method.is_some()));
     }
 }
+
+/// Bytes of HTTP/2: 24 of preface, frames of no meaning, and what a test asks and answers.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    [&(payload.len() as u32).to_be_bytes()[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// As the kernel side writes it.
+fn piece(passed: u32, bytes: &[u8]) -> Vec<u8> {
+    [&passed.to_ne_bytes()[..], &(bytes.len() as u32).to_ne_bytes(), bytes].concat()
+}
+
+/// A server that reads late reads preface, head and much of the body at once; the kernel side has been through it.
+#[test]
+fn a_connection_whose_first_operation_comes_in_pieces_is_recognised() {
+    let mut stage = Stage::new();
+    let head = frame(1, 0x4, 1, b"\x83\x84\x86");
+    let body = frame(0, 0x1, 1, &[b'b'; 9000]);
+    let pieces = piece(0, &[PREFACE, &head, &body[..15]].concat());
+    let length = PREFACE.len() + head.len() + body.len();
+    stage.now += MS;
+    let mut event = stage.event(events::RX, 0, length);
+    event.captured = pieces.len() as u32;
+    event.flags = events::DATA_PIECES as u8;
+    stage.send(&event, &pieces);
+    let answer = [frame(4, 0, 0, b""), frame(1, 0x5, 1, b"\x88")].concat();
+    let event = stage.event(events::TX, 0, answer.len());
+    stage.send(&event, &answer);
+    stage.finish(2);
+    assert_eq!(stage.lines(), ["POST / 200"]);
+    assert_eq!(stage.records[0].request.body_bytes, Some(9000));
+}
+
+/// Go's servers take a frame's head and its payload one by one.
+#[test]
+fn an_older_connection_is_joined_at_a_frame_that_comes_in_two_operations() {
+    let mut stage = Stage::new();
+    let head = frame(1, 0x5, 7, b"\x82\x84\x86");
+    let answer = frame(1, 0x5, 7, b"\x88");
+    for (direction, offset, bytes) in
+        [(events::RX, 0, &head[..9]), (events::RX, 9, &head[9..]), (events::TX, 0, &answer[..])]
+    {
+        stage.now += MS;
+        let mut event = stage.event(direction, offset, bytes.len());
+        event.flags = events::DATA_PRE_EXISTING as u8;
+        (event.role, event.opened_ns) = (0, 0);
+        stage.send(&event, bytes);
+    }
+    stage.finish(3);
+    assert_eq!(stage.lines(), ["GET / 200 pre_existing"]);
+}

@@ -24,6 +24,17 @@ ANY: Any = _Any()
 
 
 @dataclass(frozen=True)
+class Call:
+    """What gRPC says of an exchange; messages in both directions, None where they cannot be counted."""
+
+    service: Any
+    method: Any
+    status: Any
+    request_messages: Any = None
+    response_messages: Any = None
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One HTTP exchange, each field either the truth or `ANY`."""
 
@@ -42,6 +53,9 @@ class Exchange:
     """Port of the client's end."""
     number: Any = ANY
     """1, 2, … within the connection."""
+    stream: Any = ANY
+    grpc: Any = None
+    """A `Call`."""
 
     def __str__(self) -> str:
         told = ((name, getattr(self, name)) for name in FIELDS[1:])
@@ -76,4 +90,6 @@ def told_by(record: Record) -> Exchange:
         flags=frozenset(record["flags"]),
         connection=client["port"],
         number=record["connection"]["exchange"],
+        stream=record["connection"]["stream"],
+        grpc=record["grpc"] and Call(**record["grpc"]),
     )

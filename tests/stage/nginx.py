@@ -38,8 +38,8 @@ http {{
     client_max_body_size 64m;
     {http}
     server {{
-        listen {port};
-        listen [::]:{port} {ipv6};
+        listen {port}{listen};
+        listen [::]:{port} {ipv6}{listen};
         root {folder}/files;
         location = /small {{ return 200 "hello\\n"; }}
         location = /nothing {{ return 204; }}
@@ -56,7 +56,8 @@ http {{
 class Nginx:
     """A running nginx, used with `with`. What is below `files` is served; the locations of CONFIGURATION are there.
 
-    `is_dual` lets one IPv6 socket take IPv4 too, so that the server's sockets are IPv4-mapped.
+    `is_dual` lets one IPv6 socket take IPv4 too, so that the server's sockets are IPv4-mapped. `listen`: words for the
+    directive of that name, for instance `http2`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Nginx:
         workers: int = 1,
         is_dual: bool = False,
         has_log: bool = True,
+        listen: str = "",
     ) -> None:
         self.folder = folder
         self.files = folder / "files"
@@ -83,12 +85,13 @@ class Nginx:
             log_format=LOG_FORMAT,
             log=f"access_log {self.log} truth;" if has_log else "access_log off;",
             port=self.port,
+            listen=f" {listen}" if listen else "",
             ipv6="ipv6only=off" if is_dual else "ipv6only=on",
             http=http,
             server=server,
         )
         if is_dual:
-            text = text.replace(f"listen {self.port};\n", "\n")
+            text = text.replace(f"listen {self.port}{' ' + listen if listen else ''};\n", "\n")
         # Workers of another user could not read the files of a test.
         text = f"user {pwd.getpwuid(os.geteuid()).pw_name};\n{text}" if os.geteuid() == 0 else text
         (folder / "nginx.conf").write_text(text)
@@ -131,8 +134,10 @@ def told_by_log(line: dict[str, Any]) -> Exchange:
     """The exchange that a line of the access log tells of.
 
     nginx counts what it sent: of a chunked body the framing too, so the body's size is left open there, and the whole
-    response's is not. Of a request it does not count a body that it throws away.
+    response's is not. Of a request it does not count a body that it throws away. Of HTTP/2 it counts neither the
+    heads of a request's frames nor those that are not of the message.
     """
+    is_http2 = line["protocol"] == "HTTP/2.0"
     is_chunked = line["framing"] == "chunked"
     request_body = ANY if line["request_framing"] == "chunked" else int(line["request_body"] or 0)
     return Exchange(
@@ -141,9 +146,9 @@ def told_by_log(line: dict[str, Any]) -> Exchange:
         status=line["status"],
         request_body=request_body,
         response_body=ANY if is_chunked else line["body"],
-        request_bytes=ANY if int(line["request_body"] or 0) else line["request_bytes"],
+        request_bytes=ANY if is_http2 or int(line["request_body"] or 0) else line["request_bytes"],
         response_bytes=line["bytes"],
-        protocol=line["protocol"],
+        protocol="HTTP/2" if is_http2 else line["protocol"],
         connection=line["connection"],
         number=line["number"],
     )

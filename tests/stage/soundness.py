@@ -34,11 +34,16 @@ def faults(record: Record) -> list[str]:
     for end in ("local", "remote"):
         rule(record[end]["address"] and 0 < record[end]["port"] < 65536, f"{end} end is {record[end]}")
     rule(record["status"] is None or 100 <= record["status"] <= 999, f"status is {record['status']}")
-    rule((record["status"] is None) == bool({"no_response"} & set(record["flags"])) or "unfinished" in record["flags"],
+    flags = set(record["flags"])
+    # Of a header block that cannot be read whole, status and method may be unknown.
+    is_partial = bool({"hpack_partial", "truncated"} & flags) and record["protocol"] == "HTTP/2"
+    has_none = record["status"] is None
+    rule(has_none == ("no_response" in flags) or "unfinished" in flags or (has_none and is_partial),
          f"status is {record['status']} with flags {record['flags']}")  # fmt: skip
-    rule(
-        (record["method"] is None) == ("no_request" in record["flags"]), f"method {record['method']}, {record['flags']}"
-    )
+    has_none = record["method"] is None
+    rule(has_none == ("no_request" in flags) or (has_none and is_partial), f"method {record['method']}, {flags}")
+    rule((record["connection"]["stream"] is None) == (record["protocol"] != "HTTP/2"), "stream without HTTP/2")
+    rule((record["grpc"] is None) == (record["kind"] != "grpc"), f"kind {record['kind']} has {record['grpc']}")
     return found
 
 

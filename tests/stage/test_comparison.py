@@ -30,7 +30,8 @@ def record(path="/", status=200, client=40000, **more):
         "response": {"bytes": 60, "head_bytes": 50, "body_bytes": body},
         "local": {"address": "127.0.0.1", "port": 80},
         "remote": {"address": "127.0.0.1", "port": client},
-        "connection": {"id": "0123456789abcdef", "exchange": 1, "opened_ns": 900},
+        "connection": {"id": "0123456789abcdef", "exchange": 1, "stream": None, "opened_ns": 900},
+        "grpc": None,
         **more,
     }
 
@@ -57,6 +58,24 @@ def test_what_did_not_happen_is_invented():
 
 def test_the_right_records_in_the_wrong_order_differ():
     assert compare([record("/b"), record("/a")], [truth("/a"), truth("/b")]).wrong
+
+
+def multiplexed(stream, path="/", status=200):
+    connection = {"id": "0123456789abcdef", "exchange": 1, "stream": stream, "opened_ns": 900}
+    return record(path, status, protocol="HTTP/2", connection=connection)
+
+
+def test_records_of_http2_may_come_in_any_order():
+    told = [multiplexed(3, "/b"), multiplexed(1, "/a"), multiplexed(5, "/a")]
+    asked = [
+        Exchange("GET", path, 200, 0, 5, protocol="HTTP/2", connection=40000, stream=stream)
+        for stream, path in ((1, "/a"), (3, "/b"), (5, "/a"))
+    ]
+    assert not compare(told, asked)
+    assert len(compare(told, asked[:2]).invented) == 1
+    assert len(compare(told[:2], asked).missing) == 1
+    differences = compare([*told[:2], multiplexed(5, "/a", 404)], asked)
+    assert [each[2] for each in differences.wrong] == [["status"]]
 
 
 def test_the_right_record_on_the_wrong_connection_differs():
@@ -94,7 +113,7 @@ def test_what_the_judge_does_not_know_equals_everything():
         {"status": None},
         {"method": None},
         {"request": {"bytes": 39, "head_bytes": 40, "body_bytes": 0}},
-        {"connection": {"id": "1", "exchange": 0, "opened_ns": 2000}},
+        {"connection": {"id": "1", "exchange": 0, "stream": None, "opened_ns": 2000}},
     ],
     ids=lambda broken: next(iter(broken)),
 )

@@ -57,6 +57,11 @@ impl Http2 {
         self.open.iter().flatten().map(Box::as_ref).find(|exchange| exchange.number == number)
     }
 
+    /// A response is next, and there is no request that it could answer.
+    pub fn lacks_request(&self, piece: Piece<'_>) -> bool {
+        matches!(piece, Piece::Bytes(bytes) if self.parser.awaits_request(bytes))
+    }
+
     /// The next bytes of a direction, or as many that were not copied.
     pub fn step(&mut self, role: Role, piece: Piece<'_>, source: &mut Source<'_>, s: &mut Surroundings<'_>) -> Step {
         let mut events = std::mem::take(&mut self.events);

@@ -24,14 +24,14 @@ pub fn look_at_start(role: Role, data: &[u8]) -> Look {
     look_at_line(data)
 }
 
-/// What a socket operation out of the middle of a connection begins with. `length` is what it moved in all: a single frame
-/// is believed if it is all of it.
-pub fn look_within(data: &[u8], length: u64) -> Look {
+/// What a socket operation out of the middle of a connection begins with. `frames` are its bytes behind those of the ones
+/// before it that may belong to the same frame, `length` what all of these moved: a single frame is believed if it is all of it.
+pub fn look_within(data: &[u8], frames: &[u8], length: u64) -> Look {
     let line = look_at_line(data);
     if !matches!(line, Look::Other | Look::Short) {
         return line;
     }
-    match http2::maybe_sender(data, length) {
+    match http2::maybe_sender(frames, length) {
         Some(role) => Look::Http2(role),
         None => line,
     }

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rover_parsers::http1::{Limits, Role};
+use rover_parsers::http2::may_begin_with_frame;
 use rover_reporters::record::{Protocol as Spoken, Side};
 
 use self::http1::Http1;
@@ -31,6 +32,10 @@ const PATIENCE_NS: u64 = 50_000_000;
 const SKIP_BYTES: u64 = 2048;
 /// Operations after which an older connection without any message start is taken for something else.
 const JOIN_LOOKS: u32 = 64;
+/// The same while they look like frames of HTTP/2: a stream of messages may be all that moves for long.
+const JOIN_LOOKS_FRAMES: u32 = 4096;
+/// Of what may be frames: as much as is kept of a direction until it is clear.
+const JOIN_HELD_BYTES: usize = 16 * 1024;
 
 pub const RX: usize = events::RX as usize;
 pub const TX: usize = events::TX as usize;
@@ -190,6 +195,10 @@ impl Conversation {
         if !self.is_decided() && !self.classify(direction, &chunk, s) {
             return;
         }
+        // Kept until it was known what is spoken: a request comes before its response.
+        if direction != self.request_stream && self.streams[self.request_stream].has_held() {
+            self.pump(self.request_stream, s.now_ns.saturating_sub(PATIENCE_NS), s);
+        }
         self.take_in(direction, &chunk, s);
         // What waited for this request.
         if direction == self.request_stream && self.streams[1 - direction].has_held() {
@@ -232,7 +241,12 @@ impl Conversation {
     pub fn finish(&mut self, s: &mut Surroundings<'_>) {
         // Too few bytes to tell, and no more will come.
         if !self.is_decided() && self.needs_attention() {
-            self.begin_http1(self.request_stream, s);
+            if self.is_pre_existing {
+                self.forget_held(RX, s);
+                self.forget_held(TX, s);
+            } else {
+                self.begin_http1(self.request_stream, s);
+            }
         }
         let all = u64::MAX;
         self.pump(self.request_stream, all, s);
@@ -288,8 +302,13 @@ impl Conversation {
         }
         let role = self.role(direction);
         let before = self.streams[direction].held_begin();
+        // Of a long one the kernel side may have recognised HTTP/2 before: then it has come in pieces.
+        let data = match chunk.first() {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Missing(_) => &[],
+        };
         let begin: Cow<'_, [u8]> =
-            if before.is_empty() { chunk.data.into() } else { [before.as_slice(), chunk.data].concat().into() };
+            if before.is_empty() { data.into() } else { [before.as_slice(), data].concat().into() };
         match look_at_start(role, &begin) {
             Look::Http2(_) => self.begin_http2(self.request_stream, s),
             Look::Short if chunk.end() == begin.len() as u64 && self.streams[direction].hold(chunk, s.now_ns) => {
@@ -308,31 +327,69 @@ impl Conversation {
 
     /// The same in the middle of a connection.
     fn join(&mut self, direction: usize, chunk: &Chunk<'_>, s: &mut Surroundings<'_>) -> bool {
-        if let Look::Http2(Role::Request) = look_at_start(Role::Request, chunk.data) {
+        let data = match chunk.first() {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Missing(_) => &[],
+        };
+        if let Look::Http2(Role::Request) = look_at_start(Role::Request, data) {
             // Not so much in the middle: nothing of it is unknown.
             self.is_pre_existing = false;
             self.begin_http2(direction, s);
+            self.forget_held(direction, s);
             self.streams[direction].expected = chunk.offset;
             return true;
         }
+        let before = self.streams[direction].held_begin();
+        let is_next = chunk.offset == self.streams[direction].expected + before.len() as u64;
+        let begin: Cow<'_, [u8]> = match is_next && !before.is_empty() {
+            true => [before.as_slice(), chunk.data].concat().into(),
+            false => chunk.data.into(),
+        };
         let requests_from = |role: Role| if role == Role::Request { direction } else { 1 - direction };
-        match look_within(chunk.data, chunk.length) {
+        match look_within(chunk.data, &begin, begin.len() as u64 + chunk.length - chunk.data.len() as u64) {
             Look::Request => self.begin_http1(direction, s),
             Look::Response => self.begin_http1(1 - direction, s),
-            Look::Http2(role) => self.begin_http2(requests_from(role), s),
-            Look::Other | Look::Short => {
-                s.ledger.lose(Cause::MidStream, chunk.unaccounted());
-                self.streams[direction].expected = chunk.end();
-                self.looks += 1;
-                if self.looks >= JOIN_LOOKS {
-                    self.not_http(s);
+            Look::Http2(role) => {
+                self.begin_http2(requests_from(role), s);
+                if is_next && !before.is_empty() {
+                    return true;
                 }
+            }
+            Look::Other | Look::Short => {
+                self.wait_to_join(direction, chunk, may_begin_with_frame(&begin), s);
                 return false;
             }
         }
         // What came before is settled.
+        self.forget_held(direction, s);
         self.streams[direction].expected = chunk.offset;
         true
+    }
+
+    /// Nothing was to be seen in this operation. One that may be the beginning of a frame is kept, for the next one to tell.
+    fn wait_to_join(&mut self, direction: usize, chunk: &Chunk<'_>, may_be_frames: bool, s: &mut Surroundings<'_>) {
+        self.looks += 1;
+        if self.looks >= if may_be_frames { JOIN_LOOKS_FRAMES } else { JOIN_LOOKS } {
+            s.ledger.lose(Cause::MidStream, chunk.unaccounted());
+            self.not_http(s);
+            return;
+        }
+        let is_whole = chunk.data.len() as u64 == chunk.length;
+        if may_be_frames && is_whole && self.streams[direction].held_bytes() < JOIN_HELD_BYTES {
+            if !self.streams[direction].has_held() {
+                self.streams[direction].expected = chunk.offset;
+            }
+            if self.streams[direction].hold(chunk, s.now_ns) {
+                return;
+            }
+        }
+        self.forget_held(direction, s);
+        s.ledger.lose(Cause::MidStream, chunk.unaccounted());
+        self.streams[direction].expected = chunk.end();
+    }
+
+    fn forget_held(&mut self, direction: usize, s: &mut Surroundings<'_>) {
+        s.ledger.lose(Cause::MidStream, self.streams[direction].drop_held());
     }
 
     fn role(&self, direction: usize) -> Role {
@@ -430,10 +487,10 @@ impl Conversation {
         let length = chunk.length;
         self.streams[direction].last_ns = chunk.facts.end_ns;
         loop {
-            if !must && at < length && self.must_wait(direction) {
+            let piece = rest.first();
+            if !must && at < length && self.must_wait(direction, piece) {
                 return (at, source.is_accounted);
             }
-            let piece = rest.first();
             let role = self.role(direction);
             let step = match &mut self.protocol {
                 Protocol::Http1(http) => http.step(direction, piece, &mut source, s),
@@ -485,14 +542,14 @@ impl Conversation {
     }
 
     /// The next response has no request yet.
-    fn must_wait(&self, direction: usize) -> bool {
+    fn must_wait(&self, direction: usize, piece: Piece<'_>) -> bool {
+        if direction == self.request_stream || self.streams[self.request_stream].is_closed {
+            return false;
+        }
         match &self.protocol {
-            Protocol::Http1(http) => {
-                direction != self.request_stream
-                    && !self.streams[self.request_stream].is_closed
-                    && http.lacks_request(direction)
-            }
-            _ => false,
+            Protocol::Http1(http) => http.lacks_request(direction),
+            Protocol::Http2(http) => http.lacks_request(piece),
+            Protocol::Unknown | Protocol::NotHttp => false,
         }
     }
 

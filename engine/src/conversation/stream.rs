@@ -221,6 +221,10 @@ impl Stream {
         bytes
     }
 
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     pub fn has_held(&self) -> bool {
         !self.held.is_empty()
     }

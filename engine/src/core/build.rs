@@ -306,9 +306,16 @@ fn kind_of(exchange: &Exchange, request: Option<&Head>, response: Option<&Head>)
         (_, Some(head)) if is_upgraded && head.is_websocket() => Kind::Websocket,
         (Some(head), _) if head.is_connect() => Kind::Tunnel,
         (Some(head), _) | (None, Some(head)) if head.is_grpc() => Kind::Grpc,
+        // A content type in a part of the HPACK table that is not known; nothing else has such a status.
+        _ if has_grpc_status(exchange) => Kind::Grpc,
         (_, Some(head)) if head.is_event_stream() => Kind::Sse,
         _ => Kind::Http,
     }
+}
+
+fn has_grpc_status(exchange: &Exchange) -> bool {
+    let done = exchange.response.as_ref().and_then(|half| half.done.as_ref());
+    done.is_some_and(|done| done.grpc_status.is_some())
 }
 
 fn message(half: Option<&Half>, head: Option<&Head>, tunnel_bytes: u64, exchange: &Exchange) -> Message {

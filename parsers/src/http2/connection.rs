@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::frame::{FrameHead, HEAD_BYTES};
+use super::frame::{FrameHead, HEADERS, HEAD_BYTES};
 use super::message::{Counters, Event, StreamRef};
 use super::search;
 use super::side::{Side, State, Trust, PREFACE};
@@ -127,6 +127,27 @@ impl Connection {
             self.close_stream(stream, None, false, events);
         }
         self.flush(events);
+    }
+
+    /// Whether bytes of the server would begin the response to a request that has not been fed: who feeds both directions as
+    /// they are seen may have to wait for its bytes. Streams older than the observer are not waited for.
+    pub fn awaits_request(&self, data: &[u8]) -> bool {
+        let [request, side] = &self.sides;
+        if self.highest == 0 && request.was_lost {
+            return false;
+        }
+        let mut at = match side.state {
+            State::Head if side.head_have == 0 => 0,
+            State::Payload => side.left as usize,
+            _ => return false,
+        };
+        while let Some(head) = data.get(at..).and_then(FrameHead::maybe) {
+            if head.kind == HEADERS && head.stream % 2 == 1 && head.stream > self.highest {
+                return true;
+            }
+            at = at.saturating_add(HEAD_BYTES + head.length as usize);
+        }
+        false
     }
 
     /// Bytes from here on that need not be captured: what is left of the content of a DATA frame; everything once it

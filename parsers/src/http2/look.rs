@@ -70,6 +70,21 @@ pub fn maybe_sender(data: &[u8], length: u64) -> Option<Role> {
     sender.filter(|_| heads >= 2 || at <= length)
 }
 
+/// Whether a slice out of the middle of a connection may begin with a frame: as far as `data` goes every frame head in it is one
+/// that somebody sends. Far less than proof, but a reason to keep the slice until the next one tells: some read a
+/// frame's head and its payload one by one.
+pub fn may_begin_with_frame(data: &[u8]) -> bool {
+    let mut at = 0usize;
+    while let Some(head) = data.get(at..).and_then(FrameHead::maybe) {
+        let is_plausible = |role| head.is_plausible(role, JOINED_FRAME_BYTES);
+        if !is_plausible(Role::Request) && !is_plausible(Role::Response) {
+            return false;
+        }
+        at = at.saturating_add(HEAD_BYTES + head.length as usize);
+    }
+    at > 0
+}
+
 /// By the first field of a header block: pseudo-headers come first, and the static table (RFC 7541 appendix A) has all of
 /// their names.
 fn maybe_sender_of_block(block: &[u8]) -> Option<Role> {
@@ -120,6 +135,14 @@ mod tests {
         assert_eq!(sender(&[&PING]), None);
         assert_eq!(sender(&[b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"]), None);
         assert_eq!(sender(&[&[0; 40]]), None);
+    }
+
+    #[test]
+    fn a_frame_head_alone_may_be_the_beginning() {
+        assert!(may_begin_with_frame(&REQUEST[..9]) && may_begin_with_frame(&REQUEST) && may_begin_with_frame(&PING));
+        assert!(may_begin_with_frame(&[&REQUEST[..], &PING[..5]].concat()));
+        assert!(!may_begin_with_frame(&REQUEST[..8]) && !may_begin_with_frame(b"GET / HTTP/1.1\r\n"));
+        assert!(!may_begin_with_frame(&[&REQUEST[..], b"no frame head"].concat()));
     }
 
     #[test]

@@ -69,7 +69,7 @@ mod side;
 mod streams;
 
 pub use connection::Connection;
-pub use look::{look, maybe_sender, Look};
+pub use look::{look, may_begin_with_frame, maybe_sender, Look};
 pub use message::{Closed, Complete, Counters, Event, Grpc, Head, Reset, StreamRef, Text};
 
 pub use crate::http1::Role;

@@ -1,0 +1,3 @@
+module rover.test/https
+
+go 1.21
