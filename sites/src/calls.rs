@@ -50,7 +50,7 @@ impl Sites<'_, '_> {
     pub fn of(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
         let (mut sites, call) = self.begin(call, function);
         self.leave(&call, function, pointers, LONGEST_CHAIN, &mut sites)?;
-        let has_leave = sites.iter().any(|site| site.action == call.leave);
+        let has_leave = sites.iter().any(|site| site.action == call.leave && !is_failure(site));
         if has_leave {
             Ok(sites)
         } else {
@@ -174,6 +174,8 @@ impl Sites<'_, '_> {
                 (test, Outcome::OkAndCountOnStack { offset: count })
             }
             Told::OnStack { .. } => return None,
+            Told::FailedIf(spot) => (spot, Outcome::FailedUnlessPositive),
+            Told::Failed => (Spot::at(SpotPlace::Register(Register::RAX), call.result_bytes), Outcome::Failed),
         };
         let result = place_of(spot.place)?;
         let result_plus = match spot.plus {
@@ -225,8 +227,17 @@ fn place_of(place: SpotPlace) -> Option<Place> {
     })
 }
 
+/// Whether no leave site that a call with bytes passes is single-stepped.
 pub(crate) fn are_cheap(sites: &[Site]) -> bool {
-    sites.iter().all(|site| site.is_emulated || !site.action.is_leave())
+    !sites.iter().any(is_dear)
+}
+
+pub(crate) fn is_dear(site: &Site) -> bool {
+    site.action.is_leave() && !site.is_emulated && site.outcome != Outcome::Failed
+}
+
+fn is_failure(site: &Site) -> bool {
+    matches!(site.outcome, Outcome::Failed | Outcome::FailedUnlessPositive)
 }
 
 /// Two ways may lead to the same function.

@@ -19,6 +19,10 @@ pub(crate) enum Told {
     Result(Spot),
     /// Above 0 in `test` means that the result is on the stack at frame + `count`; else there is none.
     OnStack { test: Spot, count: i32 },
+    /// Nothing above 0 means that the call has failed; else nothing is told yet.
+    FailedIf(Spot),
+    /// The call has failed.
+    Failed,
 }
 
 /// Where the result is.

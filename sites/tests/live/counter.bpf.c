@@ -23,7 +23,7 @@ static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)BPF_FUNC_get_curr
 #define REGISTERS 21
 #define R14 1
 
-enum outcome { COUNT_IN_RESULT, OK_AND_COUNT_BEHIND_ARGUMENT, OK_AND_COUNT_ON_STACK, OK_ONLY };
+enum outcome { COUNT_IN_RESULT, OK_AND_COUNT_BEHIND_ARGUMENT, OK_AND_COUNT_ON_STACK, OK_ONLY, FAILED, FAILED_UNLESS_POSITIVE };
 
 // Written by the test, index = cookie.
 struct site {
@@ -81,6 +81,7 @@ struct {
 struct total {
     __u64 enters;
     __u64 leaves;
+    __u64 ends;
     __u64 unmatched;
     __u64 with_bytes;
     __u64 bytes;
@@ -141,6 +142,10 @@ static void leave(const struct site *site, const struct registers *registers, co
     if (site->plus_register || site->plus_offset)
         result += value_at(registers, site->plus_register, site->plus_offset, frame);
     told = sign(result, site->result_bytes);
+    if (site->outcome == FAILED)
+        told = 0;
+    if (site->outcome == FAILED_UNLESS_POSITIVE && told > 0)
+        return;
     if (told > 0) {
         switch (site->outcome) {
         case COUNT_IN_RESULT:
@@ -156,8 +161,10 @@ static void leave(const struct site *site, const struct registers *registers, co
         __sync_fetch_and_add(&total->with_bytes, 1);
         __sync_fetch_and_add(&total->bytes, count);
     }
-    if (told > 0 || site->is_last)
+    if (told > 0 || site->is_last) {
+        __sync_fetch_and_add(&total->ends, 1);
         bpf_map_delete_elem(&calls, key);
+    }
 }
 
 SEC("uprobe")

@@ -60,6 +60,7 @@ pub fn certificate(folder: &Folder) -> (PathBuf, PathBuf) {
         .arg(&key)
         .arg("-out")
         .arg(&certificate)
+        .args(["-addext", "subjectAltName=DNS:localhost"])
         .output()
         .expect("openssl is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -106,6 +107,60 @@ pub fn compile_go(folder: &Folder, is_stripped: bool) -> Option<PathBuf> {
 pub fn run_go(program: &Path, folder: &Folder) -> u64 {
     let (key, certificate) = certificate(folder);
     let output = Command::new(program).args([&key, &certificate]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+}
+
+/// A copy of Python's grpc package, and its library in it; None where this repository's Python has none.
+pub fn grpc_copy(folder: &Folder) -> Option<PathBuf> {
+    let output =
+        Command::new(python()).args(["-c", "from grpc._cython import cygrpc; print(cygrpc.__file__)"]).output();
+    let Some(output) = output.ok().filter(|output| output.status.success()) else {
+        eprintln!("skipped: {} has no grpc", python().display());
+        return None;
+    };
+    let library = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let package = library.ancestors().nth(2)?;
+    let status = Command::new("cp").arg("-r").arg(package).arg(folder.path()).status().unwrap();
+    assert!(status.success());
+    Some(folder.path().join("grpc/_cython").join(library.file_name()?))
+}
+
+/// How many bytes of messages were sent by the copy.
+pub fn run_grpc(folder: &Folder) -> u64 {
+    let (key, certificate) = certificate(folder);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/talk_grpc.py");
+    let output = Command::new(python())
+        .env("PYTHONPATH", folder.path())
+        .arg(script)
+        .args([&key, &certificate])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+}
+
+fn python() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    std::env::var_os("PYTHON").map_or(own, PathBuf::from)
+}
+
+/// node, if it has OpenSSL inside.
+pub fn node_copy(folder: &Folder) -> Option<PathBuf> {
+    let copy = folder.path().join("node");
+    let is_there = std::fs::copy("/usr/bin/node", &copy).is_ok();
+    if !is_there {
+        eprintln!("skipped: no node");
+        return None;
+    }
+    Some(copy)
+}
+
+/// How many bytes of bodies node sent to itself.
+pub fn run_node(program: &Path, folder: &Folder) -> u64 {
+    let (key, certificate) = certificate(folder);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/talk.js");
+    let output = Command::new(program).arg(script).args([&key, &certificate]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
