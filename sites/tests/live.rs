@@ -134,6 +134,27 @@ fn what_node_reads_is_what_node_writes() {
     assert!(read.bytes > sent && read.bytes < sent + sent / 20, "sent {sent}, {read:?}");
 }
 
+/// Other versions: `OPENSSL_FOLDERS=/a:/b` names folders with a libssl and a libcrypto each, such as wheels bring along.
+#[test]
+fn other_versions_are_counted_exactly() {
+    let Some(setting) = setting() else { return };
+    let folders = std::env::var("OPENSSL_FOLDERS").unwrap_or_default();
+    for folder in folders.split(':').filter(|folder| !folder.is_empty()) {
+        let Some((libssl, libcrypto)) = traffic::copy_of_version(&setting.folder, Path::new(folder)) else { continue };
+        let link = [libssl.to_str().unwrap(), libcrypto.to_str().unwrap()];
+        let Some(program) = traffic::compile_pairs(&setting.folder, &link) else { continue };
+        let found = library(&libssl);
+        for is_ex in [false, true] {
+            let counter = Counter::attach(&setting.object, &libssl, &found.sites);
+            traffic::run_pairs(&program, libssl.parent().unwrap(), &setting.folder, 1000, is_ex);
+            let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
+            assert_eq!(read.bytes, 2000 * 16, "{folder}: {read:?}");
+            assert_plausible(read, written);
+            println!("{:?}: {read:?}, {written:?}", found.version);
+        }
+    }
+}
+
 const STATIC: [&str; 5] = ["-l:libssl.a", "-l:libcrypto.a", "-ldl", "-lpthread", "-lz"];
 
 /// Prints what probes add to a write and a read together: none, the sites, entry and return probe, entry and returns.

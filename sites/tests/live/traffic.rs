@@ -165,6 +165,19 @@ pub fn run_node(program: &Path, folder: &Folder) -> u64 {
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
 
+/// Copies of the libssl and the libcrypto in the folder.
+pub fn copy_of_version(to: &Folder, from: &Path) -> Option<(PathBuf, PathBuf)> {
+    let folder = to.path().join(format!("version-{}", FOLDERS.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir_all(&folder).ok()?;
+    let copy = |beginning: &str| {
+        let entries = std::fs::read_dir(from).ok()?.flatten();
+        let found = entries.into_iter().find(|entry| entry.file_name().to_string_lossy().starts_with(beginning))?;
+        let path = folder.join(found.file_name());
+        std::fs::copy(found.path(), &path).ok().map(|_| path)
+    };
+    Some((copy("libssl")?, copy("libcrypto")?))
+}
+
 /// `pairs.c`, linked with the shared libraries of this machine, or with what else the arguments say.
 pub fn compile_pairs(folder: &Folder, link: &[&str]) -> Option<PathBuf> {
     let program = folder.path().join("pairs");
