@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use iced_x86::Register;
 
 use crate::code::{
-    dwarf_number, enter, leave, returns, tails, Busy, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step,
-    Told, Wanted, C_ARGUMENTS, GO_ARGUMENTS,
+    dwarf_number, enter, leave, returns, tails, Busy, Code, Exit, Failing, Function, LeaveSite, NoLeave, Spot,
+    SpotPlace, Step, Told, Wanted, C_ARGUMENTS, GO_ARGUMENTS,
 };
 use crate::library::{Action, Arguments, Convention, Outcome, Place, Site};
 
@@ -174,7 +174,9 @@ impl Sites<'_, '_> {
                 (test, Outcome::OkAndCountOnStack { offset: count })
             }
             Told::OnStack { .. } => return None,
-            Told::FailedIf(spot) => (spot, Outcome::FailedUnlessPositive),
+            Told::FailedIf(spot, Failing::NotPositive) => (spot, Outcome::FailedIfNotPositive),
+            Told::FailedIf(spot, Failing::Negative) => (spot, Outcome::FailedIfNegative),
+            Told::FailedIf(spot, Failing::Zero) => (spot, Outcome::FailedIfZero),
             Told::Failed => (Spot::at(SpotPlace::Register(Register::RAX), call.result_bytes), Outcome::Failed),
         };
         let result = place_of(spot.place)?;
@@ -237,7 +239,8 @@ pub(crate) fn is_dear(site: &Site) -> bool {
 }
 
 fn is_failure(site: &Site) -> bool {
-    matches!(site.outcome, Outcome::Failed | Outcome::FailedUnlessPositive)
+    use Outcome::{Failed, FailedIfNegative, FailedIfNotPositive, FailedIfZero};
+    matches!(site.outcome, Failed | FailedIfNotPositive | FailedIfNegative | FailedIfZero)
 }
 
 /// Two ways may lead to the same function.

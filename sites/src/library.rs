@@ -79,7 +79,11 @@ pub enum Outcome {
     /// The call ends with a failure, whatever is in registers here.
     Failed,
     /// A result not above 0 ends the call with a failure; one above 0 says nothing, the call goes on.
-    FailedUnlessPositive,
+    FailedIfNotPositive,
+    /// The same for a result below 0.
+    FailedIfNegative,
+    /// The same for a result of 0.
+    FailedIfZero,
 }
 
 /// Where a value is when the probe fires.

@@ -14,7 +14,7 @@ mod traffic;
 use std::path::{Path, PathBuf};
 
 use counter::{compile, Counter, Direction, Total};
-use rover_sites::{inspect, Action, Kind, Library, Linkage, Site};
+use rover_sites::{inspect, Action, Convention, Kind, Library, Linkage, Site};
 use traffic::Folder;
 
 struct Setting {
@@ -95,7 +95,8 @@ fn a_go_program_is_counted_exactly() {
         assert_eq!(found.kind, Kind::Go);
         assert!(found.sites.iter().all(|site| !site.is_return_probe));
         let counter = Counter::attach(&setting.object, &program, &found.sites);
-        let sent = traffic::run_go(&program, &setting.folder);
+        let is_still = found.sites.iter().any(|site| site.convention == Convention::GoStack);
+        let sent = traffic::run_go(&program, &setting.folder, is_still);
         let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
         assert_eq!((read.bytes, written.bytes), (sent, sent), "{read:?}, {written:?}");
     }
@@ -132,6 +133,19 @@ fn what_node_reads_is_what_node_writes() {
     let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
     assert_plausible(read, written);
     assert!(read.bytes > sent && read.bytes < sent + sent / 20, "sent {sent}, {read:?}");
+}
+
+#[test]
+fn what_gnutls_reads_is_what_gnutls_writes() {
+    let Some(setting) = setting() else { return };
+    let Some((program, gnutls)) = traffic::compile_gnutls(&setting.folder) else { return };
+    let found = library(&gnutls);
+    assert_eq!((found.kind, found.linkage), (Kind::Gnutls, Linkage::Shared));
+    let counter = Counter::attach(&setting.object, &gnutls, &found.sites);
+    let sent = traffic::run_gnutls(&program, &setting.folder);
+    let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
+    assert_eq!((read.bytes, written.bytes), (sent, sent), "{read:?}, {written:?}");
+    assert_plausible(read, written);
 }
 
 /// Other versions: `OPENSSL_FOLDERS=/a:/b` names folders with a libssl and a libcrypto each, such as wheels bring along.

@@ -23,7 +23,10 @@ static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)BPF_FUNC_get_curr
 #define REGISTERS 21
 #define R14 1
 
-enum outcome { COUNT_IN_RESULT, OK_AND_COUNT_BEHIND_ARGUMENT, OK_AND_COUNT_ON_STACK, OK_ONLY, FAILED, FAILED_UNLESS_POSITIVE };
+enum outcome { COUNT_IN_RESULT, OK_AND_COUNT_BEHIND_ARGUMENT, OK_AND_COUNT_ON_STACK, OK_ONLY, FAILED, FAILED_IF_NOT_POSITIVE,
+               FAILED_IF_NEGATIVE, FAILED_IF_ZERO };
+
+enum goroutine { NONE, BY_REGISTER, BY_STACK };
 
 // Written by the test, index = cookie.
 struct site {
@@ -42,8 +45,9 @@ struct site {
     // Added to the result: index of a register, or -1 and offset from the frame; 0 and 0 for nothing.
     __s32 plus_register;
     __s32 plus_offset;
-    // The caller is a goroutine, not a thread: it may come back on another, and with its stack elsewhere.
-    __u32 is_go;
+    // The caller is a goroutine, not a thread: it may come back on another, and with its stack elsewhere. Where no
+    // register says which one it is, its stack must stay where it is.
+    __u32 goroutine;
 };
 
 struct {
@@ -142,10 +146,11 @@ static void leave(const struct site *site, const struct registers *registers, co
     if (site->plus_register || site->plus_offset)
         result += value_at(registers, site->plus_register, site->plus_offset, frame);
     told = sign(result, site->result_bytes);
-    if (site->outcome == FAILED)
-        told = 0;
-    if (site->outcome == FAILED_UNLESS_POSITIVE && told > 0)
+    if ((site->outcome == FAILED_IF_NOT_POSITIVE && told > 0) || (site->outcome == FAILED_IF_NEGATIVE && told >= 0) ||
+        (site->outcome == FAILED_IF_ZERO && told))
         return;
+    if (site->outcome >= FAILED)
+        told = 0;
     if (told > 0) {
         switch (site->outcome) {
         case COUNT_IN_RESULT:
@@ -188,7 +193,9 @@ int count(void *ctx)
     key.thread = bpf_get_current_pid_tgid();
     frame = registers->at[STACK_POINTER] + (__s64)site->frame_offset;
     key.frame = frame;
-    if (site->is_go) {
+    if (site->goroutine == BY_STACK) {
+        key.thread = key.thread >> 32;
+    } else if (site->goroutine == BY_REGISTER) {
         // runtime.g begins with the bounds of the stack: a frame's distance from the upper one stays.
         key.thread = registers->at[R14];
         bpf_probe_read_user(&upper, sizeof(upper), (void *)(key.thread + 8));

@@ -111,7 +111,9 @@ fn words(site: &Site) -> [i32; 13] {
         Outcome::OkAndCountOnStack { offset } => (2, offset),
         Outcome::OkOnly | Outcome::ZeroIsOk => (3, 0),
         Outcome::Failed => (4, 0),
-        Outcome::FailedUnlessPositive => (5, 0),
+        Outcome::FailedIfNotPositive => (5, 0),
+        Outcome::FailedIfNegative => (6, 0),
+        Outcome::FailedIfZero => (7, 0),
     };
     let count = site.arguments.count.map_or(-1, |at| match site.convention {
         Convention::C => C_ARGUMENTS[usize::from(at)],
@@ -131,7 +133,11 @@ fn words(site: &Site) -> [i32; 13] {
         i32::from(site.is_last),
         plus_register,
         plus_offset,
-        i32::from(site.convention == Convention::GoRegisters),
+        match site.convention {
+            Convention::C => 0,
+            Convention::GoRegisters => 1,
+            Convention::GoStack => 2,
+        },
     ]
 }
 

@@ -86,7 +86,10 @@ pub fn compile_go(folder: &Folder, is_stripped: bool) -> Option<PathBuf> {
     let program = folder.path().join("talk");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/talk.go");
     let flags = if is_stripped { "-ldflags=-s -w" } else { "-ldflags=" };
-    let go = ["go", "/usr/local/go/bin/go"].into_iter().find(|go| Command::new(go).arg("version").output().is_ok());
+    // GO names another toolchain: its version decides the layout of what is looked for.
+    let named = std::env::var("GO").unwrap_or_else(|_| "go".into());
+    let places = [named, "/usr/local/go/bin/go".into()];
+    let go = places.into_iter().find(|go| Command::new(go).arg("version").output().is_ok());
     let Some(go) = go else {
         eprintln!("skipped: Go is missing");
         return None;
@@ -104,9 +107,15 @@ pub fn compile_go(folder: &Folder, is_stripped: bool) -> Option<PathBuf> {
 }
 
 /// How many bytes of plaintext the program sent in all.
-pub fn run_go(program: &Path, folder: &Folder) -> u64 {
+pub fn run_go(program: &Path, folder: &Folder, is_still: bool) -> u64 {
     let (key, certificate) = certificate(folder);
-    let output = Command::new(program).args([&key, &certificate]).output().unwrap();
+    let mut command = Command::new(program);
+    command.args([&key, &certificate]);
+    if is_still {
+        // A garbage collection would shrink the stacks again.
+        command.arg("still").env("GOGC", "off");
+    }
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }
@@ -161,6 +170,27 @@ pub fn run_node(program: &Path, folder: &Folder) -> u64 {
     let (key, certificate) = certificate(folder);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/talk.js");
     let output = Command::new(program).arg(script).args([&key, &certificate]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+}
+
+/// `pairs_gnutls.c`, and a copy of the library that it then uses.
+pub fn compile_gnutls(folder: &Folder) -> Option<(PathBuf, PathBuf)> {
+    let (program, library) = (folder.path().join("pairs_gnutls"), folder.path().join("libgnutls.so.30"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/pairs_gnutls.c");
+    let status =
+        Command::new("gcc").arg("-O2").arg(source).arg("-o").arg(&program).args(["-lgnutls", "-lpthread"]).status();
+    let is_there = std::fs::copy("/usr/lib/x86_64-linux-gnu/libgnutls.so.30", &library).is_ok();
+    if !is_there || !status.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: gcc or GnuTLS's headers are missing");
+        return None;
+    }
+    Some((program, library))
+}
+
+/// How many bytes of plaintext were sent in all.
+pub fn run_gnutls(program: &Path, folder: &Folder) -> u64 {
+    let output = Command::new(program).env("LD_LIBRARY_PATH", folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
 }

@@ -7,7 +7,7 @@ use iced_x86::{InstructionInfoFactory, Register};
 use super::super::{Function, Step};
 use super::condition::{condition, Condition};
 use super::flow::{self, Flow, Value};
-use super::{LeaveSite, Spot, SpotPlace, Told, Wanted};
+use super::{Failing, LeaveSite, Spot, SpotPlace, Told, Wanted};
 
 /// For each return: the places that cover all ways to it, or, where one of them has none, the return itself.
 pub(super) fn cut(function: &Function, flow: &Flow, wanted: Wanted) -> Vec<LeaveSite> {
@@ -57,11 +57,11 @@ fn without_needless(function: &Function, mut sites: Vec<LeaveSite>) -> Vec<Leave
 }
 
 fn is_failure(site: &LeaveSite) -> bool {
-    matches!(site.told, Told::FailedIf(_) | Told::Failed)
+    matches!(site.told, Told::FailedIf(..) | Told::Failed)
 }
 
 fn ends(site: &LeaveSite) -> bool {
-    site.is_last && !matches!(site.told, Told::FailedIf(_))
+    site.is_last && !matches!(site.told, Told::FailedIf(..))
 }
 
 /// Whether a way leads from the entry to the step without passing any of the others.
@@ -118,8 +118,11 @@ impl Search<'_> {
             self.sites.insert(at, LeaveSite { step: at, told, is_last });
             return Ok(());
         }
-        if let Some(spot) = self.failing(step, to, after) {
-            self.add_failure(at, step, Told::FailedIf(spot));
+        if let Some((spot, failing)) = self.failing(step, to, after) {
+            match failing {
+                Some(failing) => self.add_failure(at, step, Told::FailedIf(spot, failing)),
+                None => self.has_silent_way = true,
+            }
             return Ok(());
         }
         let before = flow::before(&mut self.factory, step, after, self.wanted);
@@ -152,12 +155,19 @@ impl Search<'_> {
     }
 
     /// A jump that goes this way only if the result is not above 0: the result that it looks at.
-    fn failing(&self, step: &Step, way: Option<usize>, after: Value) -> Option<Spot> {
+    fn failing(&self, step: &Step, way: Option<usize>, after: Value) -> Option<(Spot, Option<Failing>)> {
         let (Value::Known(spot), Some(condition)) = (after, condition(self.function, step)) else { return None };
         let [falls_through, jumps] = condition.may_be_positive;
         let may_be_positive = (step.next == way && falls_through) || (step.branch == way && jumps);
         let is_failing = !self.wanted.is_zero_success && is_of(&condition, spot) && !may_be_positive;
-        is_failing.then_some(Spot { bytes: condition.bytes, ..spot })
+        // Whatever way is gone on from there must end with it.
+        let is_certain = match way.map(|way| self.flow.value(way)) {
+            Some(Value::Known(known)) => is_of(&condition, known),
+            Some(Value::Failure) => true,
+            _ => false,
+        };
+        let failing = condition.failing.filter(|_| is_certain);
+        is_failing.then_some((Spot { bytes: condition.bytes, ..spot }, failing))
     }
 
     /// Before the constant that is a failure: the nearest places from which it cannot be but a failure. There may be
