@@ -46,7 +46,8 @@ run_needs=(
 test_needs=(
     bpftool:bpftool clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
     ethtool:ethtool nft:nftables
-    /usr/include/liburing.h:liburing-dev
+    /usr/include/liburing.h:liburing-dev openssl:openssl
+    /usr/include/openssl/ssl.h:libssl-dev /usr/include/gnutls/gnutls.h:libgnutls28-dev
 )
 vm_needs=(
     bpftrace:bpftrace busybox:busybox-static cpio:cpio depmod:kmod flock:util-linux qemu-system-x86_64:qemu-system-x86
