@@ -13,6 +13,9 @@ use crate::image::Symbols;
 use crate::library::{Action, Arguments, Convention, Outcome};
 
 mod method;
+mod stripped;
+
+pub(crate) use stripped::find as find_stripped;
 
 use method::Methods;
 

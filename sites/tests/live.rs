@@ -85,6 +85,22 @@ fn a_static_executable_is_counted_exactly() {
     }
 }
 
+/// The same without symbols: functions are found by the names that they hand over with their errors.
+#[test]
+fn a_stripped_static_executable_is_counted_exactly() {
+    let Some(setting) = setting() else { return };
+    let Some(program) = traffic::compile_pairs(&setting.folder, &[&STATIC[..], &["-s"]].concat()) else { return };
+    let found = library(&program);
+    assert_eq!((found.kind, found.linkage), (Kind::Openssl, Linkage::Static));
+    for is_ex in [false, true] {
+        let counter = Counter::attach(&setting.object, &program, &found.sites);
+        traffic::run_pairs(&program, setting.folder.path(), &setting.folder, 1000, is_ex);
+        let (read, written) = (counter.total(Direction::Read), counter.total(Direction::Write));
+        assert_eq!(read.bytes, 2000 * 16, "{read:?}");
+        assert_plausible(read, written);
+    }
+}
+
 /// Goroutines that change threads and whose stacks move; with symbols and without.
 #[test]
 fn a_go_program_is_counted_exactly() {

@@ -85,6 +85,11 @@ impl Function {
         walk.finish()
     }
 
+    /// Address of the first instruction.
+    pub fn start(&self) -> u64 {
+        self.steps.get(self.entry).map_or(0, |step| step.instruction.ip())
+    }
+
     /// Whether every way through it is known.
     pub fn is_understood(&self) -> bool {
         self.steps.iter().all(|step| step.exit != Some(Exit::Unknown))
