@@ -78,8 +78,12 @@ pub(crate) fn find_named(code: &Code, symbols: &Symbols) -> Found {
 /// None where nothing speaks of BoringSSL.
 pub(crate) fn find(image: &Image) -> Option<Found> {
     let file = image.string_ending(SOURCE)?;
-    let code = Code::new(image, &Symbols::new());
     let mut found = Found::default();
+    if image.function_starts().is_empty() {
+        found.notes.push("BoringSSL: without symbols and unwind tables nothing says where functions begin".into());
+        return Some(found);
+    }
+    let code = Code::new(image, &Symbols::new());
     let culprits = errors_of(&code, file, LIBRARY_SSL);
     if culprits.is_empty() {
         found.notes.push("BoringSSL: no function that names ssl_lib.cc was found".into());
