@@ -17,6 +17,8 @@
 #define RV_PREFACE_BYTES 24
 /* Padding length and the prefix of a gRPC message. */
 #define RV_DATA_BEGIN_BYTES 6
+/* Of a longer payload as many of these as there is room for. */
+#define RV_KEEP_BYTES 16384
 /* An operation takes about three steps for each frame, and one for each of its buffers. */
 #define RV_WALK_STEPS 4096
 
@@ -61,7 +63,7 @@ static __always_inline bool rv_keep(struct rv_scratch *s, struct rv_frame_walk *
 
 	if (w->gap || !w->has_piece) {
 		at = w->copied;
-		if (at > RV_PAYLOAD_MAX - sizeof(*piece))
+		if (at > RV_PAYLOAD_MAX - sizeof(*piece) - RV_KEEP_BYTES)
 			return false;
 		w->piece = at;
 		w->copied = at + sizeof(*piece);
@@ -163,6 +165,8 @@ static __noinline long rv_walk_step(u32 index, void *context)
 			if (is_kept && n > RV_DATA_BEGIN_BYTES - f->passed)
 				n = RV_DATA_BEGIN_BYTES - f->passed;
 		}
+		if (n > RV_KEEP_BYTES && is_kept)
+			n = RV_KEEP_BYTES;
 		f->left -= n;
 		f->passed += n;
 	}
