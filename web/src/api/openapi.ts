@@ -251,12 +251,14 @@ export interface components {
         };
         /**
          * Grpc
-         * @description What a gRPC call named, and how it ended.
+         * @description What a gRPC call named, how it ended, and how many messages went each way; null: not seen.
          */
         Grpc: {
-            service: string;
-            method: string;
+            service: string | null;
+            method: string | null;
             status: number | null;
+            request_messages: number | null;
+            response_messages: number | null;
         };
         /**
          * Hook
