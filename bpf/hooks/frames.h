@@ -19,6 +19,8 @@
 #define RV_DATA_BEGIN_BYTES 6
 /* Of a longer payload as many of these as there is room for. */
 #define RV_KEEP_BYTES 16384
+/* A head and its content, or a few small messages. */
+#define RV_FRAMES_AT_ONCE 6
 /* An operation takes about three steps for each frame, and one for each of its buffers. */
 #define RV_WALK_STEPS 4096
 
@@ -207,6 +209,28 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 	return w->copied;
 }
 
+/* Whether what was copied is a few frames from its first byte to its last one: the usual case,
+ * without the loop's cost. */
+static __always_inline bool rv_is_whole_frames(struct rv_scratch *s, u32 length)
+{
+	u32 at = 0;
+
+	for (int i = 0; i < RV_FRAMES_AT_ONCE; i++) {
+		const u8 *head;
+
+		if (at + RV_FRAME_HEAD_BYTES > length)
+			return false;
+		asm volatile("" : "+r"(at));
+		head = s->payload + (at & RV_PAYLOAD_MAX);
+		if (!rv_may_be_frame(head))
+			return false;
+		at += RV_FRAME_HEAD_BYTES + ((u32)head[0] << 16 | (u32)head[1] << 8 | head[2]);
+		if (at == length)
+			return true;
+	}
+	return false;
+}
+
 /* The same over what the scratch holds of an operation that was copied whole. */
 static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_frames *frames,
 					     u64 offset, u32 length, u32 cpu)
@@ -218,6 +242,10 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 	};
 	bool joins = !frames->is_followed;
 
+	if ((joins || (!frames->left && !frames->have)) && rv_is_whole_frames(s, length)) {
+		rv_follow_frames(frames, offset + length, 0);
+		return;
+	}
 	if (joins)
 		rv_follow_frames(frames, offset, 0);
 	rv_walk_frames(s, frames, &copied, offset, length, cpu, false, joins);
