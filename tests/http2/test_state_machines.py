@@ -41,7 +41,7 @@ def made_up(chance, number):
 
 @pytest.mark.parametrize("piece", [0, 1000, 37])
 @pytest.mark.parametrize("table", [None, 0, 100, 65_536])
-@pytest.mark.parametrize("huffman", [True, False])
+@pytest.mark.parametrize("huffman", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_connections_are_told_as_h2_understood_them(judge, dialogue, piece, table, huffman):
     """RFC 9113 and RFC 7541; however the bytes are cut into operations. `h2` enforces its own windows."""
     chance = random.Random(f"{piece} {table} {huffman}")
