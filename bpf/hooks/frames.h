@@ -130,6 +130,13 @@ struct rv_walk_place {
 	u32 is_tls;
 };
 
+static __always_inline struct rv_scratch *rv_scratch_at(const struct rv_walk_place *place)
+{
+	if (place->is_tls)
+		return bpf_map_lookup_elem(&tls_scratch, &place->key);
+	return bpf_map_lookup_elem(&scratch, &place->key);
+}
+
 /* The next buffer, a frame head or a piece of it, or as much of a payload as lies in this buffer.
  */
 static __noinline long rv_walk_step(u32 index, void *context)
@@ -142,10 +149,7 @@ static __noinline long rv_walk_step(u32 index, void *context)
 	u32 n;
 	bool is_kept = true;
 
-	if (place->is_tls)
-		s = bpf_map_lookup_elem(&tls_scratch, &place->key);
-	else
-		s = bpf_map_lookup_elem(&scratch, &place->key);
+	s = rv_scratch_at(place);
 	if (!s || !s->walk.left)
 		return 1;
 	w = &s->walk;
@@ -222,14 +226,14 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 /* Whether what was copied is a few frames from its first byte to its last one: the usual case,
  * without the loop's cost. Not static: verified once and for itself, where each way through it
  * would else double those of the program (6.1 gives up at a million instructions). */
-__noinline int rv_is_whole_frames(u32 cpu, u32 length)
+__noinline int rv_is_whole_frames(u32 key, u32 is_tls, u32 length)
 {
-	struct rv_scratch *s = bpf_map_lookup_elem(&scratch, &cpu);
+	struct rv_walk_place place = {.key = key, .is_tls = is_tls};
+	struct rv_scratch *s = rv_scratch_at(&place);
 	u32 at = 0;
 
 	if (!s)
 		return 0;
-
 	for (int i = 0; i < RV_FRAMES_AT_ONCE; i++) {
 		const u8 *head;
 
@@ -257,7 +261,8 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 	};
 	bool joins = !frames->is_followed;
 
-	if ((joins || (!frames->left && !frames->have)) && rv_is_whole_frames(cpu, length)) {
+	if ((joins || (!frames->left && !frames->have)) &&
+	    rv_is_whole_frames(key, is_tls, length)) {
 		rv_follow_frames(frames, offset + length, 0);
 		return;
 	}
