@@ -51,6 +51,14 @@ pub struct Plaintext<'a> {
     pub number: u64,
 }
 
+/// An operation that no plaintext has claimed.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    facts: OperationFacts,
+    /// It begins with a record that is none of the application's, but others may follow in it.
+    is_control: bool,
+}
+
 /// Plaintext that has been written to memory only.
 #[derive(Debug)]
 struct Held {
@@ -84,7 +92,7 @@ pub struct Secure {
     pub handshake: Handshake,
     sessions: Vec<Session>,
     /// By direction: operations that no plaintext has claimed yet.
-    pending: [Vec<OperationFacts>; 2],
+    pending: [Vec<Pending>; 2],
     /// By direction: the operation that was claimed last; what else the library gives comes from it too.
     claimed: [Option<OperationFacts>; 2],
     held: VecDeque<Held>,
@@ -196,11 +204,9 @@ impl Secure {
         }
         if is_accounted {
             self.claimed[direction] = Some(*facts);
-        } else if is_control && self.held.is_empty() {
-            s.ledger.lose(Cause::TlsControl, 1);
         } else {
             let pending = &mut self.pending[direction];
-            pending.push(*facts);
+            pending.push(Pending { facts: *facts, is_control });
             if pending.len() > PENDING {
                 pending.remove(0);
                 s.ledger.lose(Cause::TlsControl, 1);
@@ -299,16 +305,20 @@ impl Secure {
     /// Plaintext with the operations that carried it.
     fn give(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, is_late: bool, s: &mut Surroundings<'_>) {
         let (direction, chunk) = (plain.direction, chunk_of(plain));
-        let mut earlier = std::mem::take(&mut self.pending[direction]);
+        let mut pending = std::mem::take(&mut self.pending[direction]);
         // Of what is told late, only the operation that can have carried it.
         let until = match direction {
-            RX => earlier.partition_point(|facts| facts.end_ns <= plain.end_ns),
-            _ if is_late => earlier.partition_point(|facts| facts.end_ns < plain.end_ns) + 1,
-            _ => earlier.len(),
+            RX => pending.partition_point(|each| each.facts.end_ns <= plain.end_ns),
+            _ if is_late => pending.partition_point(|each| each.facts.end_ns < plain.end_ns) + 1,
+            _ => pending.len(),
         };
-        self.pending[direction] = earlier.split_off(until.min(earlier.len()));
-        self.drop_handshake(&mut earlier, plain, s);
-        let last = earlier.pop();
+        self.pending[direction] = pending.split_off(until.min(pending.len()));
+        let before = pending.len();
+        self.drop_handshake(&mut pending, plain);
+        let last = pending.pop().map(|each| each.facts);
+        pending.retain(|each| !each.is_control);
+        let earlier: Vec<OperationFacts> = pending.iter().map(|each| each.facts).collect();
+        s.ledger.lose(Cause::TlsControl, (before - earlier.len()) as u64 - u64::from(last.is_some()));
         let facts = last.or(self.claimed[direction]).unwrap_or_else(|| facts_of_call(plain));
         if last.is_some() {
             self.claimed[direction] = last;
@@ -337,12 +347,10 @@ impl Secure {
     }
 
     /// Where no hook tells the end of the handshake: what was moved before this call was part of it, if this is the first.
-    fn drop_handshake(&self, operations: &mut Vec<OperationFacts>, plain: &Plaintext<'_>, s: &mut Surroundings<'_>) {
+    fn drop_handshake(&self, pending: &mut Vec<Pending>, plain: &Plaintext<'_>) {
         let end_ns = self.handshake.end_ns.unwrap_or(0);
         let is_first = plain.offset == 0 && plain.is_nested && end_ns == 0;
-        let before = operations.len();
-        operations.retain(|facts| facts.end_ns > end_ns && !(is_first && facts.end_ns < plain.start_ns));
-        s.ledger.lose(Cause::TlsControl, (before - operations.len()) as u64);
+        pending.retain(|each| each.facts.end_ns > end_ns && !(is_first && each.facts.end_ns < plain.start_ns));
     }
 
     /// The handshake is over.
