@@ -49,7 +49,7 @@ test: setup-test ## the tests of this machine, in at most ten minutes from nothi
 	$(BIN)/pytest -m 'not vm and not slow' $(PYTEST)
 
 .PHONY: slow
-slow: setup-test ## the tests marked `slow`: hook by hook, field by field, a hundred thousand records
+slow: setup-test ## the tests marked `slow`: hook by hook, other libraries and languages, a hundred thousand records
 	@$(MAKE) compile
 	$(BIN)/pytest -m 'slow and not vm' $(PYTEST)
 

@@ -10,7 +10,7 @@ from tests.http2.conftest import PROGRAMS, call_with_grpc_core, running
 from tests.stage.ports import wait_listening
 from tests.stage.rover import Rover, unexplained
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 def require_calls(judge, server, count, **more):

@@ -8,7 +8,7 @@ from tests.fidelity.messages import chunked, request, response
 from tests.http2.frames import Conversation, answered, asked
 from tests.stage.exchange import Call, Exchange
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 PATH = "/shop.v1.Orders/List"
 KINDS = [

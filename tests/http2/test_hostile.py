@@ -8,7 +8,7 @@ import pytest
 
 from tests.http2.frames import PREFACE, Conversation, answered, asked
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 MEGABYTE = 1 << 20
 GROWTH_BYTES = 32 * MEGABYTE

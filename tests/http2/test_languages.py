@@ -10,7 +10,7 @@ from tests.stage.clients import visit_with_curl
 from tests.stage.exchange import ANY, Exchange
 from tests.stage.ports import wait_listening
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 VISITS = [
     *("GET:/plain?a=1:0", "GET:/pieces:0", "GET:/large:0", "GET:/none:0", "GET:/missing:0", "GET:/hints:0"),

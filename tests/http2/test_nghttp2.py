@@ -6,7 +6,7 @@ import pytest
 
 from tests.http2.nghttpd import Nghttpd
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 FILES = {"nothing": 0, "little": 1000, "page": 300_000, "film": 5_000_000}
 

@@ -17,7 +17,7 @@ from tests.stage.nginx import Nginx
 from tests.stage.ports import wait_listening
 from tests.stage.rover import Rover, unexplained
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 BEFORE = ["GET:/plain?a=1:0", "GET:/none:0", "POST:/echo:10"]
 AFTER = ["GET:/plain?a=1:0", "GET:/missing:0", "GET:/none:0", "PUT:/echo:30000", "GET:/pieces:0", "POST:/echo:10"] * 10

@@ -15,7 +15,7 @@ from tests.fidelity.test_socket_calls import (
 )
 from tests.http2.frames import PREFACE, Conversation, answered, asked
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from tests.parsers.http2_traffic import Exchange as Asked
 from tests.parsers.http2_traffic import Traffic
 from tests.stage.exchange import Exchange
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 NAMES = ("accept", "x-other", "etag", "cookie", "user-agent", "via")
 

@@ -16,7 +16,7 @@ from tests.stage.recording import RX, TX
 from tests.tls.conftest import Server
 from tests.tls.watching import count_of, watching
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 BLIND_LIMIT_NS = 100_000_000
 

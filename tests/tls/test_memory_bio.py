@@ -11,7 +11,7 @@ from tests.stage.recording import RX, TX, Ciphertext, TlsCall
 from tests.tls.conftest import Certificate
 from tests.tls.watching import count_of, watching
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 PROGRAM = """\
 import asyncio, ssl, sys

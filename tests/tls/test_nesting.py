@@ -12,7 +12,7 @@ from tests.stage.recording import INSIDE, RX, TX, TlsState
 from tests.tls.conftest import Certificate, Server, running
 from tests.tls.watching import bytes_of, count_of, watching
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 PROXY = """\
 import socket, ssl, sys, threading

@@ -21,7 +21,7 @@ from tests.stage.rover import Record, Rover
 
 from .conftest import Certificate
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 PROGRAMS = Path(__file__).parent / "programs"
 
