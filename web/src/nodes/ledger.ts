@@ -28,6 +28,8 @@ const DECISIONS: Record<string, string> = {
   mid_stream: "Before the first whole message of a connection that is older than rover.",
   overlap: "Of bytes that had been seen before.",
   http2_control: "Of HTTP/2 frames that belong to no exchange: settings, pings, windows of the connection.",
+  tls_control: "Of TLS records that carry no plaintext: handshakes, tickets, alerts.",
+  tls_opaque: "On TLS connections of which no known library shows the plaintext.",
 };
 
 const LOSSES: Record<string, string> = {
@@ -39,6 +41,7 @@ const LOSSES: Record<string, string> = {
   after_close: "After the end of a connection had been seen.",
   bad_event: "Events that made no sense.",
   output_full: "Of records that an output did not take fast enough.",
+  tls_unbound: "Of plaintext for which there was no room until its connection was known.",
   spool_full: "Of records that waited for the backend until the spool was full.",
 };
 
