@@ -31,9 +31,9 @@ static __always_inline struct rv_operation *rv_operation(bool creates)
 }
 
 /* Times of the first packet are those of this operation. */
-static __always_inline void rv_restart_flow(const struct rv_connection *c)
+static __always_inline void rv_restart_flow(struct sock *sk, const struct rv_connection *c)
 {
-	struct rv_flow *flow = c && c->has_flow ? rv_flow(c->cookie) : NULL;
+	struct rv_flow *flow = c && c->has_flow ? rv_flow(rv_cookie(sk)) : NULL;
 
 	if (!flow)
 		return;
@@ -41,6 +41,15 @@ static __always_inline void rv_restart_flow(const struct rv_connection *c)
 	flow->send.first_tcp_out_ns = flow->send.first_ip_out_ns = 0;
 	flow->send.first_queue_out_ns = flow->send.first_nic_out_ns = 0;
 	flow->send.last_nic_out_ns = 0;
+}
+
+/* A send that sent nothing: what leaves from here on leaves outside of any call all the same. */
+static __always_inline void rv_stop_sending(const struct rv_connection *c)
+{
+	struct rv_flow *flow = c && c->has_flow ? rv_flow(c->cookie) : NULL;
+
+	if (flow)
+		flow->is_sending = 0;
 }
 
 static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr *message)
@@ -60,7 +69,7 @@ static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr 
 		op = rv_operation(true);
 	if (!op)
 		return 0;
-	rv_restart_flow(c);
+	rv_restart_flow(sk, c);
 	op->sk = (u64)sk;
 	op->start_ns = bpf_ktime_get_boot_ns();
 	op->write_seq = RV_GET(tp, write_seq);
@@ -93,7 +102,7 @@ static __always_inline int rv_page_entered(struct sock *sk)
 	op = rv_operation(true);
 	if (!op)
 		return 0;
-	rv_restart_flow(c);
+	rv_restart_flow(sk, c);
 	__builtin_memset(op, 0, sizeof(*op));
 	op->sk = (u64)sk;
 	op->start_ns = bpf_ktime_get_boot_ns();
@@ -386,8 +395,10 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 			start_ns = op->start_ns;
 		}
 	}
-	if (result <= 0)
+	if (result <= 0) {
+		rv_stop_sending(c);
 		return 0;
+	}
 	tp = rv_tcp(sk);
 	if (!tp)
 		return 0;
