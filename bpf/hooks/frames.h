@@ -120,34 +120,23 @@ static __always_inline bool rv_read_head(struct rv_frame_walk *w, u32 n)
 	return true;
 }
 
-/* Where a walk's scratch is. */
-struct rv_walk_place {
-	u32 key;
-	u32 is_tls;
-};
-
 /* The next buffer, a frame head or a piece of it, or as much of a payload as lies in this buffer.
  */
 static __noinline long rv_walk_step(u32 index, void *context)
 {
+	struct rv_scratch *s = rv_scratch(*(u32 *)context);
 	struct rv_user_iovec segment = {};
 	struct rv_frame_walk *w;
-	struct rv_scratch *s;
 	struct rv_frames *f;
-	struct rv_walk_place *place = context;
 	u32 n;
 	bool is_kept = true;
 
-	if (place->is_tls)
-		s = bpf_map_lookup_elem(&tls_scratch, &place->key);
-	else
-		s = bpf_map_lookup_elem(&scratch, &place->key);
-	if (!s || !s->walk.left)
+	if (!s || !s->frame_walk.left)
 		return 1;
-	w = &s->walk;
+	w = &s->frame_walk;
 	f = &w->frames;
 	if (!w->here) {
-		if (rv_load_segment(&w->buffers, w->segment, &segment))
+		if (!rv_load_segment(&w->buffers, w->segment, &segment))
 			return 1;
 		w->segment++;
 		if (segment.len <= w->pass) {
@@ -191,10 +180,9 @@ static __noinline long rv_walk_step(u32 index, void *context)
  */
 static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames *frames,
 					  const struct rv_buffers *buffers, u64 offset, u32 length,
-					  u32 key, bool is_tls, bool copies, bool joins)
+					  u32 place, bool copies, bool joins)
 {
-	struct rv_walk_place place = {.key = key, .is_tls = is_tls};
-	struct rv_frame_walk *w = &s->walk;
+	struct rv_frame_walk *w = &s->frame_walk;
 
 	w->frames = *frames;
 	w->buffers = *buffers;
@@ -215,7 +203,7 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 
 /* The same over what the scratch holds of an operation that was copied whole. */
 static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_frames *frames,
-					     u64 offset, u32 length, u32 key, bool is_tls)
+					     u64 offset, u32 length, u32 place)
 {
 	struct rv_buffers copied = {
 		.vector = (u64)s->payload,
@@ -226,7 +214,7 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 
 	if (joins)
 		rv_follow_frames(frames, offset, 0);
-	rv_walk_frames(s, frames, &copied, offset, length, key, is_tls, false, joins);
+	rv_walk_frames(s, frames, &copied, offset, length, place, false, joins);
 	/* By accident, in the middle of something else: its length would have to be right. Who
 	 * takes a frame's head and its payload one by one begins with these nine bytes. */
 	if (joins && (frames->have || (frames->left && length != RV_FRAME_HEAD_BYTES)))
