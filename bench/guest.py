@@ -1,4 +1,4 @@
-"""The part of `make bench-vm` that runs in the virtual machine: rows 1, 3 and 4; its time counts instructions."""
+"""The part of `make bench-vm` that runs in the virtual machine: rows 1, 3, 4 and 8; its time counts instructions."""
 
 import sys
 import tempfile
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.results import print_table, write_json
-from bench.rows import native_cost, server_cost
+from bench.rows import http2_cost, native_cost, server_cost
 from bench.setting import Level, Plan
 
 LEVELS = (
@@ -29,6 +29,8 @@ def main() -> None:
         figures = server_cost(plan, LEVELS)
         for level in LEVELS:
             figures += native_cost(replace(plan, level=level))
+        for streams in (1, 100):
+            figures += http2_cost(replace(plan, level=Level("none", bpf_us=3, engine_us=18)), streams)
         figures.sort(key=lambda each: each.row)
     print_table(figures)
     write_json("vm", figures, folder)

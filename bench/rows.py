@@ -2,17 +2,20 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 from bench.results import Figure, median_figure
-from bench.setting import Level, Load, Plan, observed, requests_counted, run_load, server
+from bench.setting import Level, Load, Plan, observed, requests_counted, run_http2_load, run_load, server
 from tests.fidelity.messages import request, response
 from tests.stage.bpf import statistics
 from tests.stage.cpu import resident_bytes
 from tests.stage.dialogue import Dialogue
+from tests.stage.nginx import Nginx
 from tests.stage.ports import free_port
 from tests.stage.rover import NO_CAUSES, Rover, unexplained
 
@@ -98,25 +101,46 @@ def native_cost(plan: Plan) -> list[Figure]:
     """Rows 3 and 4: BPF and engine per server-side exchange, encoding and sending to the receiver included.
 
     Everything that rover's programs do on the machine is charged to the server's exchanges, what they do in wrk too."""
+    return _cost(plan, str(plan.level), (3, 4), server, run_load)
+
+
+def http2_cost(plan: Plan, streams: int) -> list[Figure]:
+    """Row 8: the same of HTTP/2 with ten headers a request, so many streams at a time on each connection."""
+    name = f"HTTP/2, {streams} at a time, {plan.level}"
+    return _cost(plan, name, (8, 8), partial(server, listen="http2"), partial(run_http2_load, streams=streams))
+
+
+def _cost(
+    plan: Plan,
+    name: str,
+    rows: tuple[int, int],
+    serve: Callable[[Path], AbstractContextManager[Nginx]],
+    run: Callable[..., Load],
+) -> list[Figure]:
     level = plan.level
     engine = Parts()
     bpf = Parts()
     runs: list[float] = []
-    with server(plan.folder / "nginx") as nginx:
+    with serve(plan.folder / "nginx") as nginx:
         for _ in range(plan.rounds):
             with statistics(), observed(plan) as observation:
-                run_load(nginx, plan, seconds=1)
+                run(nginx, plan, seconds=1)
                 observation.mark()
-                load = run_load(nginx, plan)
+                load = run(nginx, plan)
                 ran, spent = observation.runs(), observation.cpu_ns()
             bpf.add({name: each.time_ns for name, each in ran.items()}, load.requests)
             engine.add(spent, load.requests)
             runs.append(sum(each.runs for each in ran.values()) / load.requests)
     return [
-        median_figure(3, f"{level}: BPF per exchange", bpf.sums, plan.unit, limit=level.bpf_us, detail=str(bpf)),
-        median_figure(3, f"{level}: BPF program runs", runs, ""),
+        median_figure(rows[0], f"{name}: BPF per exchange", bpf.sums, plan.unit, limit=level.bpf_us, detail=str(bpf)),
+        median_figure(rows[0], f"{name}: BPF program runs", runs, ""),
         median_figure(
-            4, f"{level}: rover CPU per exchange", engine.sums, plan.unit, limit=level.engine_us, detail=str(engine)
+            rows[1],
+            f"{name}: rover CPU per exchange",
+            engine.sums,
+            plan.unit,
+            limit=level.engine_us,
+            detail=str(engine),
         ),
     ]
 

@@ -66,9 +66,9 @@ class Load:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Nginx]:
+def server(folder: Path, listen: str = "") -> Iterator[Nginx]:
     """One nginx worker that answers from memory and writes no log: the cheapest exchange that a real server has."""
-    with Nginx(folder, free_port(), has_log=False) as nginx:
+    with Nginx(folder, free_port(), has_log=False, listen=listen) as nginx:
         yield nginx
 
 
@@ -96,6 +96,25 @@ def run_load(nginx: Nginx, plan: Plan, script: str | None = None, seconds: int |
     took = re.search(r"requests in ([\d.]+)(s|m)", done.stdout)
     assert took, done.stdout
     return Load(requests, float(took[1]) * (60 if took[2] == "m" else 1), spent)
+
+
+HEADERS = ("accept: */*", "accept-language: en", "x-request-id: 18bc1d7a", "x-team: shop", "cache-control: no-cache")
+"""With the four of each request and h2load's user-agent ten headers a request; nginx answers with five."""
+
+
+def run_http2_load(nginx: Nginx, plan: Plan, streams: int, seconds: int | None = None) -> Load:
+    """H2load at full speed on kept connections, so many streams at a time on each; it counts the requests itself."""
+    (worker,) = nginx.worker_pids()
+    h2load = ["h2load", f"-c{plan.connections}", f"-m{streams}", f"-D{seconds or plan.seconds}"]
+    headers = [word for header in HEADERS for word in ("-H", header)]
+    spent = server_cpu_ns(worker)
+    command = [*h2load, *headers, nginx.url("/small")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
+    spent = server_cpu_ns(worker) - spent
+    counted = re.search(r"(\d+) done, (\d+) succeeded", done.stdout)
+    assert counted, done.stdout
+    assert counted[1] == counted[2], done.stdout
+    return Load(int(counted[1]), float(seconds or plan.seconds), spent)
 
 
 def server_cpu_ns(worker: int) -> int:

@@ -1,4 +1,4 @@
-"""`python -m bench.vm`: rows 1, 3 and 4 as instructions, in a virtual machine with a stock Debian kernel.
+"""`python -m bench.vm`: rows 1, 3, 4 and 8 as instructions, in a virtual machine with a stock Debian kernel.
 
 What is counted depends neither on this machine's load nor on which machine it is: they are the figures to quote.
 """

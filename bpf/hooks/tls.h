@@ -599,7 +599,9 @@ static __always_inline struct rv_tls_call *rv_tls_without_socket(struct rv_tls_t
 	if (!thread || !thread->depth)
 		return NULL;
 	call = rv_tls_call(thread, thread->depth);
-	if (call->cookie)
+	/* One that has failed is over: what its owner does with BIOs now may be another session's.
+	 */
+	if (call->cookie || call->is_failed)
 		return NULL;
 	key->session = call->session;
 	key->tgid = thread->tgid;
@@ -749,6 +751,10 @@ static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 		thread = rv_tls_thread(false);
 	if (!thread || !thread->depth || !c)
 		return 0;
+	call = rv_tls_call(thread, thread->depth);
+	/* Over: the operation is its owner's, for whatever session. */
+	if (call->is_failed)
+		return 0;
 	if (!c->is_tls) {
 		struct rv_buffers buffers = {};
 		u8 first[8] = {};
@@ -758,7 +764,6 @@ static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 			return 0;
 		c->is_tls = 1;
 	}
-	call = rv_tls_call(thread, thread->depth);
 	call->cookie = c->cookie;
 	call->is_inside = 0;
 	if (direction == RV_RX)

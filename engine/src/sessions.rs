@@ -90,7 +90,8 @@ impl Sessions {
         }
         let mark = (tgid, direction, maybe_mark(begin)?);
         match self.marks.get(&mark) {
-            Some(Seen::BySession(key)) => {
+            // Once bound, bound: what it is said to have moved elsewhere was not its own.
+            Some(Seen::BySession(key)) if !self.bound.contains_key(key) => {
                 let key = *key;
                 self.bound.insert(key, cookie);
                 Some(key)

@@ -7,6 +7,12 @@ from typing import Any
 
 UNKNOWN = "–"
 _TARGET_WIDTH = 48
+GRPC_STATUS = (
+    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
+"""By number, as gRPC's own documentation names them (statuscodes.md)."""
 
 
 def line(record: dict[str, Any]) -> str:
@@ -21,7 +27,7 @@ def line(record: dict[str, Any]) -> str:
         f"{bytes_text(size) if size is not None else UNKNOWN:>9}",
         f"{duration_text(duration) if duration is not None else UNKNOWN:>8}",
         _peers(record),
-        " ".join(record.get("flags") or []),
+        " ".join([*_grpc(record), *(record.get("flags") or [])]),
     ]
     return " ".join(parts).rstrip()
 
@@ -67,6 +73,18 @@ def _local_time(text: str) -> str:
     moment = datetime.fromisoformat(f"{text[:26].rstrip('Z')}+00:00").astimezone()
     zone = moment.strftime("%z")
     return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}{zone[:3]}:{zone[3:5]}"
+
+
+def grpc_status_text(status: int | None) -> str:
+    """The name of a gRPC status; its number if it has none."""
+    if status is None:
+        return UNKNOWN
+    return GRPC_STATUS[status] if 0 <= status < len(GRPC_STATUS) else str(status)
+
+
+def _grpc(record: dict[str, Any]) -> list[str]:
+    grpc = record.get("grpc")
+    return [f"grpc:{grpc_status_text(grpc.get('status'))}"] if grpc else []
 
 
 def _target(record: dict[str, Any]) -> str:

@@ -23,7 +23,8 @@ Examples:
 A line beginning with "ready" on stderr says that all hooks are attached; at the end the ledger follows as JSON:
 what was captured, reported, and each cause of a loss.
 Flags in text: cut head longer than capture.head_bytes, gap bytes missed, old connection older than rover,
-reset, no-resp, no-req the other half is missing, upgraded, open not finished yet."""
+reset, no-resp, no-req the other half is missing, upgraded, open not finished yet, hpack? headers of HTTP/2 that refer
+to what was sent before rover. A call of gRPC has its status there: grpc:OK, grpc:NOT_FOUND, grpc:– not seen."""
 
 
 @click.command(epilog=_EXAMPLES)

@@ -1,4 +1,4 @@
-//! BoringSSL without symbols: what its functions say when they fail gives them away.
+//! BoringSSL: by symbols, and without them by what its functions say when they fail.
 //!
 //! `OPENSSL_PUT_ERROR` hands over the library's number, a reason and `__FILE__`; the numbers never change. So a function
 //! is known by the reasons that it gives from `ssl/ssl_lib.cc` or `crypto/bio/bio.cc`, and by what it calls. What fits
@@ -44,11 +44,46 @@ const HANDSHAKE: Call = Call {
     ..call("SSL_do_handshake", Action::HandshakeEnter, Action::HandshakeLeave)
 };
 
+const FREE: Call =
+    Call { arguments: SESSION, outcome: Outcome::OkOnly, ..call("SSL_free", Action::Free, Action::Free) };
+
+/// The name of a source file that OpenSSL has not: its sources are C.
+const SOURCE: &str = "ssl/ssl_lib.cc";
+
+/// Whether functions named as OpenSSL's are BoringSSL's.
+pub(crate) fn is_it(image: &Image, symbols: &Symbols) -> bool {
+    !symbols.contains_key("SSL_read_ex") && image.string_ending(SOURCE).is_some()
+}
+
+pub(crate) fn find_named(code: &Code, symbols: &Symbols) -> Found {
+    let mut found = Found::default();
+    let sites = Sites { code };
+    let decode = |call: &Call| {
+        let symbol = symbols.get(call.name)?;
+        Function::decode(code, symbol.address, symbol.size)
+    };
+    if let Some(read) = decode(&READ) {
+        match copy(code, &read) {
+            Some(copy) => found.with_copy(&sites, &READ, &read, Busy::Until(copy)),
+            None => found.single(&sites, &READ, Some(&read), &Unresolved),
+        }
+    }
+    for call in [&WRITE, &HANDSHAKE, &CIPHER_READ, &CIPHER_WRITE] {
+        found.single(&sites, call, decode(call).as_ref(), &Unresolved);
+    }
+    found.sites.extend(decode(&FREE).and_then(|free| sites.enter(&FREE, &free)));
+    found
+}
+
 /// None where nothing speaks of BoringSSL.
 pub(crate) fn find(image: &Image) -> Option<Found> {
-    let file = image.string_ending("ssl/ssl_lib.cc")?;
-    let code = Code::new(image, &Symbols::new());
+    let file = image.string_ending(SOURCE)?;
     let mut found = Found::default();
+    if image.function_starts().is_empty() {
+        found.notes.push("BoringSSL: without symbols and unwind tables nothing says where functions begin".into());
+        return Some(found);
+    }
+    let code = Code::new(image, &Symbols::new());
     let culprits = errors_of(&code, file, LIBRARY_SSL);
     if culprits.is_empty() {
         found.notes.push("BoringSSL: no function that names ssl_lib.cc was found".into());

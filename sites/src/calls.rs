@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use iced_x86::Register;
 
 use crate::code::{
-    dwarf_number, enter, leave, returns, tails, Busy, Code, Exit, Function, LeaveSite, NoLeave, Spot, SpotPlace, Step,
-    Told, Wanted, C_ARGUMENTS, GO_ARGUMENTS,
+    dwarf_number, enter, leave, returns, tails, Busy, Code, Exit, Failing, Function, LeaveSite, NoLeave, Spot,
+    SpotPlace, Step, Told, Wanted, C_ARGUMENTS, GO_ARGUMENTS,
 };
 use crate::library::{Action, Arguments, Convention, Outcome, Place, Site};
 
@@ -50,7 +50,7 @@ impl Sites<'_, '_> {
     pub fn of(&self, call: &Call, function: &Function, pointers: &dyn Resolve) -> Result<Vec<Site>, NoLeave> {
         let (mut sites, call) = self.begin(call, function);
         self.leave(&call, function, pointers, LONGEST_CHAIN, &mut sites)?;
-        let has_leave = sites.iter().any(|site| site.action == call.leave);
+        let has_leave = sites.iter().any(|site| site.action == call.leave && !is_failure(site));
         if has_leave {
             Ok(sites)
         } else {
@@ -174,6 +174,10 @@ impl Sites<'_, '_> {
                 (test, Outcome::OkAndCountOnStack { offset: count })
             }
             Told::OnStack { .. } => return None,
+            Told::FailedIf(spot, Failing::NotPositive) => (spot, Outcome::FailedIfNotPositive),
+            Told::FailedIf(spot, Failing::Negative) => (spot, Outcome::FailedIfNegative),
+            Told::FailedIf(spot, Failing::Zero) => (spot, Outcome::FailedIfZero),
+            Told::Failed => (Spot::at(SpotPlace::Register(Register::RAX), call.result_bytes), Outcome::Failed),
         };
         let result = place_of(spot.place)?;
         let result_plus = match spot.plus {
@@ -225,8 +229,18 @@ fn place_of(place: SpotPlace) -> Option<Place> {
     })
 }
 
+/// Whether no leave site that a call with bytes passes is single-stepped.
 pub(crate) fn are_cheap(sites: &[Site]) -> bool {
-    sites.iter().all(|site| site.is_emulated || !site.action.is_leave())
+    !sites.iter().any(is_dear)
+}
+
+pub(crate) fn is_dear(site: &Site) -> bool {
+    site.action.is_leave() && !site.is_emulated && site.outcome != Outcome::Failed
+}
+
+fn is_failure(site: &Site) -> bool {
+    use Outcome::{Failed, FailedIfNegative, FailedIfNotPositive, FailedIfZero};
+    matches!(site.outcome, Failed | FailedIfNotPositive | FailedIfNegative | FailedIfZero)
 }
 
 /// Two ways may lead to the same function.

@@ -20,7 +20,7 @@ mod table;
 
 pub(crate) use enter::enter;
 pub(crate) use function::{Exit, Function, Step};
-pub(crate) use leave::{leave, returns, tails, Busy, LeaveSite, NoLeave, Spot, SpotPlace, Told, Wanted};
+pub(crate) use leave::{leave, returns, tails, Busy, Failing, LeaveSite, NoLeave, Spot, SpotPlace, Told, Wanted};
 pub(crate) use registers::{dwarf_number, C_ARGUMENTS, GO_ARGUMENTS};
 
 /// The longest instruction.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::calls::{are_cheap, Call, Resolve, Sites, Unresolved};
+use crate::calls::{are_cheap, is_dear, Call, Resolve, Sites, Unresolved};
 use crate::code::{Busy, Function, NoLeave};
 use crate::library::{Action, Site};
 
@@ -60,7 +60,7 @@ impl Found {
         let returning = sites.returning(call, function);
         match found {
             Ok(sites) => {
-                let count = sites.iter().filter(|site| site.action.is_leave() && !site.is_emulated).count();
+                let count = sites.iter().filter(|site| is_dear(site)).count();
                 self.sites.extend(sites);
                 self.notes.push(format!("{}: {count} return instructions must be single-stepped", call.name));
             }

@@ -156,6 +156,11 @@ impl Image {
         self.sections.iter().find(|section| section.kind == kind)
     }
 
+    /// Not stripped.
+    pub fn has_symbols(&self) -> bool {
+        self.section_of_kind(elf::SHT_SYMTAB.0).is_some()
+    }
+
     pub fn section_at(&self, index: u32) -> Option<&Section> {
         self.sections.get(index as usize)
     }

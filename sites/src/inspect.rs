@@ -25,7 +25,12 @@ pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
         Library { kind, linkage, version, build_id: image.build_id(), sites, return_sites, notes }
     };
     if openssl::has_tls(&symbols) || openssl::has_bio(&symbols) {
-        let found = openssl::find(&Code::new(&image, &symbols), &symbols);
+        let code = Code::new(&image, &symbols);
+        if boringssl::is_it(&image, &symbols) {
+            let found = boringssl::find_named(&code, &symbols);
+            return Ok(Some(library(Kind::Boringssl, linked(&["libssl", "libboringssl"]), None, found)));
+        }
+        let found = openssl::find(&code, &symbols);
         let linkage = linked(&["libssl", "libcrypto"]);
         return Ok(Some(library(Kind::Openssl, linkage, version::openssl(&image), found)));
     }
@@ -33,8 +38,15 @@ pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
         let found = gnutls::find(&Code::new(&image, &symbols), &symbols);
         return Ok(Some(library(Kind::Gnutls, linked(&["libgnutls"]), version::gnutls(&image), found)));
     }
+    // Where functions have names, theirs would have been among them.
+    if go.is_some() || image.has_symbols() {
+        return Ok(go.map(|found| library(Kind::Go, Linkage::Static, go::version(&image), found)));
+    }
+    if let Some(found) = openssl::find_stripped(&image) {
+        return Ok(Some(library(Kind::Openssl, Linkage::Static, version::openssl(&image), found)));
+    }
     if let Some(found) = boringssl::find(&image) {
         return Ok(Some(library(Kind::Boringssl, linked(&["libboringssl", "libssl"]), None, found)));
     }
-    Ok(go.map(|found| library(Kind::Go, Linkage::Static, go::version(&image), found)))
+    Ok(None)
 }

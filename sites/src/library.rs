@@ -74,8 +74,16 @@ pub enum Outcome {
     GoResult,
     /// The result is success (above 0) or failure, no count belongs to it.
     OkOnly,
-    /// The same where 0 is success and all else failure (GnuTLS).
+    /// The same where 0 is success and all else failure (GnuTLS, Go's `error`).
     ZeroIsOk,
+    /// The call ends with a failure, whatever is in registers here.
+    Failed,
+    /// A result not above 0 ends the call with a failure; one above 0 says nothing, the call goes on.
+    FailedIfNotPositive,
+    /// The same for a result below 0.
+    FailedIfNegative,
+    /// The same for a result of 0.
+    FailedIfZero,
 }
 
 /// Where a value is when the probe fires.
@@ -125,7 +133,8 @@ pub struct Site {
     /// and leave of one call have the same frame, also where they are in different functions (one jumps to the other
     /// as its last act), and nested calls have another. None where the code does not tell.
     pub frame_offset: Option<i32>,
-    /// A result that is not above 0 ends the call too. Else another leave place follows on those ways.
+    /// A result that is not above 0 ends the call too. Else it most likely does, but another leave place with the same
+    /// frame may follow: what was noted at enter should be kept for it.
     pub is_last: bool,
     /// The code at the place, to check at attach that the file is still this one.
     pub bytes: [u8; 16],

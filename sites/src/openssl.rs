@@ -13,6 +13,9 @@ use crate::image::Symbols;
 use crate::library::{Action, Arguments, Convention, Outcome};
 
 mod method;
+mod stripped;
+
+pub(crate) use stripped::find as find_stripped;
 
 use method::Methods;
 
@@ -109,8 +112,9 @@ pub(crate) fn is_wanted(name: &[u8]) -> bool {
     name.starts_with(b"SSL_") || name.starts_with(b"BIO_") || name.starts_with(b"TLS_")
 }
 
+/// GnuTLS brings a library of these names too, which hands all on to its own: it has no handshake of its own.
 pub(crate) fn has_tls(symbols: &Symbols) -> bool {
-    symbols.contains_key("SSL_read") && symbols.contains_key("SSL_write")
+    ["SSL_read", "SSL_write", "SSL_do_handshake"].iter().all(|&name| symbols.contains_key(name))
 }
 
 pub(crate) fn has_bio(symbols: &Symbols) -> bool {

@@ -89,6 +89,13 @@ def test_a_clients_record_points_to_the_server():
     assert "nginx:80 → [::1]:4711" in line(a_record(side="client"))
 
 
+@pytest.mark.parametrize(("status", "text"), [(0, "OK"), (5, "NOT_FOUND"), (99, "99"), (None, "–")])
+def test_a_call_is_told_with_the_status_of_grpc(status, text):
+    """Its HTTP status is 200 whatever became of it."""
+    grpc = {"service": "shop.Orders", "method": "List", "status": status}
+    assert line(a_record(grpc=grpc, flags=[])).endswith(f" grpc:{text}")
+
+
 def test_what_was_not_measured_is_a_dash():
     shown = line(a_record(status=None, method=None, duration_ns=None, response={"body_bytes": None}, flags=[]))
     assert shown.split()[2:4] == ["–", "–"]

@@ -100,7 +100,12 @@ def grpc_go(ports, tmp_path, go_program):
         yield Logged(port, log, told_by_grpc)
 
 
-KINDS = [("Unary", 1, 100), ("ClientStream", 5, 100), ("ServerStream", 5, 0), ("Bidi", 5, 100)]
+KINDS = [
+    pytest.param("Unary", 1, 100, marks=pytest.mark.slow),
+    pytest.param("ClientStream", 5, 100, marks=pytest.mark.slow),
+    pytest.param("ServerStream", 5, 0, marks=pytest.mark.slow),
+    ("Bidi", 5, 100),
+]
 
 
 @pytest.mark.parametrize(("method", "messages", "size"), KINDS)
@@ -125,6 +130,7 @@ def test_grpc_core_calls_grpc_go_and_the_other_way_round(judge, grpc_go, grpc_co
         judge.require(server.port, server.truth(100), seconds=20)
 
 
+@pytest.mark.slow
 def test_messages_of_all_sizes_are_counted_with_go(judge, grpc_go, go_program):
     """grpc-go writes heads and content of many streams in one operation."""
     for size in (0, 1, 20_000, 3_000_000):

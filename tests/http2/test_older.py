@@ -75,13 +75,9 @@ def talk(client, lines):
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
 
 
-@pytest.mark.parametrize(
-    ("server_name", "client_name"),
-    [
-        ("node", "go"),
-        *(pytest.param(*each, marks=pytest.mark.slow) for each in [("go", "node"), ("go", "go"), ("node", "node")]),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("client_name", ["go", "node"])
+@pytest.mark.parametrize("server_name", ["go", "node"])
 def test_visits_on_an_older_connection_are_told(ports, tmp_path, program, go_program, client_name, server_name):
     """Go's and Node's own clients and servers, one visit after the other."""
     port, log = ports.pop(), tmp_path / "server.log"

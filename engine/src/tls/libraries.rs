@@ -14,7 +14,7 @@ use super::links::{self, Places};
 use super::mappings::Mapping;
 use super::maps;
 use super::programs::{Program, Programs};
-use super::sites::{kind_name, maybe_site, program_of, Slots};
+use super::sites::{is_of_failures, kind_name, maybe_site, program_of, Slots};
 use super::status::LibraryStatus;
 use crate::clock;
 
@@ -25,8 +25,11 @@ const LIBRARIES: u32 = 1024;
 const MOST_TOLD: usize = 2 * LIBRARIES as usize;
 /// Files that are remembered. A node with more goes through them again.
 const FILES: usize = 16384;
-/// Processes in which ciphertext is looked at, at most.
-const CIPHER_PROCESSES: usize = 256;
+/// Processes in which the ciphertext of a library is looked at one by one. With more it is looked at in all: attaching and
+/// letting go takes the kernel tens of milliseconds each, too long where processes come and go.
+const CIPHER_PROCESSES: usize = 4;
+/// Stands for all of them.
+const EVERYBODY: u32 = 0;
 /// Processes that are remembered of a file: one that lives is enough to keep its probes.
 const USERS: usize = 64;
 /// Calls after which a library is judged, and the share of odd ones (one in so many) that is too much. A few are normal:
@@ -270,7 +273,7 @@ impl Libraries {
         sites: &[Site],
     ) -> Result<(), String> {
         let mut groups: BTreeMap<(Program, bool), Places> = BTreeMap::new();
-        for site in sites {
+        for site in sites.iter().filter(|site| !is_of_failures(site)) {
             let place = maybe_site(library.kind, site, entry.account)
                 .ok_or_else(|| format!("{}: its values are where no program can read them", site.function))?;
             let slot = self.sites.maybe_take().ok_or_else(|| format!("more than {SITES} places"))?;
@@ -312,8 +315,10 @@ impl Libraries {
                 continue;
             };
             let account = self.programs.account(entry.account);
-            // Ends without a begin are normal: other ways of the library may lead through the same place.
-            let odd = account.unended + account.excess + account.unlikely;
+            // Ends without a begin are normal: other ways of the library may lead through the same place. Begins without
+            // an end are, too, where calls fail; but not if no call ever ends.
+            let unended = if account.left == 0 { account.unended } else { 0 };
+            let odd = unended + account.excess + account.unlikely;
             entry.status.calls_checked = account.entered;
             entry.status.calls_odd = odd;
             if odd > JUDGED_CALLS / ODD_SHARE + account.entered / ODD_SHARE {
@@ -344,7 +349,6 @@ impl Libraries {
 
     /// Sessions of this process have no socket: from now on their ciphertext is told.
     pub fn follow_ciphertext(&mut self, pid: u32, mapped: &[Mapping]) {
-        let followed: usize = self.entries.values().map(|entry| entry.cipher_links.len()).sum();
         for mapping in mapped {
             let known = files::maybe_file(mapping).and_then(|(_, m)| self.by_content.get(&Content::of(&m)).copied());
             let Some(Known::Library(id)) = known else {
@@ -353,22 +357,25 @@ impl Libraries {
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;
             };
-            let Some(file) = entry.file.as_ref().filter(|_| followed < CIPHER_PROCESSES) else {
+            let Some(file) = entry.file.as_ref() else {
                 continue;
             };
-            if entry.cipher_links.contains_key(&pid) || entry.cipher.is_empty() {
+            let is_followed = [pid, EVERYBODY].iter().any(|pid| entry.cipher_links.contains_key(pid));
+            if is_followed || entry.cipher.is_empty() {
                 continue;
             }
+            let one = Some(pid).filter(|_| entry.cipher_links.len() < CIPHER_PROCESSES);
             let attached: io::Result<Vec<Vec<OwnedFd>>> = entry
                 .cipher
                 .iter()
-                .map(|places| {
-                    links::attach(self.programs.way, self.programs.of(Program::Cipher), file, places, Some(pid))
-                })
+                .map(|places| links::attach(self.programs.way, self.programs.of(Program::Cipher), file, places, one))
                 .collect();
             // A process that has gone meanwhile: nothing to follow.
             if let Ok(links) = attached {
-                entry.cipher_links.insert(pid, links.into_iter().flatten().collect());
+                entry.cipher_links.insert(one.unwrap_or(EVERYBODY), links.into_iter().flatten().collect());
+            }
+            if one.is_none() {
+                entry.cipher_links.retain(|pid, _| *pid == EVERYBODY);
             }
         }
     }
@@ -413,7 +420,7 @@ impl Libraries {
     /// Forgets what was kept for processes that have ended.
     pub fn sweep(&mut self, is_alive: impl Fn(u32) -> bool) {
         for entry in self.entries.values_mut() {
-            entry.cipher_links.retain(|pid, _| is_alive(*pid));
+            entry.cipher_links.retain(|pid, _| *pid == EVERYBODY || is_alive(*pid));
         }
         self.programs.sweep_goroutines(is_alive);
     }

@@ -92,6 +92,12 @@ fn maybe_argument(convention: Convention, argument: Option<u8>) -> Option<TlsOpe
     }
 }
 
+/// Places that tell of failures only: a call that moved nothing is over with the next one, and needs no probe for that.
+pub fn is_of_failures(site: &Site) -> bool {
+    use Outcome::*;
+    matches!(site.outcome, Failed | FailedIfNotPositive | FailedIfNegative | FailedIfZero)
+}
+
 /// What the kernel side is told of a place; none if it cannot be told.
 pub fn maybe_site(kind: Kind, site: &Site, account: u32) -> Option<TlsSite> {
     let Arguments { session, buffer, length, count } = site.arguments;
@@ -106,6 +112,9 @@ pub fn maybe_site(kind: Kind, site: &Site, account: u32) -> Option<TlsSite> {
         }
         Outcome::OkOnly => events::TLS_SUCCESS,
         Outcome::ZeroIsOk => events::TLS_SUCCESS_ZERO,
+        Outcome::Failed | Outcome::FailedIfNotPositive | Outcome::FailedIfNegative | Outcome::FailedIfZero => {
+            return None;
+        }
     };
     let result = maybe_place(site.result)?;
     let more = site.result_plus.map_or(Some(NOWHERE), maybe_place)?;

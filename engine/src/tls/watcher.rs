@@ -218,9 +218,11 @@ impl Search {
         let likely = self.backlog.iter().take_while(|mapping| files::is_likely(&mapping.path)).count();
         for mapping in self.backlog.drain(..likely).collect::<Vec<_>>() {
             self.meet(&mapping);
+            self.follow_ciphertext();
         }
         for path in files::installed() {
             self.libraries.meet_installed(&path);
+            self.follow_ciphertext();
         }
         self.publish();
         // Nobody waits any more: nothing to tell.
@@ -230,11 +232,7 @@ impl Search {
         while !self.is_stopping.load(Ordering::Relaxed) {
             self.wait(&epoll);
             self.take_mappings();
-            for pids in self.asked.try_iter().collect::<Vec<_>>() {
-                for pid in pids {
-                    self.libraries.follow_ciphertext(pid, &maps::executable_files(pid));
-                }
-            }
+            self.follow_ciphertext();
             if let Some(mapping) = self.backlog.pop_front() {
                 self.meet(&mapping);
             } else if let Some(path) = self.unmapped.pop_front() {
@@ -253,6 +251,15 @@ impl Search {
             if is_due || self.libraries.inspected != inspected {
                 inspected = self.libraries.inspected;
                 self.publish();
+            }
+        }
+    }
+
+    /// Of the processes that are asked for. Never late: what their sessions say waits for it.
+    fn follow_ciphertext(&mut self) {
+        for pids in self.asked.try_iter().collect::<Vec<_>>() {
+            for pid in pids {
+                self.libraries.follow_ciphertext(pid, &maps::executable_files(pid));
             }
         }
     }

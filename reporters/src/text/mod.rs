@@ -42,6 +42,34 @@ const LABELS: [(Flag, &str); 11] = [
     (Flag::Unfinished, "open"),
 ];
 
+/// By number, as gRPC's own documentation names them (statuscodes.md); the same in `rover/cli/lines.py` and on the page.
+const GRPC_STATUS: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// What became of a call: its HTTP status is 200 whatever that was.
+fn maybe_grpc_text(record: &Record) -> Option<String> {
+    let status = record.grpc.as_ref()?.status;
+    let name = |status: u32| GRPC_STATUS.get(status as usize).map_or_else(|| status.to_string(), |name| (*name).into());
+    Some(format!("grpc:{}", status.map_or_else(|| UNKNOWN.to_owned(), name)))
+}
+
 /// Encoder of the format `text`.
 #[derive(Debug)]
 pub struct TextEncoder {
@@ -120,14 +148,10 @@ impl TextEncoder {
         }
     }
 
-    /// Peers and flags share the rest of the line; flags, being the rarer and shorter, are kept whole.
+    /// Peers and flags (a call's status among them) share the rest of the line; flags, being the rarer and shorter, are kept whole.
     fn push_tail(&self, out: &mut Vec<u8>, record: &Record) {
-        let flags = LABELS
-            .iter()
-            .filter(|(flag, _)| record.flags.has(*flag))
-            .map(|(_, label)| *label)
-            .collect::<Vec<_>>()
-            .join(" ");
+        let labels = LABELS.iter().filter(|(flag, _)| record.flags.has(*flag)).map(|(_, label)| (*label).to_owned());
+        let flags = maybe_grpc_text(record).into_iter().chain(labels).collect::<Vec<_>>().join(" ");
         let Some(Share { tail, .. }) = self.layout.most else {
             out.extend_from_slice(peers_text(record, self.layout.is_wide, usize::MAX).as_bytes());
             self.push_flags(out, &flags);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::*;
-use crate::record::Identity;
+use crate::record::{Grpc, Identity};
 use crate::samples;
 
 fn line(record: &Record, width: Option<u16>, color: bool) -> String {
@@ -28,6 +28,17 @@ fn a_wide_line_has_zone_size_and_ports() {
         line(&samples::exchange(), Some(132), false),
         "11:46:15.678+00:00 200 GET     shop.local/item/1?q=*                             62 B  1.50 ms nginx:80 ← [fd00::3]:59970 gap old\n"
     );
+}
+
+#[test]
+fn a_call_is_told_with_the_status_of_grpc() {
+    let mut record = samples::exchange();
+    record.flags = Default::default();
+    for (status, text) in [(Some(0), "OK"), (Some(5), "NOT_FOUND"), (Some(99), "99"), (None, "–")] {
+        record.grpc =
+            Some(Grpc { service: None, method: None, status, request_messages: None, response_messages: None });
+        assert!(line(&record, None, false).ends_with(&format!(" grpc:{text}\n")));
+    }
 }
 
 #[test]

@@ -14,13 +14,14 @@ class Tls(Struct, frozen=True):
     """The encryption of a connection, as far as its handshake was seen."""
 
     library: Annotated[
-        str | None, Meta(description="`openssl`, `boringssl`, `gnutls`, `nss`, `go`, `rustls`; null: another agent saw it")
+        str | None,
+        Meta(description="`openssl`, `boringssl`, `gnutls`, `nss`, `go`, `rustls`; null: another agent saw it"),
     ]
     version: Annotated[str | None, Meta(description="`TLSv1.3`")]
-    server_name: Annotated[str | None | UnsetType, Meta(description="Whom the client asked for (SNI)")] = UNSET
-    alpn: Annotated[str | None | UnsetType, Meta(description="Protocol that was agreed on; TLS 1.3 hides it")] = UNSET
-    cipher: Annotated[str | None | UnsetType, Meta(description="Cipher suite, as IANA names it")] = UNSET
-    handshake_ns: int | None | UnsetType = UNSET
+    server_name: Annotated[str | UnsetType | None, Meta(description="Whom the client asked for (SNI)")] = UNSET
+    alpn: Annotated[str | UnsetType | None, Meta(description="Protocol that was agreed on; TLS 1.3 hides it")] = UNSET
+    cipher: Annotated[str | UnsetType | None, Meta(description="Cipher suite, as IANA names it")] = UNSET
+    handshake_ns: int | UnsetType | None = UNSET
 
 
 class Grpc(Struct, frozen=True):

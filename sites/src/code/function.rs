@@ -85,6 +85,11 @@ impl Function {
         walk.finish()
     }
 
+    /// Address of the first instruction.
+    pub fn start(&self) -> u64 {
+        self.steps.get(self.entry).map_or(0, |step| step.instruction.ip())
+    }
+
     /// Whether every way through it is known.
     pub fn is_understood(&self) -> bool {
         self.steps.iter().all(|step| step.exit != Some(Exit::Unknown))
@@ -109,21 +114,30 @@ impl Function {
         })
     }
 
-    /// Whether its first arguments but the first one are still in their registers when it calls through a pointer, which
-    /// it does once and not in a loop.
+    /// Whether it is a function of so many arguments that hands them on: where it calls through a pointer, all but the
+    /// first one are in their registers still, and it does not do so in a loop.
     pub fn hands_on_arguments(&self, count: usize) -> bool {
-        let mut calls = self.steps.iter().filter(|step| step.instruction.flow_control() == FlowControl::IndirectCall);
-        let (Some(call), None) = (calls.next(), calls.next()) else { return false };
+        let is_indirect = |step: &&Step| step.instruction.flow_control() == FlowControl::IndirectCall;
+        let calls: Vec<&Step> = self.steps.iter().filter(is_indirect).collect();
+        let is_short = C_ARGUMENTS.get(count).is_some_and(|&next| !self.uses(next));
+        is_short && !calls.is_empty() && calls.iter().any(|call| self.is_handed_on(call, count))
+    }
+
+    fn is_handed_on(&self, call: &Step, count: usize) -> bool {
         let mut factory = InstructionInfoFactory::new();
         let mut seen = BTreeSet::new();
         let mut open: Vec<usize> = call.from.clone();
         while let Some(at) = open.pop() {
             let Some(step) = self.steps.get(at) else { return false };
-            if std::ptr::eq(step, call) || matches!(step.instruction.flow_control(), FlowControl::Call) {
+            let instruction = &step.instruction;
+            if matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall) {
                 return false;
             }
-            let registers = C_ARGUMENTS.iter().take(count).skip(1);
-            if registers.into_iter().any(|&register| writes(&mut factory, &step.instruction, register)) {
+            // An int is made a size_t in its place.
+            let is_extended = instruction.code() == Opcode::Movsxd_r64_rm32
+                && instruction.op0_register() == instruction.op1_register().full_register();
+            let mut registers = C_ARGUMENTS.iter().take(count).skip(1);
+            if !is_extended && registers.any(|&register| writes(&mut factory, instruction, register)) {
                 return false;
             }
             if seen.insert(at) {
@@ -131,6 +145,28 @@ impl Function {
             }
         }
         true
+    }
+
+    /// Whether the value that the register has at the entry is read.
+    fn uses(&self, register: Register) -> bool {
+        let mut factory = InstructionInfoFactory::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![self.entry];
+        while let Some(at) = open.pop() {
+            let Some(step) = self.steps.get(at).filter(|_| seen.insert(at)) else { continue };
+            let is_read = factory.info(&step.instruction).used_registers().iter().any(|used| {
+                used.register().full_register() == register
+                    && !matches!(used.access(), OpAccess::Write | OpAccess::None | OpAccess::NoMemAccess)
+            });
+            if is_read {
+                return true;
+            }
+            let is_call = matches!(step.instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
+            if !is_call && !writes(&mut factory, &step.instruction, register) {
+                open.extend(self.successors(at));
+            }
+        }
+        false
     }
 
     /// Calls with a fixed target, in order of address.

@@ -19,6 +19,18 @@ pub(crate) enum Told {
     Result(Spot),
     /// Above 0 in `test` means that the result is on the stack at frame + `count`; else there is none.
     OnStack { test: Spot, count: i32 },
+    /// One of these values means that the call has failed; another tells nothing yet.
+    FailedIf(Spot, Failing),
+    /// The call has failed.
+    Failed,
+}
+
+/// Values that make a call fail at a conditional jump.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failing {
+    NotPositive,
+    Negative,
+    Zero,
 }
 
 /// Where the result is.

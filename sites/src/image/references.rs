@@ -11,8 +11,18 @@ const MOST_REFERENCES: usize = 4096;
 const LEA_BYTES: usize = 7;
 
 impl Image {
+    /// Address of this string in the read-only data.
+    pub fn string(&self, text: &str) -> Option<u64> {
+        self.find_string(text, |before| before.last().is_none_or(|&byte| byte == 0).then_some(before.len()))
+    }
+
     /// Address of the string in the read-only data that ends so, from its own beginning on.
     pub fn string_ending(&self, ending: &str) -> Option<u64> {
+        self.find_string(ending, |before| Some(memchr::memrchr(0, before).map_or(0, |zero| zero + 1)))
+    }
+
+    /// The first match that `start` wants: it is told what stands before, and says where the string begins.
+    fn find_string(&self, ending: &str, start: impl Fn(&[u8]) -> Option<usize>) -> Option<u64> {
         let section = self.section(".rodata")?;
         let end = section.offset.checked_add(section.size)?;
         let mut needle = ending.as_bytes().to_vec();
@@ -21,9 +31,8 @@ impl Image {
         let mut at = section.offset;
         while at < end {
             let window = self.read(at, (end - at).min(SEARCH_BYTES + SEARCH_OVERLAP))?;
-            if let Some(found) = finder.find(&window) {
-                let before = window.get(..found).unwrap_or_default();
-                let start = memchr::memrchr(0, before).map_or(0, |zero| zero + 1);
+            let mut starts = finder.find_iter(&window).filter_map(|found| start(window.get(..found)?));
+            if let Some(start) = starts.next() {
                 return section.address.checked_add((at - section.offset).checked_add(start as u64)?);
             }
             at = at.checked_add(SEARCH_BYTES)?;
@@ -49,7 +58,7 @@ impl Image {
         starts
     }
 
-    /// Addresses of the instructions that load this address relative to their own.
+    /// Addresses of the instructions that load this address: relative to their own, or as it is into rdx, rsi or rdi.
     pub fn references_to(&self, target: u64) -> Vec<u64> {
         let mut references = Vec::new();
         let code = self.sections.iter().filter(|section| section.kind == elf::SHT_PROGBITS.0);
@@ -59,6 +68,7 @@ impl Image {
                 let size = (section.size - at).min(SEARCH_BYTES + LEA_BYTES as u64);
                 let Some(window) = section.offset.checked_add(at).and_then(|at| self.read(at, size)) else { break };
                 let base = section.address.wrapping_add(at);
+                references.extend(moves(&window, target).map(|from| base.wrapping_add(from as u64)));
                 references.extend(
                     leas(&window)
                         .filter(|(from, distance)| {
@@ -76,6 +86,15 @@ impl Image {
         references.dedup();
         references
     }
+}
+
+/// Places of everything that looks like `mov r32, target`, which a file with fixed addresses may have instead.
+fn moves(window: &[u8], target: u64) -> impl Iterator<Item = usize> + '_ {
+    let target = u32::try_from(target).ok();
+    memchr::memchr3_iter(0xbe, 0xbf, 0xba, window).filter(move |at| {
+        let immediate = window.get(at + 1..at + 5).and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
+        target.is_some() && immediate == target
+    })
 }
 
 /// Place and distance of everything that looks like `lea r64, [rip + distance]`.

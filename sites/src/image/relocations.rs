@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use memchr::memmem;
 use object::elf;
 use object::pod;
 use object::LittleEndian as Le;
@@ -59,6 +60,22 @@ impl Relocations {
     /// The symbol whose address the loader puts there.
     pub fn name_at(&self, address: u64) -> Option<&str> {
         self.names.get(&address).map(String::as_str)
+    }
+
+    /// Words that will hold this address: by relocation, or in a file with fixed addresses by what stands in its data.
+    pub fn places_of(&self, image: &Image, target: u64) -> Vec<u64> {
+        let mut places: Vec<u64> =
+            self.addresses.iter().filter(|(_, &value)| value == target).map(|(&at, _)| at).collect();
+        let needle = target.to_le_bytes();
+        for name in [".data.rel.ro", ".rodata", ".data"] {
+            let Some(section) = image.section(name) else { continue };
+            let Some(data) = image.contents(section) else { continue };
+            let words = memmem::find_iter(&data, &needle).filter(|at| at % 8 == 0);
+            places.extend(words.filter_map(|at| section.address.checked_add(at as u64)));
+        }
+        places.sort_unstable();
+        places.dedup();
+        places
     }
 
     /// The address of this file that the loader puts there, or that stands there already.

@@ -11,7 +11,7 @@ use crate::image::Symbols;
 /// Exported functions that return a pointer to their table (ssl/methods.c).
 const GETTERS: [&str; 3] = ["TLS_method", "TLS_client_method", "TLS_server_method"];
 /// No table is larger: 1.1.1 has 34 words, 4.0 fewer.
-const TABLE_BYTES: u64 = 0x120;
+pub(super) const TABLE_BYTES: u64 = 0x120;
 /// `endbr64; push rbp; mov rbp, rsp; lea; pop rbp; ret` and a nop or two.
 const LONGEST_GETTER: usize = 8;
 /// So many instructions are looked at for the load of the pointer before a jump through it.
@@ -25,6 +25,11 @@ pub(super) struct Methods<'a, 'b> {
 impl<'a, 'b> Methods<'a, 'b> {
     pub fn of(code: &'a Code<'b>, symbols: &Symbols) -> Methods<'a, 'b> {
         let tables = GETTERS.iter().filter_map(|&name| table(code, symbols.get(name)?.address)).collect();
+        Methods { code, tables }
+    }
+
+    /// Tables that were found without their names.
+    pub fn at(code: &'a Code<'b>, tables: Vec<u64>) -> Methods<'a, 'b> {
         Methods { code, tables }
     }
 }
@@ -125,7 +130,7 @@ fn table(code: &Code, getter: u64) -> Option<u64> {
 }
 
 /// The place in its table of the pointer that the jump goes to.
-fn pointer_place(function: &Function, jump: &Step) -> Option<u64> {
+pub(super) fn pointer_place(function: &Function, jump: &Step) -> Option<u64> {
     if jump.instruction.op0_kind() == OpKind::Memory {
         return table_place(jump);
     }

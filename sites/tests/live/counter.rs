@@ -14,6 +14,8 @@ use rover_sites::{Action, Convention, Outcome, Place, Site};
 pub struct Total {
     pub enters: u64,
     pub leaves: u64,
+    /// Leaves that ended a call.
+    pub ends: u64,
     /// Leaves without enter: of calls that others make, or that had begun before.
     pub unmatched: u64,
     pub with_bytes: u64,
@@ -66,7 +68,14 @@ impl Counter {
         let map = self.object.maps().find(|map| map.name() == "totals").unwrap();
         let bytes = map.lookup(&(direction as u32).to_ne_bytes(), MapFlags::ANY).unwrap().unwrap();
         let word = |at: usize| u64::from_ne_bytes(bytes[8 * at..8 * at + 8].try_into().unwrap());
-        Total { enters: word(0), leaves: word(1), unmatched: word(2), with_bytes: word(3), bytes: word(4) }
+        Total {
+            enters: word(0),
+            leaves: word(1),
+            ends: word(2),
+            unmatched: word(3),
+            with_bytes: word(4),
+            bytes: word(5),
+        }
     }
 }
 
@@ -101,6 +110,10 @@ fn words(site: &Site) -> [i32; 13] {
         Outcome::OkAndCountAt { .. } => (1, 0),
         Outcome::OkAndCountOnStack { offset } => (2, offset),
         Outcome::OkOnly | Outcome::ZeroIsOk => (3, 0),
+        Outcome::Failed => (4, 0),
+        Outcome::FailedIfNotPositive => (5, 0),
+        Outcome::FailedIfNegative => (6, 0),
+        Outcome::FailedIfZero => (7, 0),
     };
     let count = site.arguments.count.map_or(-1, |at| match site.convention {
         Convention::C => C_ARGUMENTS[usize::from(at)],
@@ -120,7 +133,11 @@ fn words(site: &Site) -> [i32; 13] {
         i32::from(site.is_last),
         plus_register,
         plus_offset,
-        i32::from(site.convention == Convention::GoRegisters),
+        match site.convention {
+            Convention::C => 0,
+            Convention::GoRegisters => 1,
+            Convention::GoStack => 2,
+        },
     ]
 }
 

@@ -1,6 +1,8 @@
 // TLS between goroutines of this process: prints how many bytes were sent in all.
 //
-// usage: talk KEY CERTIFICATE
+// usage: talk KEY CERTIFICATE [still]
+//
+// With "still", stacks have grown before they are needed, so that none moves under a read or a write.
 package main
 
 import (
@@ -33,6 +35,12 @@ func deep(depth int, then func()) byte {
 	return room[0]
 }
 
+func settle() {
+	if len(os.Args) > 3 {
+		deep(200, func() {})
+	}
+}
+
 func exchange(connection net.Conn, isFirst bool) {
 	for _, size := range sizes {
 		if isFirst {
@@ -58,24 +66,28 @@ func main() {
 		var wait sync.WaitGroup
 		for i := 0; i < connections; i++ {
 			wait.Add(2)
-			go func() {
+			go func(i int) {
 				defer wait.Done()
+				settle()
 				connection, err := listener.Accept()
 				check(err)
 				deep(i, func() { exchange(connection, false) })
 				connection.Close()
-			}()
-			go func() {
+			}(i)
+			go func(i int) {
 				defer wait.Done()
+				settle()
 				settings := &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}
 				connection, err := tls.Dial("tcp", listener.Addr().String(), settings)
 				check(err)
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				exchange(connection, true)
 				// The end of the stream is an error, and no bytes.
-				io.ReadAll(connection)
+				for rest := make([]byte, 100); err == nil; {
+					_, err = connection.Read(rest)
+				}
 				connection.Close()
-			}()
+			}(i)
 		}
 		wait.Wait()
 		for _, size := range sizes {

@@ -14,7 +14,7 @@ import { Fact, Figure, measured } from "../parts/figure";
 import { Icon } from "../parts/icon";
 import { Failure } from "../parts/states";
 import { Tile } from "../parts/tile";
-import { alikeHref, ConnectionFacts, EndFacts, MessageFacts, TraceFacts, whyNoMessage } from "./facts";
+import { alikeHref, ConnectionFacts, EndFacts, GrpcFacts, MessageFacts, TraceFacts, whyNoMessage } from "./facts";
 import { Kind, Status } from "./labels";
 import { keptList, noteOpened } from "./place";
 import { curl, endName, ends, FLAG_MEANING, isDoubtful, queryText, whyUnanswered } from "./record";
@@ -140,6 +140,11 @@ function Record({ of, partner }: { of: Exchange; partner: Exchange | null }) {
             <Fact name="Before it">{of.interim.join(", ")}</Fact>
           </MessageFacts>
         </Card>
+        {of.grpc !== null && (
+          <Card title="gRPC">
+            <GrpcFacts of={of.grpc} />
+          </Card>
+        )}
         <Card title="Connection">
           <ConnectionFacts of={of} />
         </Card>

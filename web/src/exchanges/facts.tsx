@@ -6,7 +6,7 @@ import type { Exchange, Message, Peer } from "../api/types";
 import { bytes, count, duration } from "../format/numbers";
 import { Fact, Facts, Figure, measured, Unknown } from "../parts/figure";
 import { toAddress } from "./filter";
-import { socketAddress, whyUnanswered } from "./record";
+import { grpcStatus, socketAddress, whyUnanswered } from "./record";
 
 function Size({ of, why }: { of: number | null; why: string }) {
   return <Figure of={measured(of, bytes)} why={why} title={of === null ? undefined : `${count(of)} bytes`} />;
@@ -127,6 +127,24 @@ export function TraceFacts({ of }: { of: NonNullable<Exchange["trace"]> }) {
       </Fact>
       <Fact name="Span">{of.span_id === null ? <Unknown why="the header names none" /> : <span class="mono">{of.span_id}</span>}</Fact>
       <Fact name="Sampled">{of.sampled === null ? <Unknown why="the header does not tell" /> : of.sampled ? "yes" : "no"}</Fact>
+    </Facts>
+  );
+}
+
+/** What a call of gRPC named, how it ended, and its messages both ways. */
+export function GrpcFacts({ of }: { of: NonNullable<Exchange["grpc"]> }) {
+  const uncounted = "not all of the call's content was seen";
+  return (
+    <Facts>
+      <Fact name="Service">{of.service === null ? <Unknown why="the path was not seen" /> : <span class="mono">{of.service}</span>}</Fact>
+      <Fact name="Method">{of.method === null ? <Unknown why="the path was not seen" /> : <span class="mono">{of.method}</span>}</Fact>
+      <Fact name="Status">{of.status === null ? <Unknown why="no trailers were seen" /> : `${grpcStatus(of.status)} (${of.status})`}</Fact>
+      <Fact name="Messages asked">
+        {of.request_messages === null ? <Unknown why={uncounted} /> : count(of.request_messages)}
+      </Fact>
+      <Fact name="Messages answered">
+        {of.response_messages === null ? <Unknown why={uncounted} /> : count(of.response_messages)}
+      </Fact>
     </Facts>
   );
 }

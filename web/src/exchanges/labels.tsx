@@ -1,7 +1,7 @@
 /** Small marks of a record: status, flags, kind, layers. */
 import type { Exchange } from "../api/types";
 import { Unknown } from "../parts/figure";
-import { FLAG_MEANING, isDoubtful, statusClass, whyUnanswered } from "./record";
+import { FLAG_MEANING, grpcStatus, isDoubtful, statusClass, whyUnanswered } from "./record";
 import type { Layer } from "./timeline";
 
 export function Status({ of, isLarge = false }: { of: Exchange; isLarge?: boolean }) {
@@ -24,7 +24,10 @@ export function Flags({ of }: { of: Exchange }) {
 /** What the exchange is, where it is more than plain HTTP. */
 export function Kind({ of }: { of: Exchange }) {
   if (of.kind === "http") return null;
-  return <span class="flag flag-kind">{of.kind}</span>;
+  const status = of.grpc?.status ?? null;
+  // The HTTP status of a call is 200 whatever became of it.
+  const hasFailed = status !== null && status !== 0;
+  return <span class={hasFailed ? "flag flag-doubtful" : "flag flag-kind"}>{hasFailed ? `${of.kind} ${grpcStatus(status)}` : of.kind}</span>;
 }
 
 /** The colour of a layer, beside its name. */

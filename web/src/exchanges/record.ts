@@ -9,7 +9,7 @@ export const FLAG_MEANING: Record<string, string> = {
   peer_inferred: "The other end was concluded from what is known, not seen.",
   pre_existing: "The connection is older than rover; when it was opened is not known.",
   tls_unbound: "The plaintext could not be tied to a connection.",
-  reset: "The connection was reset before the exchange was over.",
+  reset: "The connection, or its stream of HTTP/2, was reset before the exchange was over.",
   no_response: "No response was seen.",
   no_request: "The response was seen without its request.",
   upgraded: "The connection left HTTP after this exchange, for instance for WebSocket.",
@@ -63,6 +63,32 @@ export function statusClass(status: number | null): StatusClass {
 export function whyUnanswered(exchange: Exchange): string {
   const flag = ["no_response", "reset", "unfinished", "gap"].find((name) => exchange.flags.includes(name));
   return flag === undefined ? "no response was seen" : (FLAG_MEANING[flag] ?? flag);
+}
+
+/** By number, as gRPC's own documentation names them. */
+const GRPC_STATUS = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+];
+
+/** The name of a status of gRPC, or its number where it has none. */
+export function grpcStatus(status: number): string {
+  return GRPC_STATUS[status] ?? `${status}`;
 }
 
 /** Quoted for a POSIX shell: paths and headers are other people's bytes. */

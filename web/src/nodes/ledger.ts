@@ -27,6 +27,7 @@ const DECISIONS: Record<string, string> = {
   filtered: "Outside of the ports or the side that were asked for.",
   mid_stream: "Before the first whole message of a connection that is older than rover.",
   overlap: "Of bytes that had been seen before.",
+  http2_control: "Of HTTP/2 frames that belong to no exchange: settings, pings, windows of the connection.",
 };
 
 const LOSSES: Record<string, string> = {

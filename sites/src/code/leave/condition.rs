@@ -4,7 +4,7 @@ use iced_x86::{Code as Opcode, ConditionCode, FlowControl, Instruction, Instruct
 
 use super::super::registers::writes;
 use super::super::{register_copy, Function, Step};
-use super::Spot;
+use super::{Failing, Spot};
 
 /// A jump on the sign or on -1 of a register.
 pub(super) struct Condition {
@@ -12,6 +12,8 @@ pub(super) struct Condition {
     registers: Vec<Register>,
     /// So many bytes of them were compared.
     pub bytes: u8,
+    /// The values that lead to the way on which it cannot be above 0; None where they have no name.
+    pub failing: Option<Failing>,
     /// Whether the value can be above 0 on the way that falls through, and on the way that jumps.
     pub may_be_positive: [bool; 2],
 }
@@ -39,7 +41,7 @@ pub(super) fn condition(function: &Function, step: &Step) -> Option<Condition> {
     let (register, bytes, against) = comparison(way.get(at)?)?;
     let may_be_positive = positive_ways(jump, against)?;
     let registers = holders(&way, at, register, bytes);
-    (!registers.is_empty()).then_some(Condition { registers, bytes, may_be_positive })
+    (!registers.is_empty()).then_some(Condition { registers, bytes, failing: failing(jump, against), may_be_positive })
 }
 
 /// The registers that hold at the jump what `register` held when it was compared, by the instruction `compared`.
@@ -125,6 +127,16 @@ fn comparison(instruction: &Instruction) -> Option<(Register, u8, i64)> {
         }
     };
     matches!(against, -1 | 0).then_some((register.full_register(), bytes, against))
+}
+
+fn failing(jump: ConditionCode, against: i64) -> Option<Failing> {
+    match (against, jump) {
+        (0, ConditionCode::le | ConditionCode::g) => Some(Failing::NotPositive),
+        (0, ConditionCode::l | ConditionCode::s | ConditionCode::ge | ConditionCode::ns) => Some(Failing::Negative),
+        (-1, ConditionCode::le | ConditionCode::g) => Some(Failing::Negative),
+        (0, ConditionCode::e | ConditionCode::ne) => Some(Failing::Zero),
+        _ => None,
+    }
 }
 
 /// [falls through, jumps]

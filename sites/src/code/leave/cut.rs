@@ -7,7 +7,7 @@ use iced_x86::{InstructionInfoFactory, Register};
 use super::super::{Function, Step};
 use super::condition::{condition, Condition};
 use super::flow::{self, Flow, Value};
-use super::{LeaveSite, Spot, SpotPlace, Told, Wanted};
+use super::{Failing, LeaveSite, Spot, SpotPlace, Told, Wanted};
 
 /// For each return: the places that cover all ways to it, or, where one of them has none, the return itself.
 pub(super) fn cut(function: &Function, flow: &Flow, wanted: Wanted) -> Vec<LeaveSite> {
@@ -20,9 +20,20 @@ pub(super) fn cut(function: &Function, flow: &Flow, wanted: Wanted) -> Vec<Leave
             factory: InstructionInfoFactory::new(),
             seen: HashSet::new(),
             sites: BTreeMap::new(),
+            has_silent_way: false,
         };
         match search.ways_to(at) {
-            Ok(()) => sites.extend(search.sites),
+            // Only failures return here: dear as it is, it is not passed by what matters.
+            Ok(()) if search.has_silent_way && search.sites.values().all(is_failure) => {
+                sites.insert(at, LeaveSite { step: at, told: Told::Failed, is_last: true });
+            }
+            // What tells a result comes before what only tells a failure.
+            Ok(()) => search.sites.into_iter().for_each(|(at, site)| {
+                let known = sites.entry(at).or_insert(site);
+                if is_failure(known) {
+                    *known = site;
+                }
+            }),
             Err(NoPlace) => {
                 let told = Told::Result(Spot::register(Register::RAX, wanted.bytes));
                 sites.insert(at, LeaveSite { step: at, told, is_last: true });
@@ -37,12 +48,20 @@ fn without_needless(function: &Function, mut sites: Vec<LeaveSite>) -> Vec<Leave
     for index in (0..sites.len()).rev() {
         let Some(site) = sites.get(index).copied() else { continue };
         let ends: HashSet<usize> =
-            sites.iter().filter(|other| other.step != site.step && other.is_last).map(|other| other.step).collect();
+            sites.iter().filter(|other| other.step != site.step && ends(other)).map(|other| other.step).collect();
         if !is_reached(function, site.step, &ends) {
             sites.remove(index);
         }
     }
     sites
+}
+
+fn is_failure(site: &LeaveSite) -> bool {
+    matches!(site.told, Told::FailedIf(..) | Told::Failed)
+}
+
+fn ends(site: &LeaveSite) -> bool {
+    site.is_last && !matches!(site.told, Told::FailedIf(..))
 }
 
 /// Whether a way leads from the entry to the step without passing any of the others.
@@ -70,6 +89,8 @@ struct Search<'a> {
     factory: InstructionInfoFactory,
     seen: HashSet<(usize, Spot)>,
     sites: BTreeMap<usize, LeaveSite>,
+    /// Some way to the return is a failure that no place tells.
+    has_silent_way: bool,
 }
 
 /// One step of one way back.
@@ -97,7 +118,11 @@ impl Search<'_> {
             self.sites.insert(at, LeaveSite { step: at, told, is_last });
             return Ok(());
         }
-        if !self.wanted.is_zero_success && self.is_failing_way(step, to, after) {
+        if let Some((spot, failing)) = self.failing(step, to, after) {
+            match failing {
+                Some(failing) => self.add_failure(at, step, Told::FailedIf(spot, failing)),
+                None => self.has_silent_way = true,
+            }
             return Ok(());
         }
         let before = flow::before(&mut self.factory, step, after, self.wanted);
@@ -108,8 +133,10 @@ impl Search<'_> {
                 }
                 Ok(())
             }
-            // It may pass no site at all: what never had bytes need not tell so.
-            Value::Failure if !self.wanted.is_zero_success => Ok(()),
+            Value::Failure if !self.wanted.is_zero_success => {
+                self.failed(at, step);
+                Ok(())
+            }
             _ => Err(NoPlace),
         }
     }
@@ -127,12 +154,49 @@ impl Search<'_> {
         maybe_conditional(self.function, self.flow, step)
     }
 
-    /// A jump that goes this way only if the result is not above 0.
-    fn is_failing_way(&self, step: &Step, way: Option<usize>, after: Value) -> bool {
-        let (Value::Known(spot), Some(condition)) = (after, condition(self.function, step)) else { return false };
+    /// A jump that goes this way only if the result is not above 0: the result that it looks at.
+    fn failing(&self, step: &Step, way: Option<usize>, after: Value) -> Option<(Spot, Option<Failing>)> {
+        let (Value::Known(spot), Some(condition)) = (after, condition(self.function, step)) else { return None };
         let [falls_through, jumps] = condition.may_be_positive;
         let may_be_positive = (step.next == way && falls_through) || (step.branch == way && jumps);
-        is_of(&condition, spot) && !may_be_positive
+        let is_failing = !self.wanted.is_zero_success && is_of(&condition, spot) && !may_be_positive;
+        // Whatever way is gone on from there must end with it.
+        let is_certain = match way.map(|way| self.flow.value(way)) {
+            Some(Value::Known(known)) => is_of(&condition, known),
+            Some(Value::Failure) => true,
+            _ => false,
+        };
+        let failing = condition.failing.filter(|_| is_certain);
+        is_failing.then_some((Spot { bytes: condition.bytes, ..spot }, failing))
+    }
+
+    /// Before the constant that is a failure: the nearest places from which it cannot be but a failure. There may be
+    /// none, and then such a way tells nothing.
+    fn failed(&mut self, at: usize, step: &Step) {
+        let mut open = step.from.clone();
+        self.has_silent_way |= open.is_empty();
+        let mut seen = HashSet::from([at]);
+        while let Some(at) = open.pop() {
+            let Some(step) = self.function.steps.get(at) else { continue };
+            if !seen.insert(at) {
+                continue;
+            }
+            if self.flow.value(at) != Value::Failure {
+                self.has_silent_way |= !self.sites.contains_key(&at);
+                continue;
+            }
+            if step.is_emulated && step.depth.is_some() {
+                self.add_failure(at, step, Told::Failed);
+            } else {
+                open.extend(&step.from);
+            }
+        }
+    }
+
+    fn add_failure(&mut self, at: usize, step: &Step, told: Told) {
+        if step.is_emulated && step.depth.is_some() {
+            self.sites.entry(at).or_insert(LeaveSite { step: at, told, is_last: true });
+        }
     }
 }
 
