@@ -208,11 +208,11 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 }
 
 /* Whether what was copied is a few frames from its first byte to its last one: the usual case,
- * without the loop's cost. Not static: verified once and for itself, where each way through it
+ * without the loop's cost. Global, so that the verifier looks at it once, where each way through it
  * would else double those of the program (6.1 gives up at a million instructions). */
-__noinline int rv_is_whole_frames(u32 cpu, u32 length)
+__noinline int rv_is_whole_frames(u32 place, u32 length)
 {
-	struct rv_scratch *s = bpf_map_lookup_elem(&scratch, &cpu);
+	struct rv_scratch *s = rv_scratch(place);
 	u32 at = 0;
 
 	if (!s)
@@ -245,7 +245,7 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 	};
 	bool joins = !frames->is_followed;
 
-	if ((joins || (!frames->left && !frames->have)) && rv_is_whole_frames(cpu, length)) {
+	if ((joins || (!frames->left && !frames->have)) && rv_is_whole_frames(place, length)) {
 		rv_follow_frames(frames, offset + length, 0);
 		return;
 	}
