@@ -16,10 +16,10 @@
 #include "maps/ring.h"
 #include "maps/counters.h"
 #include "maps/watch.h"
+#include "maps/operations.h"
 #include "maps/connections.h"
 #include "maps/flows.h"
 #include "maps/packets.h"
-#include "maps/operations.h"
 #include "maps/policies.h"
 #include "maps/scratch.h"
 #include "maps/tls.h"
@@ -30,6 +30,8 @@
 #include "hooks/connection.h"
 #include "hooks/sending.h"
 #include "hooks/receiving.h"
+#include "hooks/capturing.h"
+#include "hooks/telling.h"
 #include "hooks/socket.h"
 #include "hooks/tls.h"
 #include "hooks/copy.h"
@@ -84,39 +86,54 @@ int BPF_PROG(rv_f_send_e, struct sock *sk, const struct msghdr *message)
 	return rv_send_entered(sk, message);
 }
 
-SEC("fexit/tcp_sendmsg")
-int BPF_PROG(rv_f_send_x, struct sock *sk, struct msghdr *message, size_t size, int result)
+/*
+ * The ends of operations are hooked where the socket calls its protocol, not in TCP: kernel TLS has
+ * functions of its own instead of TCP's, in a module that may be loaded later.
+ */
+SEC("fexit/inet_sendmsg")
+int BPF_PROG(rv_f_send4_x, struct socket *socket, struct msghdr *message, size_t size, int result)
 {
-	return rv_operation_ended(sk, RV_TX, result, 0);
+	return rv_socket_left(socket, RV_TX, result, 0);
+}
+
+SEC("fexit/inet6_sendmsg")
+int BPF_PROG(rv_f_send6_x, struct socket *socket, struct msghdr *message, size_t size, int result)
+{
+	return rv_socket_left(socket, RV_TX, result, 0);
 }
 
 /* Sendfile and splice before 6.5. */
-SEC("fexit/tcp_sendpage")
-int BPF_PROG(rv_f_page_x, struct sock *sk, struct page *page, int offset, size_t size, int flags,
+SEC("fexit/inet_sendpage")
+int BPF_PROG(rv_f_page_x, struct socket *socket, struct page *page, int offset, size_t size,
+	     int flags, int result)
+{
+	return rv_socket_left(socket, RV_TX, result, 0);
+}
+
+SEC("fentry/inet_recvmsg")
+int BPF_PROG(rv_f_recv4_e, struct socket *socket, struct msghdr *message, size_t size, int flags)
+{
+	return rv_socket_read(socket, flags);
+}
+
+SEC("fexit/inet_recvmsg")
+int BPF_PROG(rv_f_recv4_x, struct socket *socket, struct msghdr *message, size_t size, int flags,
 	     int result)
 {
-	return rv_operation_ended(sk, RV_TX, result, 0);
+	return rv_socket_left(socket, RV_RX, result, flags);
 }
 
-SEC("fentry/tcp_recvmsg")
-int BPF_PROG(rv_f_recv_e, struct sock *sk, struct msghdr *message, size_t size, int flags)
+SEC("fentry/inet6_recvmsg")
+int BPF_PROG(rv_f_recv6_e, struct socket *socket, struct msghdr *message, size_t size, int flags)
 {
-	return rv_receive_entered(sk, flags);
+	return rv_socket_read(socket, flags);
 }
 
-SEC("fexit/tcp_recvmsg")
-int BPF_PROG(rv_f_recv_x, struct sock *sk, struct msghdr *message, size_t size, int flags,
-	     int *address_length, int result)
-{
-	return rv_operation_ended(sk, RV_RX, result, flags);
-}
-
-/* Since 7.0 without the address. */
-SEC("fexit/tcp_recvmsg")
-int BPF_PROG(rv_f_recv4_x, struct sock *sk, struct msghdr *message, size_t size, int flags,
+SEC("fexit/inet6_recvmsg")
+int BPF_PROG(rv_f_recv6_x, struct socket *socket, struct msghdr *message, size_t size, int flags,
 	     int result)
 {
-	return rv_operation_ended(sk, RV_RX, result, flags);
+	return rv_socket_left(socket, RV_RX, result, flags);
 }
 
 /* The bytes go from the socket into a pipe: their number is all that there is to see. */
@@ -124,7 +141,7 @@ SEC("fexit/tcp_splice_read")
 int BPF_PROG(rv_f_splice_x, struct socket *socket, void *position, void *pipe, size_t size,
 	     unsigned int flags, long result)
 {
-	return rv_operation_ended(socket->sk, RV_RX, result, MSG_TRUNC);
+	return rv_socket_left(socket, RV_RX, result, MSG_TRUNC);
 }
 
 SEC("fexit/inet_csk_accept")

@@ -5,9 +5,9 @@
 
 /*
  * Reads of kernel memory. Programs with BTF arguments read fields directly. For kprobes pointers
- * are plain numbers (RV_PROBE: the object that has them is compiled for that), which
- * bpf_rdonly_cast gives their type back; it came with Linux 6.2, before it fields have to be
- * copied. RV_CAST_GET is for what even the others do not know to be of that type.
+ * are plain numbers: RV_TYPED gives them their type back, by bpf_rdonly_cast, which came with
+ * Linux 6.2; before it the object that has kprobes (RV_PROBE) has to copy each field. RV_CAST_GET
+ * is for what even the others do not know to be of that type.
  */
 extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 
@@ -17,8 +17,16 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 			   ->field                                                                 \
 		 : BPF_CORE_READ((type *)(p), field))
 
+#define RV_TYPED(type, p)                                                                          \
+	(bpf_ksym_exists(bpf_rdonly_cast)                                                          \
+		 ? (type *)bpf_rdonly_cast((const void *)(p), bpf_core_type_id_kernel(type))       \
+		 : (type *)(p))
+
+/* The pointer that lies at an address. */
+#define RV_POINTER_AT(address) ((u64)RV_CAST_GET(struct list_head, address, next))
+
 #ifdef RV_PROBE
-#define RV_GET(p, field) RV_CAST_GET(typeof(*(p)), p, field)
+#define RV_GET(p, field) (bpf_ksym_exists(bpf_rdonly_cast) ? (p)->field : BPF_CORE_READ(p, field))
 #define RV_GET2(p, first, second)                                                                  \
 	({                                                                                         \
 		typeof((p)->first) rv_first = RV_GET(p, first);                                    \
@@ -81,41 +89,23 @@ static __always_inline bool rv_uses_io_uring(struct task_struct *task)
 }
 
 /* System call numbers of x86-64. A 32-bit task (other code segment) has others: its calls are told
- * as RV_SYS_OTHER. */
+ * as RV_SYS_OTHER. A table, for which the verifier has one way to look at and not fourteen. */
+#define RV_SYSCALL_NUMBERS 512
+
+static const u8 rv_syscalls[RV_SYSCALL_NUMBERS] = {
+	[0] = RV_SYS_READ,	 [19] = RV_SYS_READV,
+	[327] = RV_SYS_READV, /* preadv2, offset -1 */
+	[45] = RV_SYS_RECVFROM,	 [47] = RV_SYS_RECVMSG,
+	[299] = RV_SYS_RECVMMSG, [1] = RV_SYS_WRITE,
+	[20] = RV_SYS_WRITEV,	 [328] = RV_SYS_WRITEV, /* pwritev2, offset -1 */
+	[44] = RV_SYS_SENDTO,	 [46] = RV_SYS_SENDMSG,
+	[307] = RV_SYS_SENDMMSG, [40] = RV_SYS_SENDFILE,
+	[275] = RV_SYS_SPLICE,	 [426] = RV_SYS_IO_URING,
+};
+
 static __always_inline u8 rv_syscall_from_number(u64 number)
 {
-	switch (number) {
-	case 0:
-		return RV_SYS_READ;
-	case 19:
-	case 327: /* preadv2 with offset -1 */
-		return RV_SYS_READV;
-	case 45:
-		return RV_SYS_RECVFROM;
-	case 47:
-		return RV_SYS_RECVMSG;
-	case 299:
-		return RV_SYS_RECVMMSG;
-	case 1:
-		return RV_SYS_WRITE;
-	case 20:
-	case 328: /* pwritev2 with offset -1 */
-		return RV_SYS_WRITEV;
-	case 44:
-		return RV_SYS_SENDTO;
-	case 46:
-		return RV_SYS_SENDMSG;
-	case 307:
-		return RV_SYS_SENDMMSG;
-	case 40:
-		return RV_SYS_SENDFILE;
-	case 275:
-		return RV_SYS_SPLICE;
-	case 426:
-		return RV_SYS_IO_URING;
-	default:
-		return RV_SYS_OTHER;
-	}
+	return number < RV_SYSCALL_NUMBERS ? rv_syscalls[number] : RV_SYS_OTHER;
 }
 
 #endif

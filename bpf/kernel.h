@@ -126,7 +126,14 @@ struct inet_sock {
 	u16 inet_sport;
 };
 
+struct tcp_ulp_ops;
+
+struct inet_connection_sock {
+	const struct tcp_ulp_ops *icsk_ulp_ops;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	u32 copied_seq;
 	u32 rcv_nxt;
 	u32 write_seq;

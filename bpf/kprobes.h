@@ -64,14 +64,39 @@ static __always_inline struct rv_call rv_pop(u32 family)
 	return stack->calls[stack->depth & (RV_CALLS_MAX - 1)];
 }
 
+static __always_inline int rv_receive_called(struct socket *socket, int flags)
+{
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+
+	return rv_receive_entered(RV_TYPED(struct sock, sk), flags);
+}
+
 SEC("kprobe/tcp_sendmsg_locked")
 int BPF_KPROBE(rv_k_send_e, struct sock *sk, struct msghdr *message)
 {
-	return rv_send_entered(sk, message);
+	return rv_send_entered(RV_TYPED(struct sock, sk), RV_TYPED(struct msghdr, message));
 }
 
-SEC("kretprobe/tcp_sendmsg")
-int BPF_KRETPROBE(rv_k_send_x, int result)
+SEC("kprobe/inet_sendmsg")
+int BPF_KPROBE(rv_k_send4_n, struct socket *socket)
+{
+	return rv_send_noted(BPF_CORE_READ(socket, sk));
+}
+
+SEC("kretprobe/inet_sendmsg")
+int BPF_KRETPROBE(rv_k_send4_x, int result)
+{
+	return rv_send_returned(result);
+}
+
+SEC("kprobe/inet6_sendmsg")
+int BPF_KPROBE(rv_k_send6_n, struct socket *socket)
+{
+	return rv_send_noted(BPF_CORE_READ(socket, sk));
+}
+
+SEC("kretprobe/inet6_sendmsg")
+int BPF_KRETPROBE(rv_k_send6_x, int result)
 {
 	return rv_send_returned(result);
 }
@@ -80,23 +105,41 @@ int BPF_KRETPROBE(rv_k_send_x, int result)
 SEC("kprobe/tcp_sendpage")
 int BPF_KPROBE(rv_k_page_e, struct sock *sk)
 {
-	return rv_page_entered(sk);
+	return rv_send_entered(RV_TYPED(struct sock, sk), NULL);
 }
 
-SEC("kretprobe/tcp_sendpage")
+SEC("kprobe/inet_sendpage")
+int BPF_KPROBE(rv_k_page_n, struct socket *socket)
+{
+	return rv_send_noted(BPF_CORE_READ(socket, sk));
+}
+
+SEC("kretprobe/inet_sendpage")
 int BPF_KRETPROBE(rv_k_page_x, int result)
 {
 	return rv_send_returned(result);
 }
 
-SEC("kprobe/tcp_recvmsg")
-int BPF_KPROBE(rv_k_recv_e, struct sock *sk, struct msghdr *message, size_t size, int flags)
+SEC("kprobe/inet_recvmsg")
+int BPF_KPROBE(rv_k_recv4_e, struct socket *socket, struct msghdr *message, size_t size, int flags)
 {
-	return rv_receive_entered(sk, flags);
+	return rv_receive_called(socket, flags);
 }
 
-SEC("kretprobe/tcp_recvmsg")
-int BPF_KRETPROBE(rv_k_recv_x, int result)
+SEC("kretprobe/inet_recvmsg")
+int BPF_KRETPROBE(rv_k_recv4_x, int result)
+{
+	return rv_receive_returned(result);
+}
+
+SEC("kprobe/inet6_recvmsg")
+int BPF_KPROBE(rv_k_recv6_e, struct socket *socket, struct msghdr *message, size_t size, int flags)
+{
+	return rv_receive_called(socket, flags);
+}
+
+SEC("kretprobe/inet6_recvmsg")
+int BPF_KRETPROBE(rv_k_recv6_x, int result)
 {
 	return rv_receive_returned(result);
 }
@@ -104,7 +147,7 @@ int BPF_KRETPROBE(rv_k_recv_x, int result)
 SEC("kprobe/tcp_splice_read")
 int BPF_KPROBE(rv_k_splice_e, struct socket *socket)
 {
-	return rv_receive_entered(BPF_CORE_READ(socket, sk), MSG_TRUNC);
+	return rv_receive_called(socket, MSG_TRUNC);
 }
 
 SEC("kretprobe/tcp_splice_read")
@@ -116,64 +159,64 @@ int BPF_KRETPROBE(rv_k_splice_x, int result)
 SEC("kretprobe/inet_csk_accept")
 int BPF_KRETPROBE(rv_k_accept, struct sock *sk)
 {
-	return rv_accepted(sk);
+	return sk ? rv_accepted(RV_TYPED(struct sock, sk)) : 0;
 }
 
 SEC("kprobe/__ip_queue_xmit")
 int BPF_KPROBE(rv_k_ip4_e, struct sock *sk, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
-	return rv_ip_entered(sk, skb);
+	return rv_ip_entered(RV_TYPED(struct sock, sk), RV_TYPED(struct sk_buff, skb));
 }
 
 SEC("kretprobe/__ip_queue_xmit")
 int BPF_KRETPROBE(rv_k_ip4_x)
 {
-	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
+	return rv_ip_left(RV_TYPED(struct sock, rv_pop(RV_FAMILY_IP_OUT).first));
 }
 
 SEC("kprobe/inet6_csk_xmit")
 int BPF_KPROBE(rv_k_ip6_e, struct sock *sk, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_IP_OUT, sk, NULL);
-	return rv_ip_entered(sk, skb);
+	return rv_ip_entered(RV_TYPED(struct sock, sk), RV_TYPED(struct sk_buff, skb));
 }
 
 SEC("kretprobe/inet6_csk_xmit")
 int BPF_KRETPROBE(rv_k_ip6_x)
 {
-	return rv_ip_left((struct sock *)rv_pop(RV_FAMILY_IP_OUT).first);
+	return rv_ip_left(RV_TYPED(struct sock, rv_pop(RV_FAMILY_IP_OUT).first));
 }
 
 SEC("kprobe/ip_output")
 int BPF_KPROBE(rv_k_output4, struct net *net, struct sock *sk)
 {
-	return rv_ip_output(sk);
+	return rv_ip_output(RV_TYPED(struct sock, sk));
 }
 
 SEC("kprobe/ip6_output")
 int BPF_KPROBE(rv_k_output6, struct net *net, struct sock *sk)
 {
-	return rv_ip_output(sk);
+	return rv_ip_output(RV_TYPED(struct sock, sk));
 }
 
 SEC("kprobe/ip_finish_output2")
 int BPF_KPROBE(rv_k_finish4, struct net *net, struct sock *sk)
 {
-	return rv_ip_finish(sk);
+	return rv_ip_finish(RV_TYPED(struct sock, sk));
 }
 
 SEC("kprobe/ip6_finish_output2")
 int BPF_KPROBE(rv_k_finish6, struct net *net, struct sock *sk)
 {
-	return rv_ip_finish(sk);
+	return rv_ip_finish(RV_TYPED(struct sock, sk));
 }
 
 SEC("kprobe/neigh_resolve_output")
 int BPF_KPROBE(rv_k_neigh_e, void *neighbour, struct sk_buff *skb)
 {
 	rv_push(RV_FAMILY_NEIGHBOUR, skb, NULL);
-	return rv_resolving(skb);
+	return rv_resolving(RV_TYPED(struct sk_buff, skb));
 }
 
 SEC("kretprobe/neigh_resolve_output")
@@ -236,7 +279,7 @@ SEC("kprobe/nf_hook_slow")
 int BPF_KPROBE(rv_k_nf_e, struct sk_buff *skb, struct nf_hook_state *state)
 {
 	rv_push(RV_FAMILY_NETFILTER, skb, state);
-	return rv_netfilter_entered(skb, state);
+	return rv_netfilter_entered(skb, RV_TYPED(struct nf_hook_state, state));
 }
 
 SEC("kretprobe/nf_hook_slow")
@@ -246,7 +289,7 @@ int BPF_KRETPROBE(rv_k_nf_x)
 
 	if (!call.second)
 		return 0;
-	return rv_netfilter_left((void *)call.first, (struct nf_hook_state *)call.second);
+	return rv_netfilter_left((void *)call.first, RV_TYPED(struct nf_hook_state, call.second));
 }
 
 #endif

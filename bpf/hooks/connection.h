@@ -8,26 +8,40 @@
 #define ROVER_HOOK_CONNECTION_H
 
 /*
- * Is the process watched? A yes is remembered with the connection, which costs a comparison instead
- * of a hash look-up, until the engine takes any process out (rv_generation moves).
+ * Is the process watched? The answer is remembered with the connection, which costs a comparison
+ * instead of a hash look-up: a yes until the engine takes any process out, a no until any comes in.
+ * One word each, so that two processes with the same socket cannot mix theirs.
  */
 static __always_inline bool rv_is_watched(struct rv_connection *c, u32 tgid)
 {
-	if (c && c->watched_tgid == tgid && c->generation == rv_generation)
+	u32 generation = rv_generation;
+	u64 yes = (u64)tgid << 32 | generation;
+	u64 no = (u64)tgid << 32 | (u32)(generation + rv_arrivals);
+	bool is_watched;
+
+	if (c && c->watched == yes)
 		return true;
-	if (!bpf_map_lookup_elem(&watch, &tgid))
+	if (c && c->unwatched == no)
 		return false;
-	if (c) {
-		c->watched_tgid = tgid;
-		c->generation = rv_generation;
-	}
-	return true;
+	is_watched = bpf_map_lookup_elem(&watch, &tgid) != NULL;
+	if (c && is_watched)
+		c->watched = yes;
+	else if (c)
+		c->unwatched = no;
+	return is_watched;
 }
 
 /* The kernel's 32-bit sequence number, continued from the last known 64-bit position. */
 static __always_inline u64 rv_continue(u64 last, u32 sequence)
 {
 	return last + (u32)(sequence - (u32)last);
+}
+
+/* How far a stream has come. */
+static __always_inline u64 rv_reached(const struct rv_connection *c, const struct rv_position *at,
+				      u32 sequence)
+{
+	return (c->is_counted ? at->now : rv_continue(at->now, sequence)) - at->base;
 }
 
 static __always_inline void rv_read_addresses(const struct sock *sk, struct rv_connection *c)
@@ -192,6 +206,9 @@ static __always_inline int rv_accepted(struct sock *sk)
 static __always_inline void rv_rx_ended(struct sock *sk, const struct tcp_sock *tp,
 					struct rv_connection *c)
 {
+	/* What is still to be read is known when it has been. */
+	if (c->is_counted)
+		return;
 	/* rcv_nxt counts the FIN. */
 	c->rx_end = rv_continue(c->rx.now, BPF_CORE_READ(tp, rcv_nxt)) - c->rx.base - 1;
 	c->has_rx_end = 1;
@@ -207,14 +224,14 @@ static __always_inline void rv_aborted(struct sock *sk, const struct tcp_sock *t
 				       struct rv_connection *c)
 {
 	if (!c->has_tx_end) {
-		c->tx_end = rv_continue(c->tx.now, BPF_CORE_READ(tp, write_seq)) - c->tx.base;
+		c->tx_end = rv_reached(c, &c->tx, BPF_CORE_READ(tp, write_seq));
 		c->has_tx_end = 1;
 	}
 	if (!c->has_rx_end) {
 		u32 end = BPF_CORE_READ(sk, sk_err) ? BPF_CORE_READ(tp, rcv_nxt)
 						    : BPF_CORE_READ(tp, copied_seq);
 
-		c->rx_end = rv_continue(c->rx.now, end) - c->rx.base;
+		c->rx_end = rv_reached(c, &c->rx, end);
 		c->has_rx_end = 1;
 	}
 	if (c->is_reported)
@@ -239,7 +256,7 @@ static __always_inline void rv_ended(struct sock *sk, int from, int to)
 	case TCP_LAST_ACK:
 		if (c->has_tx_end)
 			break;
-		c->tx_end = rv_continue(c->tx.now, BPF_CORE_READ(tp, write_seq)) - c->tx.base;
+		c->tx_end = rv_reached(c, &c->tx, BPF_CORE_READ(tp, write_seq));
 		c->has_tx_end = 1;
 		if (c->is_reported)
 			rv_send_change(sk, c, RV_CONNECTION_TX_END, 0, c->tx_end);
@@ -271,11 +288,10 @@ static __always_inline int rv_destroyed(struct sock *sk)
 		rv_forget_connection(sk);
 		return 0;
 	}
-	rx_end = rv_continue(c->rx.now, BPF_CORE_READ(tp, copied_seq)) - c->rx.base;
+	rx_end = rv_reached(c, &c->rx, BPF_CORE_READ(tp, copied_seq));
 	if (c->has_rx_end && rx_end > c->rx_end)
 		rx_end = c->rx_end; /* reading the FIN moves copied_seq */
-	tx_end = c->has_tx_end ? c->tx_end
-			       : rv_continue(c->tx.now, BPF_CORE_READ(tp, write_seq)) - c->tx.base;
+	tx_end = c->has_tx_end ? c->tx_end : rv_reached(c, &c->tx, BPF_CORE_READ(tp, write_seq));
 	if (c->sent_operations + c->received_operations)
 		rv_send_activity(c, rv_flow(c->cookie));
 	rv_send_change(sk, c, RV_CONNECTION_CLOSED, rx_end, tx_end);

@@ -23,31 +23,31 @@ static __always_inline bool rv_needs_copy(struct task_struct *task)
 static __always_inline u32 rv_copy_packet(struct rv_scratch *s, const struct sk_buff *skb, u32 cpu,
 					  u32 skip, u32 want)
 {
-	struct rv_walk walk = {
-		.buffers = {.is_kernel_array = 1, .is_kernel_memory = 1, .is_pages = 1},
-		.cpu = cpu,
-		.pass = skip,
-		.want = want,
-	};
+	struct rv_buffers buffers = {.is_kernel_array = 1, .is_kernel_memory = 1, .is_pages = 1};
+	struct rv_walk *walk = &s->walk;
 	u64 shared = (u64)skb->head + skb->end;
 	u32 linear = skb->len - skb->data_len;
 	u8 fragments = 0;
 
-	if (linear > walk.pass) {
-		if (rv_copy_bytes(s, &walk, (u64)skb->data + walk.pass,
-				  want < linear - walk.pass ? want : linear - walk.pass))
-			return walk.copied;
-		walk.pass = 0;
+	walk->buffers = buffers;
+	walk->pass = skip;
+	walk->want = want;
+	walk->copied = 0;
+	if (linear > skip) {
+		if (rv_copy_bytes(s, (u64)skb->data + skip,
+				  want < linear - skip ? want : linear - skip))
+			return walk->copied;
+		walk->pass = 0;
 	} else {
-		walk.pass -= linear;
+		walk->pass -= linear;
 	}
 	bpf_probe_read_kernel(
 		&fragments, 1,
 		(void *)(shared + bpf_core_field_offset(struct skb_shared_info, nr_frags)));
-	walk.buffers.vector = shared + bpf_core_field_offset(struct skb_shared_info, frags);
-	bpf_loop(fragments > RV_FRAGMENTS_MAX ? RV_FRAGMENTS_MAX : fragments, rv_copy_segment,
-		 &walk, 0);
-	return walk.copied;
+	walk->buffers.vector = shared + bpf_core_field_offset(struct skb_shared_info, frags);
+	walk->buffers.segments = fragments > RV_FRAGMENTS_MAX ? RV_FRAGMENTS_MAX : fragments;
+	rv_walk_buffers(cpu);
+	return walk->copied;
 }
 
 /* The socket comes from the packet here and has no storage for the verifier: the cookie in it names

@@ -124,38 +124,23 @@ static __always_inline bool rv_read_head(struct rv_frame_walk *w, u32 n)
 	return true;
 }
 
-/* Where a walk's scratch is. */
-struct rv_walk_place {
-	u32 key;
-	u32 is_tls;
-};
-
-static __always_inline struct rv_scratch *rv_scratch_at(const struct rv_walk_place *place)
-{
-	if (place->is_tls)
-		return bpf_map_lookup_elem(&tls_scratch, &place->key);
-	return bpf_map_lookup_elem(&scratch, &place->key);
-}
-
 /* The next buffer, a frame head or a piece of it, or as much of a payload as lies in this buffer.
  */
 static __noinline long rv_walk_step(u32 index, void *context)
 {
+	struct rv_scratch *s = rv_scratch(*(u32 *)context);
 	struct rv_user_iovec segment = {};
 	struct rv_frame_walk *w;
-	struct rv_scratch *s;
 	struct rv_frames *f;
-	struct rv_walk_place *place = context;
 	u32 n;
 	bool is_kept = true;
 
-	s = rv_scratch_at(place);
-	if (!s || !s->walk.left)
+	if (!s || !s->frame_walk.left)
 		return 1;
-	w = &s->walk;
+	w = &s->frame_walk;
 	f = &w->frames;
 	if (!w->here) {
-		if (rv_load_segment(&w->buffers, w->segment, &segment))
+		if (!rv_load_segment(&w->buffers, w->segment, &segment))
 			return 1;
 		w->segment++;
 		if (segment.len <= w->pass) {
@@ -201,10 +186,9 @@ static __noinline long rv_walk_step(u32 index, void *context)
  */
 static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames *frames,
 					  const struct rv_buffers *buffers, u64 offset, u32 length,
-					  u32 key, bool is_tls, bool copies, bool joins)
+					  u32 place, bool copies, bool joins)
 {
-	struct rv_walk_place place = {.key = key, .is_tls = is_tls};
-	struct rv_frame_walk *w = &s->walk;
+	struct rv_frame_walk *w = &s->frame_walk;
 
 	w->frames = *frames;
 	w->buffers = *buffers;
@@ -224,16 +208,16 @@ static __always_inline u32 rv_walk_frames(struct rv_scratch *s, struct rv_frames
 }
 
 /* Whether what was copied is a few frames from its first byte to its last one: the usual case,
- * without the loop's cost. Not static: verified once and for itself, where each way through it
+ * without the loop's cost. Global, so that the verifier looks at it once, where each way through it
  * would else double those of the program (6.1 gives up at a million instructions). */
-__noinline int rv_is_whole_frames(u32 key, u32 is_tls, u32 length)
+__noinline int rv_is_whole_frames(u32 place, u32 length)
 {
-	struct rv_walk_place place = {.key = key, .is_tls = is_tls};
-	struct rv_scratch *s = rv_scratch_at(&place);
+	struct rv_scratch *s = rv_scratch(place);
 	u32 at = 0;
 
 	if (!s)
 		return 0;
+
 	for (int i = 0; i < RV_FRAMES_AT_ONCE; i++) {
 		const u8 *head;
 
@@ -252,7 +236,7 @@ __noinline int rv_is_whole_frames(u32 key, u32 is_tls, u32 length)
 
 /* The same over what the scratch holds of an operation that was copied whole. */
 static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_frames *frames,
-					     u64 offset, u32 length, u32 key, bool is_tls)
+					     u64 offset, u32 length, u32 place)
 {
 	struct rv_buffers copied = {
 		.vector = (u64)s->payload,
@@ -261,14 +245,13 @@ static __always_inline void rv_follow_copied(struct rv_scratch *s, struct rv_fra
 	};
 	bool joins = !frames->is_followed;
 
-	if ((joins || (!frames->left && !frames->have)) &&
-	    rv_is_whole_frames(key, is_tls, length)) {
+	if ((joins || (!frames->left && !frames->have)) && rv_is_whole_frames(place, length)) {
 		rv_follow_frames(frames, offset + length, 0);
 		return;
 	}
 	if (joins)
 		rv_follow_frames(frames, offset, 0);
-	rv_walk_frames(s, frames, &copied, offset, length, key, is_tls, false, joins);
+	rv_walk_frames(s, frames, &copied, offset, length, place, false, joins);
 	/* By accident, in the middle of something else: its length would have to be right. Who
 	 * takes a frame's head and its payload one by one begins with these nine bytes. */
 	if (joins && (frames->have || (frames->left && length != RV_FRAME_HEAD_BYTES)))

@@ -13,6 +13,7 @@ static __always_inline void rv_watch(u32 tgid)
 
 	if (bpf_map_update_elem(&watch, &tgid, &now, BPF_ANY))
 		rv_count(RV_COUNT_WATCH_FULL);
+	__sync_fetch_and_add(&rv_arrivals, 1);
 }
 
 static __always_inline void rv_fill_process(struct rv_process_event *event,

@@ -11,11 +11,11 @@ static __always_inline bool rv_is_descriptor_of(struct task_struct *task, u64 de
 						struct sock *sk)
 {
 	struct fdtable *table = task->files ? task->files->fdt : NULL;
-	u64 file = 0;
+	u64 file;
 
 	if (!table || descriptor >= table->max_fds || !RV_GET(sk, sk_socket))
 		return false;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
+	file = RV_POINTER_AT(table->fd + descriptor);
 	return file && file == (u64)RV_GET2(sk, sk_socket, file);
 }
 
@@ -30,37 +30,41 @@ static __always_inline void rv_buffers_from_message(u64 message, struct rv_buffe
 	out->is_readable = 1;
 }
 
-/* The system call, and its buffers where `out->is_readable` is set. */
-static __always_inline u8 rv_buffers_from_registers(struct sock *sk, struct rv_buffers *out)
+/* The system call alone, where the buffers are known from elsewhere. */
+static __always_inline u8 rv_syscall_of(struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return task->flags & PF_IO_WORKER ? RV_SYS_IO_URING : RV_SYS_OTHER;
+	return regs->cs == USER_CS64 ? rv_syscall_from_number(regs->orig_ax) : RV_SYS_OTHER;
+}
+
+/* The buffers of the system call that the thread is in; `out->is_readable` where they are known. */
+static __always_inline u8 rv_buffers_from_registers(struct sock *sk, u8 call,
+						    struct rv_buffers *out)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u8 call;
 
 	__builtin_memset(out, 0, sizeof(*out));
-	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
-		return task->flags & PF_IO_WORKER ? RV_SYS_IO_URING : RV_SYS_OTHER;
-	if (regs->cs != USER_CS64)
-		return RV_SYS_OTHER;
-	call = rv_syscall_from_number(regs->orig_ax);
-	if (call == RV_SYS_IO_URING)
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER) || call == RV_SYS_IO_URING)
 		return call;
 	if (call == RV_SYS_SPLICE)
 		return rv_is_descriptor_of(task, regs->dx, sk) ? call : RV_SYS_OTHER;
 	if (call == RV_SYS_OTHER || !rv_is_descriptor_of(task, regs->di, sk))
 		return rv_uses_io_uring(task) ? RV_SYS_IO_URING : RV_SYS_OTHER;
+	out->vector = regs->si;
 	switch (call) {
 	case RV_SYS_READ:
 	case RV_SYS_WRITE:
 	case RV_SYS_RECVFROM:
 	case RV_SYS_SENDTO:
-		out->vector = regs->si;
 		out->is_single = 1;
 		out->is_readable = 1;
 		break;
 	case RV_SYS_READV:
 	case RV_SYS_WRITEV:
-		out->vector = regs->si;
 		out->segments = regs->dx;
 		out->is_readable = 1;
 		break;
@@ -77,16 +81,6 @@ static __always_inline u8 rv_buffers_from_registers(struct sock *sk, struct rv_b
 		break;
 	}
 	return call;
-}
-
-/* The system call alone, where the buffers are known from elsewhere. */
-static __always_inline u8 rv_syscall_of(struct task_struct *task)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-
-	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
-		return task->flags & PF_IO_WORKER ? RV_SYS_IO_URING : RV_SYS_OTHER;
-	return regs->cs == USER_CS64 ? rv_syscall_from_number(regs->orig_ax) : RV_SYS_OTHER;
 }
 
 #endif

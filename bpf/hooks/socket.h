@@ -7,23 +7,6 @@
 #ifndef ROVER_HOOK_SOCKET_H
 #define ROVER_HOOK_SOCKET_H
 
-const volatile u32 rv_look_bytes =
-	256 * 1024; /* most that is copied before the protocol is known */
-const volatile u32 rv_look_binary_bytes = 256; /* of an operation that does not begin like text */
-const volatile u32 rv_head_bytes = 64 * 1024;  /* copied whole from the begin of a message on */
-
-/* An operation is copied whole up to this size; of a longer one this much is always looked at. */
-#define RV_SMALL_BYTES 4096
-/* The end of an operation that is not copied whole: the framing between two chunks, or the next
- * message's head. */
-#define RV_TAIL_BYTES 1024
-/*
- * A message that passes this size, or that much unread data in the ring, wakes the engine: it knows
- * how long the body is, and its timer is slower than the bytes.
- */
-#define RV_LONG_BYTES (64 * 1024)
-#define RV_WAKE_BYTES (1024 * 1024)
-
 static __always_inline struct rv_operation *rv_operation(bool creates)
 {
 	return bpf_task_storage_get(&operations, bpf_get_current_task_btf(), NULL,
@@ -31,9 +14,9 @@ static __always_inline struct rv_operation *rv_operation(bool creates)
 }
 
 /* Times of the first packet are those of this operation. */
-static __always_inline void rv_restart_flow(const struct rv_connection *c)
+static __always_inline void rv_restart_flow(struct sock *sk, const struct rv_connection *c)
 {
-	struct rv_flow *flow = c && c->has_flow ? rv_flow(c->cookie) : NULL;
+	struct rv_flow *flow = c && c->has_flow ? rv_flow(rv_cookie(sk)) : NULL;
 
 	if (!flow)
 		return;
@@ -43,73 +26,128 @@ static __always_inline void rv_restart_flow(const struct rv_connection *c)
 	flow->send.last_nic_out_ns = 0;
 }
 
-static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr *message)
+/* A send that sent nothing: what leaves from here on leaves outside of any call all the same. */
+static __always_inline void rv_stop_sending(struct sock *sk, const struct rv_connection *c)
 {
-	struct rv_operation *op = rv_operation(false);
-	struct rv_connection *c;
-	struct tcp_sock *tp;
-	u8 kind;
+	struct rv_flow *flow = c && c->has_flow ? rv_flow(rv_cookie(sk)) : NULL;
 
-	if (op && op->sk == (u64)sk)
-		return 0; /* a later segment of the same operation */
-	tp = rv_tcp(sk);
-	c = rv_connection(sk);
-	if (!tp || !rv_is_watched(c, bpf_get_current_pid_tgid() >> 32))
-		return 0;
-	if (!op)
-		op = rv_operation(true);
-	if (!op)
-		return 0;
-	rv_restart_flow(c);
-	op->sk = (u64)sk;
-	op->start_ns = bpf_ktime_get_boot_ns();
-	op->write_seq = RV_GET(tp, write_seq);
-	op->is_kernel_memory = op->is_pages = op->is_single = op->is_readable = 0;
-	kind = RV_GET(message, msg_iter.iter_type);
-	op->vector_offset = RV_GET(message, msg_iter.iov_offset);
-	op->segments = RV_GET(message, msg_iter.nr_segs);
-	op->vector = (u64)RV_ITER_VECTOR(message); /* or ubuf: one union */
-	if (kind == rv_iter_ubuf()) {
-		op->is_single = op->is_readable = 1;
-	} else if (kind == rv_iter_iovec() || kind == rv_iter_kvec()) {
-		op->is_kernel_memory = kind == rv_iter_kvec();
-		op->is_readable = 1;
-	} else if (kind == rv_iter_bvec()) {
-		op->is_kernel_memory = op->is_pages = 1;
-		op->is_readable = rv_knows_pages(sk);
-	}
-	return 0;
+	if (flow)
+		flow->is_sending = 0;
 }
 
-/* The same without a message to look at. */
-static __always_inline int rv_page_entered(struct sock *sk)
+/*
+ * The send that the thread is in; NULL where its entry was not seen. Kept with the connection
+ * unless another thread is in a send there, or (kprobes) as the connection takes as long to find.
+ */
+static __always_inline struct rv_send *rv_send_under_way(struct sock *sk, struct rv_connection *c,
+							 u64 thread)
 {
-	struct rv_connection *c = rv_connection(sk);
-	struct tcp_sock *tp = rv_tcp(sk);
 	struct rv_operation *op;
 
-	if (!tp || !rv_is_watched(c, bpf_get_current_pid_tgid() >> 32))
-		return 0;
+#ifndef RV_PROBE
+	if (!c)
+		return NULL;
+	if (c->send.owner == thread)
+		return &c->send;
+	if (!c->has_waiting)
+		return NULL;
+#endif
+	op = rv_operation(false);
+	return op && op->send.owner == (u64)sk ? &op->send : NULL;
+}
+
+static __always_inline struct rv_send *rv_open_send(struct sock *sk, struct rv_connection *c,
+						    u64 thread)
+{
+	struct rv_operation *op;
+
+#ifndef RV_PROBE
+	if (!c->send.owner) {
+		c->send.owner = thread;
+		return &c->send;
+	}
+	c->has_waiting = 1;
+#endif
 	op = rv_operation(true);
 	if (!op)
+		return NULL;
+	op->send.owner = (u64)sk;
+	return &op->send;
+}
+
+/* Something else lies between the operations and TCP: kernel TLS, whose records are what is sent
+ * and received, and what tcp_sendmsg_locked has as its message. */
+static __always_inline bool rv_is_layered(const struct tcp_sock *tp)
+{
+	return RV_GET(tp, inet_conn.icsk_ulp_ops) != NULL;
+}
+
+static __always_inline void rv_note_message(struct rv_send *send, struct sock *sk,
+					    const struct msghdr *message)
+{
+	u8 kind = RV_GET(message, msg_iter.iter_type);
+
+	send->is_kernel_memory = send->is_pages = send->is_single = send->is_readable = 0;
+	send->vector_offset = RV_GET(message, msg_iter.iov_offset);
+	send->segments = RV_GET(message, msg_iter.nr_segs);
+	send->vector = (u64)RV_ITER_VECTOR(message); /* or ubuf: one union */
+	if (kind == rv_iter_ubuf()) {
+		send->is_single = send->is_readable = 1;
+	} else if (kind == rv_iter_iovec() || kind == rv_iter_kvec()) {
+		send->is_kernel_memory = kind == rv_iter_kvec();
+		send->is_readable = 1;
+	} else if (kind == rv_iter_bvec()) {
+		send->is_kernel_memory = send->is_pages = 1;
+		send->is_readable = rv_knows_pages(sk);
+	}
+}
+
+/* `message`: NULL where there is none to look at. */
+static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr *message)
+{
+	struct rv_connection *c = rv_connection(sk);
+	u64 thread = bpf_get_current_pid_tgid();
+	struct rv_send *send;
+	struct tcp_sock *tp;
+
+	if (!rv_is_watched(c, thread >> 32))
 		return 0;
-	rv_restart_flow(c);
-	__builtin_memset(op, 0, sizeof(*op));
-	op->sk = (u64)sk;
-	op->start_ns = bpf_ktime_get_boot_ns();
-	op->write_seq = RV_GET(tp, write_seq);
+	tp = rv_tcp(sk);
+	if (!tp || rv_is_layered(tp))
+		return 0;
+	if (rv_send_under_way(sk, c, thread))
+		return 0; /* a later segment of the same operation */
+#ifndef RV_PROBE
+	if (!c)
+		c = rv_make_connection(sk);
+	if (!c)
+		return 0;
+#endif
+	send = rv_open_send(sk, c, thread);
+	if (!send)
+		return 0;
+	rv_restart_flow(sk, c);
+	send->start_ns = bpf_ktime_get_boot_ns();
+	send->write_seq = RV_GET(tp, write_seq);
+	if (message)
+		rv_note_message(send, sk, message);
+	else
+		send->is_readable = 0;
 	return 0;
 }
 
 /* Where receives have an entry: since when the thread is in it. */
 static __always_inline int rv_receive_entered(struct sock *sk, u32 flags)
 {
-	struct rv_connection *c = rv_connection(sk);
 	u64 id = bpf_get_current_pid_tgid();
+	struct rv_connection *c;
 #ifdef RV_PROBE
 	struct rv_operation *op;
 #endif
 
+	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	c = rv_connection(sk);
 	if (!rv_is_watched(c, id >> 32))
 		return 0;
 	if (c) {
@@ -144,46 +182,6 @@ static __always_inline void rv_meet(struct sock *sk, struct rv_connection *c, u8
 	rv_read_addresses(sk, c);
 }
 
-/* Below which stream offset nothing is to be copied; brings the connection's mode up to date. */
-static __always_inline u64 rv_read_policy(struct rv_steered *c, u8 direction)
-{
-	u32 slot = c->cookie & (RV_POLICY_SLOTS - 1);
-	struct rv_policy *p = bpf_map_lookup_elem(&policies, &slot);
-	u64 ignore;
-	u32 mode;
-
-	if (!p || *(volatile u64 *)&p->cookie != c->cookie)
-		return 0;
-	mode = *(volatile u32 *)&p->mode;
-	ignore = direction == RV_RX ? *(volatile u64 *)&p->ignore_rx
-				    : *(volatile u64 *)&p->ignore_tx;
-	/* The engine clears the cookie before it rewrites a slot: changed means what was read is
-	 * mixed. */
-	if (*(volatile u64 *)&p->cookie != c->cookie)
-		return 0;
-	c->mode = mode;
-	return ignore;
-}
-
-static __always_inline bool rv_is_text(const u8 *b)
-{
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-		if ((b[i] < 0x20 && b[i] != '\r' && b[i] != '\n') || b[i] > 0x7e)
-			return false;
-	return true;
-}
-
-/* Like a method or `HTTP/1.`: only decides how much is copied. */
-static __always_inline bool rv_is_message_start(const u8 *b)
-{
-#pragma unroll
-	for (int i = 0; i < 3; i++)
-		if ((b[i] < 'A' || b[i] > 'Z') && b[i] != '-')
-			return false;
-	return true;
-}
-
 /* A read that takes the last bytes may take the FIN along, which counts in copied_seq. */
 static __always_inline u32 rv_read_until(const struct rv_connection *c, u32 copied_seq)
 {
@@ -210,203 +208,35 @@ static __always_inline u64 rv_advance(struct rv_position *position, u32 sequence
 	return after - length - position->base;
 }
 
-/* `from`: the event, or the layers before it. */
-static __always_inline void rv_send_event(struct rv_scratch *s, const void *from, u32 fixed,
-					  u32 captured, bool wakes)
+/* The same where TCP's numbers count what the operations do not. */
+static __always_inline u64 rv_count_on(struct rv_connection *c, struct rv_position *position,
+				       u32 length)
 {
-	u32 size = captured;
-	u64 flags;
+	u64 before = position->now;
 
-	asm volatile("" : "+r"(size));
-	size &= RV_PAYLOAD_MAX;
-	if (!wakes && captured > RV_SMALL_BYTES)
-		wakes = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RV_WAKE_BYTES;
-	flags = wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-	if (!bpf_ringbuf_output(&ring, (void *)from, fixed + size, flags))
-		return;
-	/* Since 6.15 the ring's lock gives up by itself (rqspinlock), though there is room. */
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
-		    bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2 &&
-	    (!bpf_ringbuf_output(&ring, (void *)from, fixed + size, flags) ||
-	     !bpf_ringbuf_output(&ring, (void *)from, fixed + size, flags)))
-		return;
-	rv_count(RV_COUNT_RING_FULL);
-}
-
-/* The engine learns the interface's name before the first figure that needs it. */
-static __always_inline void rv_tell_interface(struct rv_flow *flow)
-{
-	struct rv_interface_event event = {.type = RV_EVENT_INTERFACE};
-
-	if (flow->told_index == flow->interface_index)
-		return;
-	flow->told_index = flow->interface_index;
-	event.ifindex = flow->interface_index;
-	event.cookie = flow->cookie;
-	__builtin_memcpy(event.name, flow->interface, RV_INTERFACE_BYTES);
-	if (bpf_ringbuf_output(&ring, &event, sizeof(event), BPF_RB_NO_WAKEUP))
-		rv_count(RV_COUNT_STATE_LOST);
-}
-
-/* The operation takes its message over the size from which on the engine's word is wanted. */
-static __always_inline bool rv_becomes_long(const struct rv_steered *c, u64 start, u64 offset,
-					    u32 length)
-{
-	return c->mode < RV_POLICY_HEADS && offset - start < RV_LONG_BYTES &&
-	       offset + length - start >= RV_LONG_BYTES;
-}
-
-/*
- * The payload of an operation, `length` bytes after `skip`: all of it near the begin of a message
- * or where the engine asks for all, else the first bytes and the last. Returns what was captured,
- * *tail of it from the end.
- */
-static __always_inline u32 rv_capture(struct rv_scratch *s, struct rv_steered *c,
-				      const struct rv_buffers *buffers, u8 direction, u64 offset,
-				      u32 cpu, u32 skip, u32 length, u32 *tail)
-{
-	u64 *start = direction == RV_RX ? &c->rx_start : &c->tx_start;
-	u32 first = length < RV_SMALL_BYTES ? length : RV_SMALL_BYTES;
-	u32 captured, want;
-	bool is_brief;
-
-	captured = rv_copy_payload(s, buffers, cpu, skip, first, 0);
-	if (captured >= 3 && rv_is_message_start(s->payload))
-		*start = offset + skip;
-	if (captured < first || length <= first)
-		return captured;
-	want = length < rv_options.payload_bytes ? length : rv_options.payload_bytes;
-	is_brief = c->mode == RV_POLICY_HEADS ||
-		   (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes);
-	if (is_brief && offset + skip - *start >= rv_head_bytes)
-		want = first;
-	if (want > first)
-		captured = rv_copy_payload(s, buffers, cpu, skip + first, want - first, captured);
-	if (captured == want && want < length) {
-		u32 rest = length - want < RV_TAIL_BYTES ? length - want : RV_TAIL_BYTES;
-
-		if (captured > RV_PAYLOAD_MAX - RV_TAIL_BYTES)
-			captured = RV_PAYLOAD_MAX - RV_TAIL_BYTES;
-		*tail = rv_copy_payload(s, buffers, cpu, skip + length - rest, rest, captured) -
-			captured;
-		captured += *tail;
-	}
-	return captured;
-}
-
-/* Whether a direction begins as HTTP/2 does; then both are followed from their first bytes on. */
-static __always_inline bool rv_begins_http2(struct rv_steered *c, u8 direction, const u8 *begin)
-{
-	bool is_received = direction == RV_RX;
-	bool is_preface = rv_is_preface(begin);
-
-	if (!is_preface && !rv_is_first_settings(begin))
-		return false;
-	c->is_http2 = 1;
-	rv_follow_frames(&c->frames[direction & 1], 0, is_preface ? RV_PREFACE_BYTES : 0);
-	/* What moved in the other direction before was not walked over. */
-	if (!(c->has_moved & (is_received ? 1 << RV_TX : 1 << RV_RX)))
-		rv_follow_frames(&c->frames[is_received], 0, is_preface ? 0 : RV_PREFACE_BYTES);
-	return true;
-}
-
-/* The payload of an operation of HTTP/2: whole where it is short or the way is lost, else in
- * pieces. */
-static __always_inline u32 rv_capture_frames(struct rv_scratch *s, struct rv_steered *c,
-					     const struct rv_buffers *buffers, u8 direction,
-					     u64 offset, u32 length, u32 key, bool is_tls,
-					     u32 *tail, u8 *event_flags)
-{
-	struct rv_frames *frames = &c->frames[direction & 1];
-	u32 captured;
-
-	if (frames->is_followed && frames->next != offset)
-		frames->is_followed = 0;
-	if (frames->is_followed && length > RV_SMALL_BYTES) {
-		*event_flags |= RV_DATA_PIECES;
-		return rv_walk_frames(s, frames, buffers, offset, length, key, is_tls, true, false);
-	}
-	captured = rv_capture(s, c, buffers, direction, offset, key, 0, length, tail);
-	if (captured == length && length <= RV_SMALL_BYTES)
-		rv_follow_copied(s, frames, offset, length, key, is_tls);
-	else
-		frames->is_followed = 0;
-	return captured;
-}
-
-/* The hellos of a TLS handshake are in the first of these bytes. */
-#define RV_HELLO_BYTES 16384
-
-/* Of what is no text: how much the engine needs to tell what it is. Of a TLS handshake it reads
- * more. */
-static __always_inline u32 rv_binary_bytes(struct rv_steered *c, const u8 *begin)
-{
-	if (begin[0] == 22 && begin[1] == 3)
-		c->is_shaking = 1;
-	return c->is_shaking && c->looked < RV_HELLO_BYTES ? RV_SMALL_BYTES : rv_look_binary_bytes;
-}
-
-/*
- * As much of `length` bytes after the first `skip` as the policy of their stream asks for. `key`:
- * of the scratch, among those of sockets or of TLS; `is_older`: the stream began before it was
- * followed. Returns what was captured, *tail of it from the end.
- */
-static __always_inline u32 rv_capture_steered(struct rv_scratch *s, struct rv_steered *c,
-					      const struct rv_buffers *buffers, u8 direction,
-					      u64 offset, u32 length, u32 key, bool is_tls,
-					      bool is_older, u32 skip, u32 *tail, u8 *event_flags)
-{
-	u32 captured = 0;
-	u32 most;
-
-	if (skip < length && buffers->is_readable) {
-		if ((c->is_http2 && c->mode != RV_POLICY_ALL) || c->mode == RV_POLICY_HTTP2)
-			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
-						     is_tls, tail, event_flags);
-		else
-			captured = rv_capture(s, c, buffers, direction, offset, key, skip,
-					      length - skip, tail);
-	}
-	if (c->mode == RV_POLICY_UNKNOWN && !c->is_http2) {
-		bool may_join =
-			is_older && captured >= RV_FRAME_HEAD_BYTES && rv_may_be_frame(s->payload);
-
-		if (captured >= RV_FRAME_HEAD_BYTES && !offset &&
-		    rv_begins_http2(c, direction, s->payload)) {
-			/* Once more, from its beginning. */
-			*tail = 0;
-			captured = rv_capture_frames(s, c, buffers, direction, offset, length, key,
-						     is_tls, tail, event_flags);
-		} else if (!may_join && captured > rv_look_binary_bytes &&
-			   !rv_is_text(s->payload)) {
-			most = rv_binary_bytes(c, s->payload);
-			if (captured > most) {
-				captured = most;
-				*tail = 0;
-			}
-		}
-		c->looked += captured;
-	}
-	c->has_moved |= 1 << direction;
-	return captured;
+	c->is_counted = 1;
+	position->now = before + length;
+	return before - position->base;
 }
 
 /* The operation's buffers: as its entry saw them, else from the registers. Returns the system call.
  */
-static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_operation *op,
+static __always_inline u8 rv_find_buffers(struct sock *sk, const struct rv_send *send,
 					  struct rv_buffers *out)
 {
-	if (!op)
-		return rv_buffers_from_registers(sk, out);
-	out->vector = op->vector;
-	out->vector_offset = op->vector_offset;
-	out->segments = op->segments;
-	out->is_single = op->is_single;
+	u8 call = rv_syscall_of(bpf_get_current_task_btf());
+
+	if (!send)
+		return rv_buffers_from_registers(sk, call, out);
+	out->vector = send->vector;
+	out->vector_offset = send->vector_offset;
+	out->segments = send->segments;
+	out->is_single = send->is_single;
 	out->is_kernel_array = 1;
-	out->is_kernel_memory = op->is_kernel_memory;
-	out->is_pages = op->is_pages;
-	out->is_readable = op->is_readable;
-	return rv_syscall_of(bpf_get_current_task_btf());
+	out->is_kernel_memory = send->is_kernel_memory;
+	out->is_pages = send->is_pages;
+	out->is_readable = send->is_readable;
+	return call;
 }
 
 /* An operation of a connection that is not HTTP: added up, told once a second. */
@@ -426,52 +256,76 @@ static __always_inline void rv_add_activity(struct rv_connection *c, struct rv_f
 		rv_send_activity(c, flow);
 }
 
-/* Its layers go before the event. */
-static __always_inline void rv_put_layers(struct rv_scratch *s, struct rv_flow *flow, u8 direction)
+/* Where the operation was in its stream; its packets and TCP's own counts go to the flow. */
+static __always_inline u64 rv_place_received(struct rv_connection *c, struct rv_flow *flow,
+					     const struct tcp_sock *tp, u32 length, u64 now,
+					     u8 *flags)
 {
-	if (!flow)
-		return;
-	if (flow->told_index != flow->interface_index)
-		rv_tell_interface(flow);
-	if (direction == RV_TX) {
-		s->sent.type = RV_EVENT_SENT;
-		s->sent.pad = 0;
-		s->sent.layers = flow->send;
-		return;
+	u32 copied = RV_GET(tp, copied_seq);
+	u32 until = rv_is_layered(tp) ? copied : rv_read_until(c, copied);
+
+	if (flow) {
+		rv_consume(flow, until, length, now);
+		flow->receive.out_of_order = RV_GET(tp, rcv_ooopack);
 	}
-	s->received.type = RV_EVENT_RECEIVED;
-	s->received.pad = 0;
-	s->received.layers = flow->receive;
+	if (rv_is_layered(tp))
+		return rv_count_on(c, &c->rx, length);
+	return rv_advance(&c->rx, until, length, flags);
+}
+
+static __always_inline u64 rv_place_sent(struct rv_connection *c, struct rv_flow *flow,
+					 const struct tcp_sock *tp, const struct rv_send *send,
+					 u32 length, u8 *flags)
+{
+	if (flow) {
+		flow->is_sending = 0;
+		flow->send.retransmits = RV_GET(tp, total_retrans);
+	}
+	if (rv_is_layered(tp))
+		return rv_count_on(c, &c->tx, length);
+	return rv_advance(&c->tx, send ? send->write_seq + length : RV_GET(tp, write_seq), length,
+			  flags);
+}
+
+/* The connection's flow, claimed if it is somebody else's by now. */
+static __always_inline struct rv_flow *rv_flow_at_end(struct rv_connection *c, u8 direction)
+{
+	struct rv_flow *flow;
+
+	if (rv_options.layers < RV_LAYERS_ALL)
+		return NULL;
+	flow = rv_flow(c->cookie);
+	if (!flow) {
+		flow = rv_claim(c->cookie);
+		if (flow && direction == RV_TX)
+			flow->send.unseen++;
+	}
+	c->has_flow = 1;
+	return flow;
 }
 
 /* hooks/tls.h */
 static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
-				    const struct rv_operation *op, u64 end, u32 direction);
+				    const struct rv_send *send, u64 end, u32 direction);
 
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
-	struct tcp_sock *tp;
-	struct rv_operation *op = NULL;
-	struct rv_buffers buffers = {};
+	u64 thread = bpf_get_current_pid_tgid();
+	u32 tgid = thread >> 32, cpu = bpf_get_smp_processor_id();
+	u64 offset, ignore, end_ns, start_ns = 0;
 	struct rv_connection *c;
-	struct rv_flow *flow = NULL;
-	struct rv_data_event *event;
+	struct rv_send *send = NULL;
 	struct rv_scratch *s;
-	u64 id = bpf_get_current_pid_tgid();
-	u64 offset, ignore, start_ns = 0, end_ns;
-	u32 cpu = bpf_get_smp_processor_id();
-	u32 skip = 0, tail = 0, captured = 0;
-	u8 event_flags, call;
-	bool wakes;
+	struct rv_flow *flow;
+	struct tcp_sock *tp;
+	u8 event_flags;
 
 	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
-	if (direction == RV_RX && flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+	if (direction == RV_RX && (result <= 0 || flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0; /* not consumption */
 	c = rv_connection(sk);
-	if (result <= 0 && direction == RV_RX)
-		return 0;
-	if (!rv_is_watched(c, id >> 32)) {
+	if (!rv_is_watched(c, tgid)) {
 		if (c && c->has_flow) {
 			rv_let_go(rv_cookie(sk));
 			c->has_flow = 0;
@@ -479,16 +333,16 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		return 0;
 	}
 	if (direction == RV_TX && rv_options.has_send_entries) {
-		op = rv_operation(false);
-		if (op && op->sk != (u64)sk)
-			op = NULL;
-		if (op) {
-			op->sk = 0;
-			start_ns = op->start_ns;
+		send = rv_send_under_way(sk, c, thread);
+		if (send) {
+			send->owner = 0;
+			start_ns = send->start_ns;
 		}
 	}
-	if (result <= 0)
+	if (result <= 0) {
+		rv_stop_sending(sk, c);
 		return 0;
+	}
 	tp = rv_tcp(sk);
 	if (!tp)
 		return 0;
@@ -499,52 +353,27 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		rv_count(RV_COUNT_NO_STORAGE);
 		return 0;
 	}
-	if (direction == RV_RX && c->receive_thread == id) {
+	if (direction == RV_RX && c->receive_thread == thread) {
 		start_ns = c->receive_start_ns;
 		c->receive_thread = 0;
 	}
 	if (!c->cookie)
 		rv_meet(sk, c, direction, result);
 	event_flags = c->flags;
-	c->tgid = id >> 32;
+	c->tgid = tgid;
 	end_ns = bpf_ktime_get_boot_ns();
-	if (rv_options.layers >= RV_LAYERS_ALL) {
-		flow = rv_flow(c->cookie);
-		if (!flow) {
-			flow = rv_claim(c->cookie);
-			if (flow && direction == RV_TX)
-				flow->send.unseen++;
-		}
-		c->has_flow = 1;
-	}
-	if (direction == RV_RX) {
-		u32 until = rv_read_until(c, RV_GET(tp, copied_seq));
-
-		offset = rv_advance(&c->rx, until, result, &event_flags);
-		if (flow) {
-			rv_consume(flow, until, result, end_ns);
-			flow->receive.out_of_order = RV_GET(tp, rcv_ooopack);
-		}
-	} else {
-		if (flow) {
-			flow->is_sending = 0;
-			flow->send.retransmits = RV_GET(tp, total_retrans);
-		}
-		offset = rv_advance(&c->tx, op ? op->write_seq + result : RV_GET(tp, write_seq),
-				    result, &event_flags);
-	}
-	if (rv_options.has_tls && rv_tls_user(id >> 32))
-		rv_tls_nested(sk, c, op, offset + result, direction);
+	flow = rv_flow_at_end(c, direction);
+	if (direction == RV_RX)
+		offset = rv_place_received(c, flow, tp, result, end_ns, &event_flags);
+	else
+		offset = rv_place_sent(c, flow, tp, send, result, &event_flags);
+	if (rv_options.has_tls && rv_tls_user(tgid))
+		rv_tls_nested(sk, c, send, offset + result, direction);
 	ignore = rv_read_policy(&c->steered, direction);
 	if (c->mode == RV_POLICY_NONE) {
 		rv_add_activity(c, flow, direction, result, start_ns ? end_ns - start_ns : 0);
 		return 0;
 	}
-	call = rv_find_buffers(sk, op, &buffers);
-	if (direction == RV_RX && flags & MSG_TRUNC)
-		buffers.is_readable = 0; /* consumed without being copied anywhere */
-	if (!buffers.is_readable)
-		event_flags |= RV_DATA_UNREADABLE;
 
 	s = bpf_map_lookup_elem(&scratch, &cpu);
 	if (!s)
@@ -554,73 +383,76 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		rv_count(RV_COUNT_RING_FULL);
 		return 0;
 	}
-	event = &s->event;
-	if (offset < ignore)
-		skip = ignore - offset < (u32)result ? ignore - offset : (u32)result;
-	captured =
-		rv_capture_steered(s, &c->steered, &buffers, direction, offset, result, cpu, false,
-				   c->flags & RV_DATA_PRE_EXISTING, skip, &tail, &event_flags);
-	c->is_reported = 1;
-
-	event->type = RV_EVENT_DATA;
-	event->tgid = id >> 32;
-	event->cookie = c->cookie;
-	event->start_ns = start_ns;
-	event->end_ns = end_ns;
-	event->offset = offset;
-	event->opened_ns = c->opened_ns;
-	event->length = result;
-	event->captured = captured;
-	event->skipped = skip;
-	event->tail = tail;
-	event->pad = 0;
-	event->sequence = direction == RV_RX ? (u32)c->rx.now : (u32)c->tx.now;
-	event->handshake_us = c->handshake_us;
-	event->rtt_us = RV_GET(tp, srtt_us) >> 3;
-	event->direction = direction;
-	event->syscall = call;
-	event->role = c->role;
-	event->flags = event_flags;
-	event->local_port = c->local_port;
-	event->remote_port = c->remote_port;
-	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
-	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
-	wakes = captured > RV_SMALL_BYTES &&
-		rv_becomes_long(&c->steered, direction == RV_RX ? c->rx_start : c->tx_start, offset,
-				result);
-	rv_put_layers(s, flow, direction);
-	if (!flow)
-		rv_send_event(s, &s->event, sizeof(s->event), captured, wakes);
-	else if (direction == RV_TX)
-		rv_send_event(s, &s->sent, sizeof(s->sent) + sizeof(s->event), captured, wakes);
-	else
-		rv_send_event(s, &s->received, sizeof(s->received) + sizeof(s->event), captured,
-			      wakes);
+	s->event.start_ns = start_ns;
+	s->event.end_ns = end_ns;
+	s->event.flags = event_flags;
+	s->event.tgid = tgid;
+	s->event.rtt_us = RV_GET(tp, srtt_us) >> 3;
+	rv_ask_for(&s->excerpt, direction, offset, result, ignore);
+	s->excerpt.is_older = c->flags & RV_DATA_PRE_EXISTING;
+	s->event.syscall = rv_find_buffers(sk, send, &s->walk.buffers);
+	if (direction == RV_RX && flags & MSG_TRUNC)
+		s->walk.buffers.is_readable = 0; /* consumed without being copied anywhere */
+	if (!s->walk.buffers.is_readable)
+		s->event.flags |= RV_DATA_UNREADABLE;
+	rv_tell(s, c, flow, direction, cpu);
 	*(volatile u64 *)&s->busy = 0;
 	return 0;
 }
 
+/* The same from the functions that have the socket's upper half. */
+static __always_inline int rv_socket_left(const struct socket *socket, u8 direction, int result,
+					  int flags)
+{
+	struct sock *sk = socket->sk;
+
+	return sk ? rv_operation_ended(sk, direction, result, flags) : 0;
+}
+
+static __always_inline int rv_socket_read(const struct socket *socket, u32 flags)
+{
+	struct sock *sk = socket->sk;
+
+	return sk ? rv_receive_entered(sk, flags) : 0;
+}
+
+#ifdef RV_PROBE
 /* Where the hook at the end has no arguments: as the entry noted them. */
+static __always_inline int rv_send_noted(struct sock *sk)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct rv_operation *op = rv_operation(false);
+
+	if (!op && bpf_map_lookup_elem(&watch, &tgid))
+		op = rv_operation(true);
+	if (op)
+		op->returning_sk = (u64)sk;
+	return 0;
+}
+
 static __always_inline int rv_send_returned(int result)
 {
 	struct rv_operation *op = rv_operation(false);
+	u64 sk;
 
-	if (!op || !op->sk)
+	if (!op || !op->returning_sk)
 		return 0;
-	return rv_operation_ended((struct sock *)op->sk, RV_TX, result, 0);
+	sk = op->returning_sk;
+	op->returning_sk = 0;
+	return rv_operation_ended(RV_TYPED(struct sock, sk), RV_TX, result, 0);
 }
 
 static __always_inline int rv_receive_returned(int result)
 {
 	struct rv_operation *op = rv_operation(false);
-
 	u64 sk;
 
 	if (!op || !op->receive_sk)
 		return 0;
 	sk = op->receive_sk;
 	op->receive_sk = 0;
-	return rv_operation_ended((struct sock *)sk, RV_RX, result, op->receive_flags);
+	return rv_operation_ended(RV_TYPED(struct sock, sk), RV_RX, result, op->receive_flags);
 }
+#endif
 
 #endif

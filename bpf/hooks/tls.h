@@ -353,16 +353,16 @@ static __always_inline void rv_tls_shaken(struct rv_tls_session *session,
 	rv_tls_tell(session, key, library, RV_TLS_CHANGE_HANDSHAKE, session->handshake_ns);
 }
 
-static __always_inline struct rv_scratch *rv_tls_scratch(u32 *index)
+static __always_inline struct rv_scratch *rv_tls_scratch(u32 *place)
 {
 	struct rv_scratch *s;
 
-	*index = 2 * bpf_get_smp_processor_id();
-	s = bpf_map_lookup_elem(&tls_scratch, index);
+	*place = RV_OF_TLS | 2 * bpf_get_smp_processor_id();
+	s = rv_scratch(*place);
 	if (s && !__sync_val_compare_and_swap(&s->busy, 0, 1))
 		return s;
-	*index += 1;
-	s = bpf_map_lookup_elem(&tls_scratch, index);
+	*place += 1;
+	s = rv_scratch(*place);
 	return s && !__sync_val_compare_and_swap(&s->busy, 0, 1) ? s : NULL;
 }
 
@@ -382,13 +382,11 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 		.is_readable = call->buffer != 0,
 	};
 	struct rv_steered *steered = &session->steered;
-	u32 skip = 0, tail = 0, captured = 0;
-	u32 index;
-	u8 pieces = 0;
 	struct rv_tls_event *event;
+	struct rv_excerpt *x;
 	struct rv_scratch *s;
 	u64 ignore;
-	bool wakes;
+	u32 place;
 
 	if (direction == RV_RX)
 		session->moved[0] = offset + length;
@@ -400,16 +398,17 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 		rv_count(RV_COUNT_NOT_HTTP);
 		return;
 	}
-	s = rv_tls_scratch(&index);
+	s = rv_tls_scratch(&place);
 	if (!s) {
 		rv_count(RV_COUNT_SCRATCH_BUSY);
 		rv_count(RV_COUNT_RING_FULL);
 		return;
 	}
-	if (offset < ignore)
-		skip = ignore - offset < length ? ignore - offset : length;
-	captured = rv_capture_steered(s, steered, &buffers, direction, offset, length, index, true,
-				      true, skip, &tail, &pieces);
+	x = &s->excerpt;
+	rv_ask_for(x, direction, offset, length, ignore);
+	x->is_older = 1;
+	s->walk.buffers = buffers;
+	rv_capture_steered(s, steered, place);
 	event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
 	event->type = RV_EVENT_TLS;
 	event->tgid = key->tgid;
@@ -422,19 +421,16 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 	event->cipher_offset = direction == RV_RX ? call->offset[0] : call->offset[1];
 	event->tid = bpf_get_current_pid_tgid();
 	event->length = length;
-	event->captured = captured;
-	event->skipped = skip;
-	event->tail = tail;
+	event->captured = x->captured;
+	event->skipped = x->skipped;
+	event->tail = x->tail;
 	event->direction = direction;
 	event->library = library;
 	event->flags = (call->nested & 1 << direction ? RV_TLS_NESTED : 0) |
 		       (session->is_inside ? RV_TLS_INSIDE : 0) |
-		       (call->buffer ? 0 : RV_TLS_UNREADABLE) | (pieces ? RV_TLS_PIECES : 0);
+		       (call->buffer ? 0 : RV_TLS_UNREADABLE) | (x->has_pieces ? RV_TLS_PIECES : 0);
 	event->pad = 0;
-	wakes = captured > RV_SMALL_BYTES &&
-		rv_becomes_long(steered, direction == RV_RX ? steered->rx_start : steered->tx_start,
-				offset, length);
-	rv_send_event(s, event, sizeof(*event), captured, wakes);
+	rv_send_event(event, sizeof(*event), x->captured, rv_becomes_long(steered, x));
 	*(volatile u64 *)&s->busy = 0;
 }
 
@@ -723,18 +719,12 @@ static __always_inline bool rv_first_bytes(const struct rv_buffers *buffers, u8 
 {
 	u64 at = buffers->vector + buffers->vector_offset;
 	struct rv_user_iovec segment = {};
-	long failed;
 
 	if (!buffers->is_readable || buffers->is_pages)
 		return false;
 	if (!buffers->is_single) {
-		if (buffers->is_kernel_array)
-			failed = bpf_probe_read_kernel(&segment, sizeof(segment),
-						       (void *)buffers->vector);
-		else
-			failed = bpf_probe_read_user(&segment, sizeof(segment),
-						     (void *)buffers->vector);
-		if (failed || segment.len < buffers->vector_offset + 5)
+		if (!rv_read_segment(buffers, 0, &segment) ||
+		    segment.len < buffers->vector_offset + 5)
 			return false;
 		at = segment.base + buffers->vector_offset;
 	}
@@ -749,7 +739,7 @@ static __always_inline bool rv_first_bytes(const struct rv_buffers *buffers, u8 
  * session's: only connections on which TLS records were seen count.
  */
 static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
-				    const struct rv_operation *op, u64 end, u32 direction)
+				    const struct rv_send *send, u64 end, u32 direction)
 {
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct rv_tls_thread *thread = NULL;
@@ -769,7 +759,7 @@ static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 		struct rv_buffers buffers = {};
 		u8 first[8] = {};
 
-		rv_find_buffers(sk, op, &buffers);
+		rv_find_buffers(sk, send, &buffers);
 		if (!rv_first_bytes(&buffers, first) || !rv_is_tls_record(first))
 			return 0;
 		c->is_tls = 1;

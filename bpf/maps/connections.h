@@ -62,30 +62,34 @@ struct rv_connection {
 	u64 rx_end; /* length of the stream once FIN came, else 0 */
 	u64 tx_end;
 	u32 handshake_us;
-	u32 tgid;	  /* of the last operation */
-	u32 watched_tgid; /* known to be in the watch table ... */
-	u32 generation;	  /* ... as of this rv_generation */
+	u32 tgid;		    /* of the last operation */
+	u8 local[RV_ADDRESS_BYTES]; /* these two where they can be copied by eight bytes */
+	u8 remote[RV_ADDRESS_BYTES];
 	u16 local_port;
 	u16 remote_port;
-	u8 local[RV_ADDRESS_BYTES];
-	u8 remote[RV_ADDRESS_BYTES];
 	u8 role;
 	u8 is_placed;	/* rx and tx have their base */
 	u8 is_reported; /* some event told the engine of it */
 	u8 flags;
 	u8 has_rx_end;
 	u8 has_tx_end;
-	u8 has_flow; /* its packets are followed */
-	u8 is_tls;   /* some operation within a TLS call began like a TLS record */
-	u8 pad[4];
+	u8 has_flow;	/* its packets are followed */
+	u8 is_tls;	/* some operation within a TLS call began like a TLS record */
+	u8 has_waiting; /* several threads were in a send at once: theirs are with the task */
+	u8 is_counted;	/* positions count what operations moved: below it TCP moves something else
+			 */
+	u8 pad[2];
 	u64 sent_operations; /* without an event of their own */
 	u64 received_operations;
 	u64 sent_bytes;
 	u64 received_bytes;
 	u64 sent_ns;
 	u64 told_ns;	      /* when these were last told */
+	u64 watched;	      /* process known to be in the watch table, and as of when ... */
+	u64 unwatched;	      /* ... or known not to be: rv_is_watched */
 	u64 receive_start_ns; /* entry of the receive under way ... */
 	u64 receive_thread;   /* ... by this thread; 0: none */
+	struct rv_send send;
 };
 
 #ifdef RV_PROBE
@@ -136,7 +140,7 @@ static __always_inline u64 rv_cookie(const struct sock *sk)
 
 static __always_inline struct tcp_sock *rv_tcp(const struct sock *sk)
 {
-	return RV_GET(sk, sk_protocol) == IPPROTO_TCP ? (struct tcp_sock *)sk : NULL;
+	return RV_GET(sk, sk_protocol) == IPPROTO_TCP ? RV_TYPED(struct tcp_sock, sk) : NULL;
 }
 #else
 struct {

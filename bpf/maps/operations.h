@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations that a thread is in: a send is opened by the first tcp_sendmsg_locked, a receive
- * by tcp_recvmsg where that can be hooked, and both are closed by the hook at their end. Lives in
- * the task, freed with it.
+ * The operations that a thread is in: a send is opened by the first tcp_sendmsg_locked and closed
+ * by the hook at its end. It is kept with its connection; where that cannot be, because another
+ * thread is in a send there or a kretprobe does not know the socket, in the task, freed with it.
  */
 #ifndef ROVER_MAP_OPERATIONS_H
 #define ROVER_MAP_OPERATIONS_H
 
-struct rv_operation {
-	u64 sk; /* 0: no operation open */
+struct rv_send {
+	u64 owner; /* kept with the connection: the thread; with the task: the socket; 0: none open
+		    */
 	u64 start_ns;
 	u64 vector; /* buffer (ITER_UBUF) or kernel array of segments */
 	u64 vector_offset;
@@ -19,7 +20,12 @@ struct rv_operation {
 	u8 is_pages;
 	u8 is_readable;
 	u8 pad[4];
-	u64 receive_sk; /* 0: none open */
+};
+
+struct rv_operation {
+	struct rv_send send;
+	u64 returning_sk; /* what the return of a send is of; 0: none under way */
+	u64 receive_sk;	  /* 0: none open */
 	u32 receive_flags;
 	u32 pad1;
 };

@@ -23,6 +23,23 @@ struct rv_buffers {
 	u8 pad[7];
 };
 
+/* A walk over them. This and what follows is here and not on the stack, for of what is here the
+ * verifier keeps no trace: two ways that differ in nothing else are one to it. */
+struct rv_walk {
+	struct rv_buffers buffers;
+	u32 pass; /* bytes still to pass over */
+	u32 want; /* bytes still to copy */
+	u32 copied;
+	u32 pad;
+};
+
+/* Some of an operation that lies in one place. */
+struct rv_part {
+	u64 from;
+	u32 bytes;
+	u32 pad;
+};
+
 /* A walk through the frames of HTTP/2, see hooks/frames.h. */
 struct rv_frame_walk {
 	struct rv_frames frames;
@@ -41,9 +58,26 @@ struct rv_frame_walk {
 	u8 pad[1];
 };
 
+/* What is asked of an operation, and what the scratch has of it. */
+struct rv_excerpt {
+	u64 offset; /* of the operation in its stream */
+	u32 length;
+	u32 skipped;  /* its first bytes, which nobody asks for */
+	u32 captured; /* in the scratch */
+	u32 tail;     /* of these, from its end */
+	u8 direction;
+	u8 is_older;   /* the stream began before it was followed */
+	u8 has_pieces; /* what is captured: see struct rv_piece */
+	u8 pad[5];
+};
+
 struct rv_scratch {
 	u64 busy;
-	struct rv_frame_walk walk;
+	struct rv_walk walk;
+	struct rv_part first; /* the parts of a small payload */
+	struct rv_part second;
+	struct rv_frame_walk frame_walk;
+	struct rv_excerpt excerpt;
 	union { /* what goes before the event, if anything: its end is where that begins */
 		struct rv_sent_event sent;
 		struct {
@@ -61,6 +95,34 @@ struct {
 	__type(key, u32);
 	__type(value, struct rv_scratch);
 } scratch SEC(".maps");
+
+/*
+ * Where plaintext is put together: not the scratch of socket operations, which would be lost while
+ * a TLS call is. Two of each CPU, for threads that take turns on it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* 2 × CPUs, set at load */
+	__type(key, u32);
+	__type(value, struct rv_scratch);
+} tls_scratch SEC(".maps");
+
+/* Names a scratch where only a number can: its key, and with this bit one of those for plaintext.
+ */
+#define RV_OF_TLS 0x80000000U
+
+static __always_inline struct rv_scratch *rv_scratch(u32 place)
+{
+	u32 key = place & ~RV_OF_TLS;
+	struct rv_scratch *s;
+
+	if (place & RV_OF_TLS)
+		return bpf_map_lookup_elem(&tls_scratch, &key);
+	s = bpf_map_lookup_elem(&scratch, &key);
+	/* Else clang makes one look-up of the two, which the kernel can put in line no more. */
+	asm volatile("" : "+r"(s));
+	return s;
+}
 
 /* Exec events have their own: smaller, and never in the way of data. */
 #define RV_EXECUTABLE_MAX 0xff

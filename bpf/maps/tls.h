@@ -217,15 +217,4 @@ static __always_inline void rv_clear_tls_user(u32 tgid)
 		rv_tls_users[tgid & (RV_TLS_USERS - 1)] = 0;
 }
 
-/*
- * Where plaintext is put together: not the scratch of socket operations, which would be lost while
- * a TLS call is. Two of each CPU, for threads that take turns on it.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* 2 × CPUs, set at load */
-	__type(key, u32);
-	__type(value, struct rv_scratch);
-} tls_scratch SEC(".maps");
-
 #endif

@@ -15,7 +15,9 @@ struct {
 	__type(value, u64);
 } watch SEC(".maps");
 
-/* Moves whenever the engine takes a process out, so that no remembered yes outlives it. */
+/* Moves whenever the engine changes the table, so that nothing remembered outlives it. */
 SEC(".data.generation") volatile u32 rv_generation = 1;
+/* Moves whenever a process comes into the table by itself, so that no remembered no outlives it. */
+SEC(".data.arrivals") volatile u32 rv_arrivals = 1;
 
 #endif

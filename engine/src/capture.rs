@@ -212,7 +212,9 @@ impl Capture {
             return false;
         };
         if is_watched {
-            map.update(&pid.to_ne_bytes(), &0u64.to_ne_bytes(), MapFlags::ANY).is_ok()
+            let is_in = map.update(&pid.to_ne_bytes(), &0u64.to_ne_bytes(), MapFlags::ANY).is_ok();
+            self.forget_remembered();
+            is_in
         } else {
             // An error means that it has gone already: as wanted.
             let is_out = map.delete(&pid.to_ne_bytes());

@@ -73,15 +73,21 @@ macro_rules! hook {
 /// All of them, in the order of the way of the data.
 pub const HOOKS: &[Hook] = &[
     hook!("tcp_sendmsg", None, true, false, "sent bytes: requests of clients, responses of servers",
-        [Tracepoint: "rv_t_send_x", Fentry: "rv_f_send_x", Kprobe: "rv_k_send_x" "rv_k_send_e"]),
+        [Tracepoint: "rv_t_send_x", Fentry: "rv_f_send4_x", Kprobe: "rv_k_send4_x" "rv_k_send4_n"]),
+    hook!("tcp_sendmsg (IPv6)", None, false, true, "sent bytes of IPv6 sockets",
+        [Tracepoint: "rv_t_send_x", Fentry: "rv_f_send6_x", Kprobe: "rv_k_send6_x" "rv_k_send6_n"]),
     hook!("tcp_recvmsg", None, true, false, "received bytes: requests at servers, responses at clients",
-        [Tracepoint: "rv_t_recv_x", Fentry: "rv_f_recv_x", Fentry: "rv_f_recv4_x", Kprobe: "rv_k_recv_x" "rv_k_recv_e"]),
+        [Tracepoint: "rv_t_recv_x", Fentry: "rv_f_recv4_x", Kprobe: "rv_k_recv4_x" "rv_k_recv4_e"]),
+    hook!("tcp_recvmsg (IPv6)", None, false, true, "received bytes of IPv6 sockets",
+        [Tracepoint: "rv_t_recv_x", Fentry: "rv_f_recv6_x", Kprobe: "rv_k_recv6_x" "rv_k_recv6_e"]),
     hook!("tcp_sendmsg_locked", None, false, false, "start time of writes and of their way out, l4_ns, payload of io_uring and sendmmsg",
         [Tracepoint: "rv_t_send_e", Fentry: "rv_f_send_e", Kprobe: "rv_k_send_e"]),
     hook!("tcp_recvmsg entry", L4, false, false, "start time of reads",
-        [Fentry: "rv_f_recv_e", Kprobe: "rv_k_recv_e"]),
+        [Fentry: "rv_f_recv4_e", Kprobe: "rv_k_recv4_e"]),
+    hook!("tcp_recvmsg entry (IPv6)", L4, false, true, "start time of reads from IPv6 sockets",
+        [Fentry: "rv_f_recv6_e", Kprobe: "rv_k_recv6_e"]),
     hook!("tcp_sendpage", None, false, true, "bytes of sendfile and splice before Linux 6.5",
-        [Fentry: "rv_f_page_x", Kprobe: "rv_k_page_x" "rv_k_page_e"]),
+        [Fentry: "rv_f_page_x", Kprobe: "rv_k_page_x" "rv_k_page_n" "rv_k_page_e"]),
     hook!("tcp_splice_read", None, false, false, "bytes spliced from a socket",
         [Fentry: "rv_f_splice_x", Kprobe: "rv_k_splice_x" "rv_k_splice_e"]),
     hook!("skb_copy_datagram_iovec", None, false, false, "payload of reads by io_uring and recvmmsg",
@@ -235,7 +241,10 @@ impl Selection {
         HOOKS
             .iter()
             .zip(&self.chosen)
-            .filter(|(hook, chosen)| !(hook.is_conditional && chosen.is_err()))
+            .filter(|(hook, chosen)| {
+                let is_none_there = |why: &String| why.starts_with("this kernel has no ");
+                !(hook.is_conditional && chosen.as_ref().err().is_some_and(is_none_there))
+            })
             .map(|(hook, chosen)| HookStatus {
                 hook: hook.name,
                 mode: chosen.as_ref().map_or("none", |candidate| candidate.mode.name()),
@@ -330,15 +339,15 @@ mod tests {
     #[test]
     fn the_cheapest_way_is_taken_and_the_next_one_where_it_is_refused() {
         let best = Selection::new(Level::All, None, &Refusals::new());
-        assert!(best.has("rv_t_send_x") && !best.has("rv_f_send_x") && !best.needs_kprobes());
+        assert!(best.has("rv_t_send_x") && !best.has("rv_f_send4_x") && !best.needs_kprobes());
         let next = Selection::new(Level::All, None, &refusing(&["rv_t_send_x"]));
-        assert!(next.has("rv_f_send_x"));
+        assert!(next.has("rv_f_send4_x"));
     }
 
     #[test]
     fn a_forced_mode_keeps_tracepoints_only_where_it_has_no_way_itself() {
         let forced = Selection::new(Level::All, Some(Mode::Kprobe), &Refusals::new());
-        assert!(forced.has("rv_k_send_x") && !forced.has("rv_t_send_x") && forced.has("rv_t_state"));
+        assert!(forced.has("rv_k_send4_x") && !forced.has("rv_t_send_x") && forced.has("rv_t_state"));
         let forced = Selection::new(Level::All, Some(Mode::Tracepoint), &Refusals::new());
         assert!(forced.chosen.iter().flatten().all(|candidate| candidate.mode == Mode::Tracepoint));
     }
@@ -356,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_needed_hook_that_cannot_be_had_is_named() {
-        let none = refusing(&["rv_t_recv_x", "rv_f_recv_x", "rv_f_recv4_x", "rv_k_recv_x"]);
+        let none = refusing(&["rv_t_recv_x", "rv_f_recv4_x", "rv_k_recv4_x"]);
         let selection = Selection::new(Level::All, None, &none);
         assert_eq!(selection.missing().map(|(hook, why)| (hook.name, why)), Some(("tcp_recvmsg", "refused")));
     }

@@ -17,9 +17,10 @@ const ARGUMENTS: &[(&str, usize)] = &[
     ("rv_t_drop3", 3),
     ("rv_f_accept2", 2),
     ("rv_f_accept4", 4),
-    ("rv_f_recv_x", 5),
+    ("rv_f_send4_x", 3),
+    ("rv_f_send6_x", 3),
     ("rv_f_recv4_x", 4),
-    ("rv_f_send_x", 3),
+    ("rv_f_recv6_x", 4),
 ];
 
 /// `return 0`, for what type of program and where.

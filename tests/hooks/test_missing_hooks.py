@@ -45,8 +45,8 @@ KEPT_BY_CLIENTS = {"netif_receive_skb": {"timeline.tcp_in"}}
 """A client's exchange begins before the packet came, a server's then only after TCP had it."""
 
 NEEDED = {
-    "tcp_sendmsg": ("sock_send_length", "tcp_sendmsg"),
-    "tcp_recvmsg": ("sock_recv_length", "tcp_recvmsg"),
+    "tcp_sendmsg": ("sock_send_length", "inet_sendmsg"),
+    "tcp_recvmsg": ("sock_recv_length", "inet_recvmsg"),
     "sched_process_fork": ("sched_process_fork",),
     "sched_process_exec": ("sched_process_exec",),
     "sched_process_exit": ("sched_process_exit",),
@@ -153,7 +153,7 @@ def test_a_program_that_the_verifier_refuses_costs_its_hook(
 
 def test_without_a_needed_function_rover_ends_with_one_line() -> None:
     """Of all ways to the hook: the reason is that of the first."""
-    with damaged.copy(damaged.rename_hook("sock_recv_length", "tcp_recvmsg")) as environment:
+    with damaged.copy(damaged.rename_hook("sock_recv_length", "inet_recvmsg")) as environment:
         code, line = running.refused(environment=environment)
     assert code == running.KERNEL
     assert line.startswith("rover: missing a way to hook tcp_recvmsg: this kernel has no tracepoint gone_"), line
@@ -161,7 +161,7 @@ def test_without_a_needed_function_rover_ends_with_one_line() -> None:
 
 def test_without_a_needed_program_rover_ends_with_one_line() -> None:
     """Likewise, every way refused; the verifier's verdict is in the line."""
-    programs = ("rv_t_recv_x", "rv_f_recv_x", "rv_k_recv_x")
+    programs = ("rv_t_recv_x", "rv_f_recv4_x", "rv_k_recv4_x")
     with damaged.copy(damaged.spoil_program(*programs)) as environment:
         code, line = running.refused(environment=environment)
     assert code == running.KERNEL

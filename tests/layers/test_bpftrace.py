@@ -21,7 +21,7 @@ pytestmark = pytest.mark.root
 PROBES = Path("/sys/kernel/debug/kprobes/list")
 
 TIMED = {
-    "tcp_sendmsg": "pid == %d",
+    "inet_sendmsg": "pid == %d",
     "tcp_sendmsg_locked": "pid == %d",
     # Segments with payload: a TCP head has 32 bytes here, an IP head 20 more.
     "__ip_queue_xmit": "((struct sk_buff *)arg1)->len > 32",
@@ -70,7 +70,7 @@ def bpftrace() -> Iterator[dict[str, tuple[int, int]]]:
 
 
 def test_bpftrace_sees_the_same_calls_and_times(far, hosts, watched, needs):
-    """Counts are exact. L4 begins once the socket is locked and ends with `tcp_sendmsg`, so it lies between the times
+    """Counts are exact. L4 begins once the socket is locked and ends with `inet_sendmsg`, so it lies between the times
     of two functions; 5 % for the probes of one that lie within those of the other. For IP and netfilter, where 2000
     rules make calls long enough, the two measure the same: 20 %, for probes cost 1 to 5 µs each under emulation."""
     needs("write", "l4_ns", "l3_ns", "netfilter_ns")
@@ -94,10 +94,10 @@ def test_bpftrace_sees_the_same_calls_and_times(far, hosts, watched, needs):
     def told(name: str) -> int:
         return sum(record["kernel"]["write"][name] for record in records)
 
-    assert calls["tcp_sendmsg"] == calls["tcp_sendmsg_locked"] == told("operations")
+    assert calls["inet_sendmsg"] == calls["tcp_sendmsg_locked"] == told("operations")
     assert calls["__ip_queue_xmit"] == told("packets")
     assert calls["nf_hook_slow"] == told("netfilter_count")
-    assert 0.95 * spent["tcp_sendmsg_locked"] <= told("l4_ns") <= 1.05 * spent["tcp_sendmsg"], (spent, told("l4_ns"))
+    assert 0.95 * spent["tcp_sendmsg_locked"] <= told("l4_ns") <= 1.05 * spent["inet_sendmsg"], (spent, told("l4_ns"))
     assert 0.8 * spent["__ip_queue_xmit"] <= told("l3_ns") <= 1.2 * spent["__ip_queue_xmit"], (spent, told("l3_ns"))
     netfilter_ns = told("netfilter_ns")
     assert 0.8 * spent["nf_hook_slow"] <= netfilter_ns <= 1.2 * spent["nf_hook_slow"], (spent, netfilter_ns)
