@@ -366,6 +366,8 @@ pub struct Exchange {
     pub tunnel_bytes: [u64; 2],
     pub is_upgraded: bool,
     pub is_reset: bool,
+    /// Its response has been told already, without it.
+    pub is_late: bool,
     /// Bytes are missing around it: its partner may be lost.
     pub has_gap: bool,
     /// When it was last reported as unfinished.
@@ -378,12 +380,13 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn is_answered(&self) -> bool {
-        self.response.is_some()
+        self.response.is_some() || self.is_late
     }
 
     pub fn is_complete(&self) -> bool {
         let is_done = |half: &Option<Half>| half.as_ref().is_some_and(|half| half.done.is_some());
-        !self.is_upgraded && is_done(&self.response) && (self.request.is_none() || is_done(&self.request))
+        let is_answered = is_done(&self.response) || self.is_late;
+        !self.is_upgraded && is_answered && (self.request.is_none() || is_done(&self.request))
     }
 
     /// When its first byte moved.

@@ -61,6 +61,22 @@ fn a_response_without_request_is_told_after_a_while() {
     stage.finish(1);
 }
 
+/// The two are told apart then, but the request must not take the next one's response.
+#[test]
+fn a_request_that_comes_after_its_response_was_told_does_not_shift_the_others() {
+    let mut stage = Stage::new();
+    let mut late = stage.event(events::RX, 0, get("/a").len());
+    late.end_ns = stage.now;
+    stage.write(&ok("1")).wait(100);
+    stage.send(&late, get("/a").as_bytes());
+    stage.offsets[0] = get("/a").len() as u64;
+    stage.read(&get("/b")).write(&ok("22")).read(&get("/c")).write(&ok("333"));
+    let expected = ["- - 200 no_request", "GET /a - gap,no_response", "GET /b 200", "GET /c 200"];
+    assert_eq!(stage.lines(), expected);
+    assert_eq!(stage.records[2].response.body_bytes, Some(2));
+    stage.finish(6);
+}
+
 /// A lost read costs its exchange the request, and none of the others anything.
 #[test]
 fn after_a_gap_the_next_exchange_is_whole() {

@@ -12,7 +12,7 @@ from tests.fidelity.messages import request, response
 from tests.http2.frames import PREFACE, Conversation, answered, asked
 from tests.stage.exchange import ANY
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ const LONG_BYTES: u64 = 32 * 1024;
 /// with what may be its response.
 const ENTRY_TOLERANCE_NS: u64 = 1_000_000;
 
+/// Responses without a request that are remembered.
+const ORPHANS: usize = 64;
+
 /// One direction.
 #[derive(Debug)]
 struct Way {
@@ -39,6 +42,8 @@ pub struct Http1 {
     tunnel: Option<u32>,
     /// The exchange whose response comes as HTTP/2.
     to_http2: Option<u32>,
+    /// Beginnings of responses that were told without a request, whose writer may yet come back from its call.
+    orphans_ns: VecDeque<u64>,
     /// Responses may be missing since.
     has_response_gap: bool,
     /// Some message had a long body of announced length: others will.
@@ -64,6 +69,7 @@ impl Http1 {
             answering: None,
             tunnel: None,
             to_http2: None,
+            orphans_ns: VecDeque::new(),
             has_response_gap: false,
             has_long_bodies: false,
             is_reset: false,
@@ -199,7 +205,9 @@ impl Http1 {
                 let begin_ns = self.ways[direction].operations.begin_ns;
                 let request = Half { head: Some(head.into()), begin_ns, ..Half::default() };
                 self.receiving = Some(self.exchanges);
-                self.open.push_back(Exchange { number: self.exchanges, request: Some(request), ..Exchange::default() });
+                let is_late = self.is_answered_before(begin_ns);
+                let number = self.exchanges;
+                self.open.push_back(Exchange { number, request: Some(request), is_late, ..Exchange::default() });
             }
             Output::Complete(done) | Output::Lost(done) => {
                 let operations = std::mem::take(&mut self.ways[direction].operations);
@@ -215,6 +223,14 @@ impl Http1 {
             Output::Tunnel(bytes) => self.tunnelled(0, bytes),
             _ => {}
         }
+    }
+
+    /// Its response was told without it: it must not take the next one's.
+    fn is_answered_before(&mut self, begin_ns: u64) -> bool {
+        while self.orphans_ns.front().is_some_and(|start_ns| *start_ns <= begin_ns) {
+            self.orphans_ns.pop_front();
+        }
+        self.orphans_ns.pop_front().is_some()
     }
 
     fn take_response(&mut self, direction: usize, output: Output, s: &mut Surroundings<'_>) {
@@ -269,6 +285,9 @@ impl Http1 {
             Some(exchange) => exchange,
             None => {
                 self.exchanges += 1;
+                if self.orphans_ns.len() < ORPHANS {
+                    self.orphans_ns.push_back(head.start_ns);
+                }
                 self.open.push_front(Exchange { number: self.exchanges, ..Exchange::default() });
                 &mut self.open[0]
             }

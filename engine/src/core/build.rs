@@ -366,7 +366,7 @@ fn flags_of(
     let is_too_long =
         dones().any(|done| done.truncated) || [request, response].into_iter().flatten().any(Head::is_truncated);
     set(Flag::Truncated, is_cut_short || is_too_long);
-    set(Flag::Gap, exchange.has_gap || dones().any(|done| done.gap));
+    set(Flag::Gap, exchange.has_gap || exchange.is_late || dones().any(|done| done.gap));
     set(
         Flag::HpackPartial,
         dones().any(|done| done.hpack_partial) || [request, response].into_iter().flatten().any(Head::is_hpack_partial),

@@ -257,8 +257,8 @@ export interface components {
             service: string | null;
             method: string | null;
             status: number | null;
-            request_messages: number | null;
-            response_messages: number | null;
+            request_messages?: number | null;
+            response_messages?: number | null;
         };
         /**
          * Hook

@@ -140,10 +140,10 @@ export function GrpcFacts({ of }: { of: NonNullable<Exchange["grpc"]> }) {
       <Fact name="Method">{of.method === null ? <Unknown why="the path was not seen" /> : <span class="mono">{of.method}</span>}</Fact>
       <Fact name="Status">{of.status === null ? <Unknown why="no trailers were seen" /> : `${grpcStatus(of.status)} (${of.status})`}</Fact>
       <Fact name="Messages asked">
-        {of.request_messages === null ? <Unknown why={uncounted} /> : count(of.request_messages)}
+        {typeof of.request_messages === "number" ? count(of.request_messages) : <Unknown why={uncounted} />}
       </Fact>
       <Fact name="Messages answered">
-        {of.response_messages === null ? <Unknown why={uncounted} /> : count(of.response_messages)}
+        {typeof of.response_messages === "number" ? count(of.response_messages) : <Unknown why={uncounted} />}
       </Fact>
     </Facts>
   );
