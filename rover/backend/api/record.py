@@ -30,8 +30,8 @@ class Grpc(Struct, frozen=True):
     service: str | None
     method: str | None
     status: int | None
-    request_messages: int | None | UnsetType = UNSET
-    response_messages: int | None | UnsetType = UNSET
+    request_messages: int | UnsetType | None = UNSET
+    response_messages: int | UnsetType | None = UNSET
 
 
 class Message(Struct, frozen=True):
