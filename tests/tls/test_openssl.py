@@ -84,6 +84,7 @@ def test_a_session_tells_of_its_handshake_and_of_its_end(tmp_path: Path, s_serve
     assert states[0].time_ns <= call.start_ns
 
 
+@pytest.mark.slow
 def test_nginx_and_curl_agree_with_the_access_log_over_one_kept_connection(
     tmp_path: Path, certificate: Certificate, program: Callable[[str], str]
 ) -> None:

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 )
 
 func check(err error) {
@@ -75,4 +76,6 @@ func main() {
 		}()
 	}
 	all.Wait()
+	// The server may still be on its way out of its last write.
+	time.Sleep(300 * time.Millisecond)
 }
