@@ -135,7 +135,8 @@ def test_a_load_by_wrk_is_told_record_by_record(judge, ports, tmp_path, program)
         wrk = [program("wrk"), "-t2", "-c16", "-d1s", "-s", tmp_path / "mix.lua", nginx.url("/")]
         subprocess.run(wrk, check=True, stdout=subprocess.DEVNULL, timeout=30)
     truth = nginx.truth(100)
-    judge.require(nginx.port, truth, sides=("server",), seconds=40)
+    # It ends by a reset, which may cut a response on its way; nginx logs what it sent of it.
+    judge.require(nginx.port, truth, sides=("server",), seconds=40, excused=frozenset({"reset"}))
     # wrk leaves in the middle of things: the last response of a connection may be none or a part on its side.
     cut = {"no_response", "reset", "truncated"}
     answered = [each for each in judge.records(nginx.port, "client") if not cut & set(each["flags"])]
