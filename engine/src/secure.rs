@@ -220,7 +220,10 @@ impl Secure {
     /// A call that moved plaintext.
     pub fn plaintext(&mut self, plain: &Plaintext<'_>, s: &mut Surroundings<'_>) {
         self.silent = 0;
-        let session = self.session(plain);
+        let Some(session) = self.session(plain) else {
+            s.ledger.lose(Cause::TlsUnbound, 1);
+            return;
+        };
         let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
         let is_sent = self.last_sent_ns >= plain.end_ns;
         if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent {
@@ -234,13 +237,13 @@ impl Secure {
         self.give(session, plain, tls_ns, !plain.is_nested, s);
     }
 
-    fn session(&mut self, plain: &Plaintext<'_>) -> usize {
+    /// None if there are too many: what one says must not be taken for another's.
+    fn session(&mut self, plain: &Plaintext<'_>) -> Option<usize> {
         if let Some(at) = self.sessions.iter().position(|session| session.key == plain.key) {
-            return at;
+            return Some(at);
         }
-        // Another object of the library for the same bytes: the connection was handed on.
         if self.sessions.len() >= SESSIONS {
-            return self.sessions.len() - 1;
+            return None;
         }
         let at = self.sessions.len();
         let is_joined = self.is_pre_existing || !self.handshake.is_seen();
@@ -248,7 +251,7 @@ impl Secure {
         let id = plain.key.policy_id(plain.cookie);
         let conversation = Conversation::new(id, self.role, is_joined).within(before, self.is_reset);
         self.sessions.push(Session { key: plain.key, library: plain.library, conversation });
-        at
+        Some(at)
     }
 
     fn hold(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, s: &mut Surroundings<'_>) {
