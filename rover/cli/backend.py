@@ -11,8 +11,10 @@ from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
 Examples:
-  rover backend                  reports on 127.0.0.1:11800, page on http://127.0.0.1:8080/
-  rover backend -c rover.yaml    addresses beyond loopback need a token: backend.http.token_file"""
+  rover backend                reports on 127.0.0.1:11800, page on 8080
+  rover backend -c rover.yaml  other addresses, and other limits
+
+Addresses beyond loopback need a token: backend.http.token_file."""
 
 
 @click.command(epilog=_EXAMPLES)

@@ -10,9 +10,9 @@ from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
 Examples:
-  rover config check rover.yaml    errors with file, line and the nearest known key
-  rover config show                each value and where it comes from
-  rover config reference           every key, as in docs/configuration.md"""
+  rover config check rover.yaml  errors with line and the nearest known key
+  rover config show              each value and where it comes from
+  rover config reference         every key, as in docs/configuration.md"""
 
 
 @click.group(epilog=_EXAMPLES)

@@ -11,7 +11,7 @@ from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
 Examples:
-  sudo rover daemon                                   reports to 127.0.0.1:11800
+  sudo rover daemon                           reports to 127.0.0.1:11800
   sudo rover daemon --oap oap.example.org:11800
   sudo rover daemon -c /etc/rover/rover.yaml"""
 

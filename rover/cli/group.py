@@ -25,13 +25,12 @@ COMMANDS = {
 
 _EXAMPLES = """\b
 Examples:
-  sudo rover up                       everything on this machine, page on http://127.0.0.1:8080/
-  sudo rover watch --port 8080        exchanges with port 8080, as lines
-  sudo rover doctor                   what this kernel allows
-  rover logs --status 5xx --follow    errors as they happen
+  sudo rover up                     everything, page on 127.0.0.1:8080
+  sudo rover watch --port 8080      exchanges with port 8080, as lines
+  sudo rover doctor                 what this kernel allows
+  rover logs --status 5xx --follow  errors as they happen
 
-\b
-Exit codes: 0, 1 error of rover itself, 2 bad usage or configuration, 3 kernel feature or privilege missing."""
+Exit codes: 0; 1 error of rover itself; 2 bad usage or configuration; 3 kernel feature or privilege missing."""
 
 
 class _LazyGroup(click.Group):

@@ -22,12 +22,12 @@ _PAGE = 500
 
 _EXAMPLES = """\b
 Examples:
-  rover logs                                    the last 50 of the last 15 minutes
-  rover logs --status 5xx --follow              errors as they happen
+  rover logs                             the last 50 of 15 minutes
+  rover logs --status 5xx --follow       errors as they happen
   rover logs --service nginx --path '/api/*' --slower 200ms
-  rover logs --slower 1s --ids --layers         where the time of the slow ones went, and their ids
-  rover logs show 18bc1d7a…                     one in full: its waterfall and the kernel's figures
-  rover logs --from 2026-01-31T12:00:00Z --to 2026-01-31T12:05:00Z --limit 10000 --format json"""
+  rover logs --slower 1s --ids --layers  where the time of slow ones went
+  rover logs show 18bc1d7a…              one in full: waterfall, figures
+  rover logs --from 2026-01-31T12:00:00Z --limit 10000 --format json"""
 
 
 _backend_option = click.option(

@@ -17,7 +17,6 @@ Examples:
   sudo rover record case.rover --port 8080 --duration 10
   rover replay case.rover --format json
 
-\b
 The file holds what the kernel handed over, payload included, and facts about this machine: look at it before
 you give it away."""
 

@@ -12,8 +12,8 @@ from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
 Examples:
-  rover replay case.rover                  as lines
-  rover replay case.rover --format json    as JSON, the same records as when it was recorded"""
+  rover replay case.rover                as lines
+  rover replay case.rover --format json  as JSON, as when it was recorded"""
 
 
 @click.command(epilog=_EXAMPLES)

@@ -13,9 +13,9 @@ from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
 Examples:
-  sudo rover up                    page on http://127.0.0.1:8080/, reports taken on 127.0.0.1:11800
+  sudo rover up                     page on 127.0.0.1:8080, reports on 11800
   sudo rover up -c rover.yaml
-  sudo rover up --show json | jq . the records as JSON too"""
+  sudo rover up --show json | jq .  the records as JSON too"""
 
 
 @click.command(epilog=_EXAMPLES)

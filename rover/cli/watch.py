@@ -13,15 +13,15 @@ from rover.cli.settings import capture_options, config_option, load_capture_conf
 
 _EXAMPLES = """\b
 Examples:
-  sudo rover watch                                      everything, as lines
-  sudo rover watch --port 8080 --side server            what a server on 8080 answers
-  sudo rover watch --exe nginx --format json | jq .     nginx alone, as JSON
-  sudo rover watch --layers                             with a bar under each: where the time went
-  sudo rover watch --format combined --micros --output access.log --duration 60
+  sudo rover watch                                   everything, as lines
+  sudo rover watch --port 8080 --side server         what a server answers
+  sudo rover watch --exe nginx --format json | jq .  nginx alone, as JSON
+  sudo rover watch --layers                          where the time went
+  sudo rover watch --format combined --output access.log --duration 60
 
-\b
 A line beginning with "ready" on stderr says that all hooks are attached; at the end the ledger follows as JSON:
 what was captured, reported, and each cause of a loss.
+
 Flags in text: cut head longer than capture.head_bytes, gap bytes missed, old connection older than rover,
 reset, no-resp, no-req the other half is missing, upgraded, open not finished yet, hpack? headers of HTTP/2 that refer
 to what was sent before rover. A call of gRPC has its status there: grpc:OK, grpc:NOT_FOUND, grpc:– not seen."""

@@ -104,6 +104,7 @@ def test_every_command_has_help_with_examples(name, capsys):
     shown = capsys.readouterr().out
     assert f"Usage: rover {name}" in shown
     assert "Examples:" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_help_lists_every_command_with_what_it_is_for(capsys):
