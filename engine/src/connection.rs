@@ -222,6 +222,11 @@ impl Connection {
             || self.secure.as_ref().is_some_and(|secure| secure.needs_attention())
     }
 
+    /// Bytes that wait.
+    pub fn held_bytes(&self) -> usize {
+        self.conversation.held_bytes() + self.secure.as_ref().map_or(0, |secure| secure.held_bytes())
+    }
+
     /// Nothing more will come of it.
     pub fn is_over(&self) -> bool {
         self.is_socket_gone && self.finish_at_ns.is_none()
@@ -398,7 +403,10 @@ impl Connection {
         self.conversation.tick(s);
         self.secure.iter_mut().for_each(|secure| secure.tick(s));
         self.tell_drops(before, s);
-        if self.finish_at_ns.is_some_and(|at| at <= s.now_ns) {
+        // A thread that was stopped in its last call still has to tell of it, if others wait for that.
+        let is_waiting = self.conversation.needs_attention();
+        let latest_ns = if is_waiting { s.patience.deadline_ns(s.now_ns, false) } else { s.now_ns };
+        if self.finish_at_ns.is_some_and(|at| at <= latest_ns) {
             self.finish(s);
         }
     }

@@ -26,6 +26,7 @@ use crate::layers::Measured;
 use crate::ledger::{Cause, Ledger};
 use crate::names::KernelNames;
 use crate::options::Options;
+use crate::patience::Patience;
 use crate::policy::Steering;
 use crate::processes::{Decision, Gate, ProcessChange, Processes};
 use crate::report::Report;
@@ -50,6 +51,7 @@ pub struct Core {
     /// Cookie by tuple: the other end of a connection within this node is the reversed tuple.
     tuples: FxHashMap<Tuple, u64>,
     attention: FxHashSet<u64>,
+    patience: Patience,
     copies: Copies,
     /// TLS sessions without a socket of their own, and what they said while their connection is not known.
     sessions: Sessions,
@@ -96,6 +98,7 @@ impl Core {
             connections: FxHashMap::default(),
             tuples: FxHashMap::default(),
             attention: FxHashSet::default(),
+            patience: Patience::default(),
             copies: Copies::default(),
             sessions: Sessions::default(),
             waiting: FxHashMap::default(),
@@ -161,9 +164,14 @@ impl Core {
         self.now_ns = now_ns;
         self.wall_offset_ns = wall_offset_ns;
         let waiting: Vec<u64> = self.attention.iter().copied().collect();
+        let mut held_bytes = 0;
         for id in waiting {
-            self.with_connection(id, |connection, s| connection.tick(s));
+            self.with_connection(id, |connection, s| {
+                connection.tick(s);
+                held_bytes += connection.held_bytes();
+            });
         }
+        self.patience.judge(now_ns, self.ledger.lost(Cause::RingFull), held_bytes);
         if now_ns.saturating_sub(self.swept_ns) >= SWEEP_NS {
             self.swept_ns = now_ns;
             self.report_unfinished();
@@ -454,6 +462,7 @@ impl Core {
             ledger: &mut self.ledger,
             steering: &mut *self.steering,
             now_ns: self.now_ns,
+            patience: self.patience,
             figures: &self.figures,
             finished: &mut self.finished,
         };

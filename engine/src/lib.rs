@@ -27,6 +27,7 @@ pub mod layers;
 pub mod ledger;
 pub mod names;
 pub mod options;
+pub mod patience;
 pub mod policy;
 pub mod probe;
 pub mod processes;

@@ -167,6 +167,11 @@ impl Secure {
         !self.held.is_empty() || self.sessions.iter().any(|session| session.conversation.needs_attention())
     }
 
+    /// Bytes that wait.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes + self.sessions.iter().map(|session| session.conversation.held_bytes()).sum::<usize>()
+    }
+
     #[expect(clippy::manual_inspect, reason = "what is inspected cannot be changed")]
     pub fn open_exchanges(&mut self) -> impl Iterator<Item = &mut Exchange> {
         self.sessions.iter_mut().enumerate().flat_map(|(index, session)| {

@@ -24,10 +24,9 @@ use crate::events;
 use crate::exchange::{Exchange, OperationFacts, Operations};
 use crate::hooks::Figures;
 use crate::ledger::{Cause, Ledger};
+use crate::patience::Patience;
 use crate::policy::{Policy, Steering};
 
-/// How long bytes wait for those before them, and a response for its request.
-const PATIENCE_NS: u64 = 50_000_000;
 /// A known body rest from which on it pays not to copy.
 const SKIP_BYTES: u64 = 2048;
 /// Operations after which an older connection without any message start is taken for something else.
@@ -46,6 +45,7 @@ pub struct Surroundings<'a> {
     pub ledger: &'a mut Ledger,
     pub steering: &'a mut dyn Steering,
     pub now_ns: u64,
+    pub patience: Patience,
     /// What the attached hooks can fill in.
     pub figures: &'a Figures,
     /// Finished exchanges, in order.
@@ -155,6 +155,11 @@ impl Conversation {
         self.streams.iter().any(Stream::has_held)
     }
 
+    /// Bytes that wait.
+    pub fn held_bytes(&self) -> usize {
+        self.streams.iter().map(Stream::held_bytes).sum()
+    }
+
     /// Exchanges under way, for those that last long.
     pub fn open_exchanges(&mut self) -> Box<dyn Iterator<Item = &mut Exchange> + '_> {
         match &mut self.protocol {
@@ -197,12 +202,12 @@ impl Conversation {
         }
         // Kept until it was known what is spoken: a request comes before its response.
         if direction != self.request_stream && self.streams[self.request_stream].has_held() {
-            self.pump(self.request_stream, s.now_ns.saturating_sub(PATIENCE_NS), s);
+            self.pump_due(self.request_stream, s);
         }
         self.take_in(direction, &chunk, s);
         // What waited for this request.
         if direction == self.request_stream && self.streams[1 - direction].has_held() {
-            self.pump(1 - direction, s.now_ns.saturating_sub(PATIENCE_NS), s);
+            self.pump_due(1 - direction, s);
         }
         self.close_if_at_end(direction, s);
         self.steer(s);
@@ -213,7 +218,7 @@ impl Conversation {
         let stream = &mut self.streams[direction];
         let must_wait = stream.has_held() || chunk.offset > stream.expected;
         if must_wait && stream.hold(chunk, s.now_ns) {
-            self.pump(direction, s.now_ns.saturating_sub(PATIENCE_NS), s);
+            self.pump_due(direction, s);
         } else if let Some((consumed, is_accounted)) = self.feed(direction, chunk, must_wait, s) {
             let mut rest = chunk.without_first(consumed);
             rest.is_accounted = is_accounted;
@@ -227,9 +232,8 @@ impl Conversation {
     pub fn tick(&mut self, s: &mut Surroundings<'_>) {
         // The first bytes of a direction may be too few to tell, and wait for more as long as it takes.
         if self.is_decided() {
-            let deadline = s.now_ns.saturating_sub(PATIENCE_NS);
-            self.pump(self.request_stream, deadline, s);
-            self.pump(1 - self.request_stream, deadline, s);
+            self.pump_due(self.request_stream, s);
+            self.pump_due(1 - self.request_stream, s);
         }
         for direction in [RX, TX] {
             self.close_if_at_end(direction, s);
@@ -434,6 +438,12 @@ impl Conversation {
         self.abandon(Cause::NotHttp, s.ledger);
         self.protocol = Protocol::NotHttp;
         self.set_policy(Policy::NOTHING, s);
+    }
+
+    /// Held chunks whose turn has come, and those that have waited long enough.
+    fn pump_due(&mut self, direction: usize, s: &mut Surroundings<'_>) {
+        let deadline_ns = s.patience.deadline_ns(s.now_ns, self.streams[direction].has_waited);
+        self.pump(direction, deadline_ns, s);
     }
 
     /// Held chunks whose turn has come, and those that have waited since before the deadline.

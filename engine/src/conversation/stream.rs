@@ -179,6 +179,8 @@ pub struct Stream {
     /// Time of the last byte.
     pub last_ns: u64,
     pub is_closed: bool,
+    /// Something waited in vain.
+    pub has_waited: bool,
     /// Ascending by offset.
     held: VecDeque<Held>,
     held_bytes: usize,
@@ -214,6 +216,7 @@ impl Stream {
         }
         let held = self.held.pop_front()?;
         self.held_bytes -= held.bytes();
+        self.has_waited |= is_late;
         Some((held, is_late))
     }
 
