@@ -181,6 +181,9 @@ impl Core {
             for id in ids {
                 self.tell_loose(id, false);
             }
+            for (pid, since_ns) in self.processes.take_unanswered(now_ns) {
+                self.ask_about(pid, since_ns);
+            }
             let discarded = self.processes.sweep(now_ns, false);
             self.ledger.lose(Cause::Unconfirmed, discarded);
         }
@@ -201,17 +204,22 @@ impl Core {
     pub fn introduce(&mut self, pid: u32) {
         if !self.processes.is_known(pid) {
             self.processes.begin(pid, self.now_ns);
-            self.changes.push(ProcessChange {
-                change: "exec",
-                pid,
-                parent: 0,
-                time_ns: self.now_ns,
-                uid: 0,
-                comm: String::new(),
-                executable: String::new(),
-                arguments: Vec::new(),
-            });
+            self.ask_about(pid, self.now_ns);
         }
+    }
+
+    /// A process of which no fork or exec tells.
+    fn ask_about(&mut self, pid: u32, time_ns: u64) {
+        self.changes.push(ProcessChange {
+            change: "exec",
+            pid,
+            parent: 0,
+            time_ns,
+            uid: 0,
+            comm: String::new(),
+            executable: String::new(),
+            arguments: Vec::new(),
+        });
     }
 
     /// Nothing more will come: everything open is reported as it is.

@@ -46,7 +46,10 @@ mod tests {
     #[test]
     fn a_connection_that_has_waited_in_vain_waits_for_less() {
         let patience = Patience::default();
-        assert_eq!((patience.deadline_ns(NOW, false), patience.deadline_ns(NOW, true)), (NOW - LONG_NS, NOW - SHORT_NS));
+        assert_eq!(
+            (patience.deadline_ns(NOW, false), patience.deadline_ns(NOW, true)),
+            (NOW - LONG_NS, NOW - SHORT_NS)
+        );
     }
 
     #[test]

@@ -9,8 +9,11 @@ use rustc_hash::FxHashMap;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 
-/// How long records wait for the confirmation of their process.
-const CONFIRM_NS: u64 = 10_000_000_000;
+/// How long records wait for the confirmation of their process: on a machine without a free CPU the control plane takes
+/// seconds. What waits is bounded by number.
+const CONFIRM_NS: u64 = 60_000_000_000;
+/// After this the control plane is asked again: the question or the answer may have been lost.
+const ASK_AGAIN_NS: u64 = 5_000_000_000;
 /// How long a process is remembered after its end: its last records and the peers' may still come.
 const AFTERLIFE_NS: u64 = 30_000_000_000;
 
@@ -53,6 +56,7 @@ struct Process {
     verdict: Verdict,
     since_ns: u64,
     ended_ns: Option<u64>,
+    asked_ns: u64,
     /// Records with the operations they account for.
     held: Vec<(Report, u64)>,
 }
@@ -107,6 +111,7 @@ impl Processes {
         }
         process.verdict = Verdict::Pending;
         process.since_ns = now_ns;
+        process.asked_ns = now_ns;
         discarded
     }
 
@@ -170,6 +175,22 @@ impl Processes {
             report.ends_mut().0.identity.clone_from(&identity);
         }
         Some(Settled { released, discarded: 0 })
+    }
+
+    /// Processes with records that wait, of which nothing was heard for a while: to be asked about again, each with the time
+    /// since when it is the program that it is.
+    pub fn take_unanswered(&mut self, now_ns: u64) -> Vec<(u32, u64)> {
+        let is_due = |process: &Process| {
+            matches!(process.verdict, Verdict::Pending)
+                && !process.held.is_empty()
+                && now_ns.saturating_sub(process.asked_ns) > ASK_AGAIN_NS
+        };
+        let due = self.table.iter_mut().filter(|(_, process)| is_due(process));
+        due.map(|(pid, process)| {
+            process.asked_ns = now_ns;
+            (*pid, process.since_ns)
+        })
+        .collect()
     }
 
     /// Forgets the dead, and discards what waited too long. `is_final`: nobody will confirm any more.

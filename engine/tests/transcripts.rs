@@ -188,20 +188,30 @@ fn what_is_not_http_is_left_alone() {
 #[test]
 fn a_decision_counts_for_the_program_it_was_made_for() {
     let mut stage = Stage::new();
-    let exec = events::ProcessEvent {
-        kind: events::EVENT_PROCESS,
-        tgid: PID,
-        time_ns: 50 * MS,
-        change: events::PROCESS_EXEC as u8,
-        ..events::ProcessEvent::default()
-    };
-    stage.core.event(&bytes_of(&exec));
+    stage.execute(50 * MS);
     stage.read(&get("/a")).write(&ok("x"));
     assert!(!stage.decide(true, 49 * MS));
     assert!(stage.records.is_empty());
     assert!(stage.decide(false, 50 * MS));
     assert!(stage.records.is_empty());
     assert_eq!(stage.core.ledger.lost(Cause::Excluded), 2);
+    stage.finish(2);
+}
+
+/// The question or the answer may have been lost; records wait, and the control plane is asked again.
+#[test]
+fn a_process_that_nobody_decided_on_is_asked_about_again() {
+    let mut stage = Stage::new();
+    let since_ns = 2 * MS;
+    stage.execute(since_ns);
+    stage.core.take_changes();
+    stage.read(&get("/a")).write(&ok("x")).wait(4_000);
+    assert!(stage.core.take_changes().is_empty());
+    stage.wait(2_000);
+    let asked: Vec<_> = stage.core.take_changes().iter().map(|change| (change.pid, change.time_ns)).collect();
+    assert_eq!(asked, [(PID, since_ns)]);
+    assert!(stage.decide(true, since_ns));
+    assert_eq!(stage.lines(), ["GET /a 200"]);
     stage.finish(2);
 }
 

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use rover_engine::core::Core;
-use rover_engine::events::{self, ConnectionEvent, DataEvent};
+use rover_engine::events::{self, ConnectionEvent, DataEvent, ProcessEvent};
 use rover_engine::options::Options;
 use rover_engine::policy::NoSteering;
 use rover_engine::processes::Decision;
@@ -51,6 +51,18 @@ impl Stage {
         let is_taken = self.core.confirm(Decision { pid: PID, is_watched, identity, since_ns });
         self.collect();
         is_taken
+    }
+
+    /// The process becomes another program.
+    pub fn execute(&mut self, time_ns: u64) {
+        let exec = ProcessEvent {
+            kind: events::EVENT_PROCESS,
+            tgid: PID,
+            time_ns,
+            change: events::PROCESS_EXEC as u8,
+            ..ProcessEvent::default()
+        };
+        self.core.event(&bytes_of(&exec));
     }
 
     pub fn event(&self, direction: u32, offset: u64, length: usize) -> DataEvent {
