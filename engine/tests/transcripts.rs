@@ -8,7 +8,7 @@ use rover_engine::ledger::Cause;
 use rover_engine::options::Options;
 use rover_reporters::record::{Flag, Kind, Side};
 
-use self::stage::{bytes_of, get, ok, Stage, MS, PID};
+use self::stage::{get, ok, Stage, MS, PID};
 
 /// RFC 9112 §9.3.2: answers come in the order of the requests.
 #[test]
