@@ -8,6 +8,7 @@
 //! Probes belong to an inode, not to a process: a library that was seen once costs later processes nothing, and they
 //! are covered from their first call. What is not known here: sessions, plaintext, connections (`core`).
 
+mod elsewhere;
 mod files;
 mod libraries;
 mod links;

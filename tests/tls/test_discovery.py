@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from tests.stage.bpf import entries_of
 from tests.stage.cpu import resident_bytes
 from tests.stage.deadline import wait_until
 from tests.stage.recording import RX, TX
+from tests.stage.rover import Rover, unexplained
 from tests.tls.conftest import Server
 from tests.tls.watching import count_of, watching
 
@@ -159,6 +161,46 @@ def test_a_library_in_a_file_system_of_a_container_is_probed_and_let_go_with_it(
             assert process.wait(20) == 0
         wait_until(lambda: watch.library(inside / "libssl.so.3") is None, "its probes to go")
     assert count_of(watch.calls_of(process.pid), TX) > 50
+
+
+PASSING = """\
+set -e
+mount -t tmpfs none {folder}
+cp {library} {folder}/libssl.so.3
+export LD_LIBRARY_PATH={folder}
+for turn in one two; do
+    while [ ! -e {go}-$turn ]; do sleep 0.05; done
+    curl -sSk -o /dev/null {url}
+    touch {done}-$turn
+done
+"""
+
+
+def test_a_library_of_a_container_is_found_after_its_first_process_has_gone(
+    tmp_path: Path, s_server: Callable[[], Server], copied: Path
+) -> None:
+    """What it had mapped leads nowhere any more; another process of its mount namespace still sees the file.
+
+    rover stands still meanwhile, as on a machine without a free CPU."""
+    (tmp_path / "page").write_text("hello\n")
+    inside, go, done = tmp_path / "inside", tmp_path / "go", tmp_path / "done"
+    inside.mkdir()
+    server = s_server()
+    url = f"https://127.0.0.1:{server.port}/page"
+    script = PASSING.format(folder=inside, library=copied / "libssl.so.3", url=url, go=go, done=done)
+    with Rover("--port", str(server.port), "--side", "client") as rover:
+        with subprocess.Popen(["unshare", "--mount", "sh", "-c", script]) as process:
+            os.kill(rover.pid, signal.SIGSTOP)
+            Path(f"{go}-one").touch()
+            wait_until(Path(f"{done}-one").exists, "the first request", 20)
+            os.kill(rover.pid, signal.SIGCONT)
+            time.sleep(1)  # nothing tells when it has looked
+            Path(f"{go}-two").touch()
+            assert process.wait(20) == 0
+        assert rover.wait_for(lambda: len(rover.records) > 0)
+        ledger = rover.stop()
+    assert [record["path"] for record in rover.records] == ["/page"]
+    assert unexplained(ledger) == 0, ledger
 
 
 def test_a_library_that_is_touched_is_not_probed_twice(

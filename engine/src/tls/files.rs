@@ -85,10 +85,13 @@ pub fn maybe_file(mapping: &Mapping) -> Option<(File, Metadata)> {
         // Of a process that has gone, or for one that is the same everywhere.
         mapping.path.clone(),
     ];
-    ways.iter().find_map(|way| {
-        let (file, metadata) = maybe_regular(way)?;
-        is_same(&file, &metadata, &mapping.inode).then_some((file, metadata))
-    })
+    ways.iter().find_map(|way| maybe_same(way, &mapping.inode))
+}
+
+/// What lies there, if it is that file.
+pub fn maybe_same(path: &Path, inode: &Inode) -> Option<(File, Metadata)> {
+    let (file, metadata) = maybe_regular(path)?;
+    is_same(&file, &metadata, inode).then_some((file, metadata))
 }
 
 /// Folders in which libraries lie before anybody maps them.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rover_sites::{inspect, Library, Linkage, Site};
 
+use super::elsewhere::Elsewhere;
 use super::files::{self, Content, Inode};
 use super::links::{self, Places};
 use super::mappings::Mapping;
@@ -93,6 +94,7 @@ pub struct Libraries {
     next: u32,
     by_inode: HashMap<Inode, Known>,
     by_content: HashMap<Content, Known>,
+    elsewhere: Elsewhere,
     sites: Slots,
     accounts: Slots,
     pub inspected: u64,
@@ -110,6 +112,7 @@ impl Libraries {
             next: 0,
             by_inode: HashMap::new(),
             by_content: HashMap::new(),
+            elsewhere: Elsewhere::new(),
             sites: Slots::new(SITES),
             accounts: Slots::new(LIBRARIES),
             inspected: 0,
@@ -126,7 +129,8 @@ impl Libraries {
             self.note_user(known, mapping.pid);
             return self.met(known);
         }
-        let Some((file, metadata)) = files::maybe_file(mapping) else {
+        let found = files::maybe_file(mapping).map(|(file, metadata)| (file, metadata, mapping.pid));
+        let Some((file, metadata, seen_by)) = found.or_else(|| self.elsewhere.maybe_file(mapping)) else {
             return Met::Unreachable;
         };
         let before = self.by_content.get(&Content::of(&metadata)).copied();
@@ -141,6 +145,10 @@ impl Libraries {
             self.by_inode.insert(mapping.inode, known);
         }
         self.note_user(known, mapping.pid);
+        if seen_by != mapping.pid {
+            // As long as that one is there, the next process of its container finds the probes in place.
+            self.note_user(known, seen_by);
+        }
         self.met(known)
     }
 
