@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 
 from tests.stage.dialogue import Dialogue
 from tests.stage.judge import Judge
+from tests.stage.mover import SOURCE
 from tests.stage.ports import free_port
 from tests.stage.rover import EXECUTABLE, Rover, unexplained
 
 ROOMY = {"ROVER_KERNEL_RING_BYTES": str(64 << 20)}
 """These tests are about what is told, not about how much may be lost when others take the CPU: test_overload.py is."""
+
+STAGE_PROGRAMS = Path(__file__).parent / "stage/programs"
 
 PORTS_PER_MODULE = 96
 """How many ports a module's rover watches: each test takes fresh ones, so that its records are its own."""
@@ -92,3 +96,25 @@ def program() -> Callable[[str], str]:
 def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder for programs that tests compile."""
     return tmp_path_factory.mktemp("build")
+
+
+@pytest.fixture(scope="session")
+def go_server(program: Callable[[str], str], build_folder: Path) -> Callable[[], Path]:
+    """The compiled programs/go_server.go, by the standard library alone."""
+
+    def build() -> Path:
+        binary = build_folder / "go-server"
+        if not binary.exists():
+            command = [program("go"), "build", "-o", binary, STAGE_PROGRAMS / "go_server.go"]
+            subprocess.run(command, check=True, timeout=300, env={**os.environ, "GO111MODULE": "off"})
+        return binary
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def mover(program: Callable[[str], str], build_folder: Path) -> Path:
+    """The compiled mover, see stage/mover.py."""
+    binary = build_folder / "mover"
+    subprocess.run([program("gcc"), "-O1", "-o", binary, SOURCE, "-luring"], check=True, timeout=60)
+    return binary

@@ -1,7 +1,6 @@
 """Servers in four languages, each of which logs what it did: that log is the truth for both sides."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -35,17 +34,12 @@ VISITS = [
 
 
 @pytest.fixture(scope="module")
-def commands(program, build_folder):
-    """Server name → command line without port and log. Go's server is built first."""
+def commands(program, go_server):
+    """Server name → command line without port and log."""
 
     def find(name):
-        if name == "go":
-            binary = build_folder / "go_server"
-            if not binary.exists():
-                build = [program("go"), "build", "-o", binary, PROGRAMS / "go_server.go"]
-                subprocess.run(build, check=True, timeout=300, env={**os.environ, "GO111MODULE": "off"})
-            return [binary], []
         return {
+            "go": ([go_server()], []) if name == "go" else None,
             "http.server": ([sys.executable, PROGRAMS / "http_server.py"], []),
             "uvicorn-httptools": ([sys.executable, PROGRAMS / "asgi_app.py"], ["httptools"]),
             "uvicorn-h11": ([sys.executable, PROGRAMS / "asgi_app.py"], ["h11"]),

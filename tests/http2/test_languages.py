@@ -33,10 +33,10 @@ def told_by_log(line):
 
 
 @pytest.fixture(params=["go", "node"])
-def server(request, ports, tmp_path, program, go_program):
+def server(request, ports, tmp_path, program, go_server):
     """A running server of the language."""
     port, log = ports.pop(), tmp_path / "server.log"
-    before = [go_program("server")] if request.param == "go" else [program("node"), PROGRAMS / "node_server.js"]
+    before = [go_server()] if request.param == "go" else [program("node"), PROGRAMS / "node_server.js"]
     with running([*before, str(port), log]):
         wait_listening(port)
         yield Logged(port, log, told_by_log)
@@ -80,10 +80,10 @@ def test_curl_is_told_as_it_counted(judge, server):
     judge.require(server.port, truth, sides=("client",), excused=frozenset({"reset", "truncated"}))
 
 
-def test_curl_asks_for_an_upgrade_in_vain(judge, ports, tmp_path, go_program):
+def test_curl_asks_for_an_upgrade_in_vain(judge, ports, tmp_path, go_server):
     """`--http2` sends `Upgrade: h2c`, which Go's server leaves alone: what follows is HTTP/1.1."""
     port, log = ports.pop(), tmp_path / "server.log"
-    with running([go_program("server"), str(port), log]):
+    with running([go_server(), str(port), log]):
         wait_listening(port)
         visit_with_curl([f"http://127.0.0.1:{port}{path}" for path in ("/plain", "/large", "/plain")], "--http2")
         truth = Logged(port, log, told_by_log).truth(3)

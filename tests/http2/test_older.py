@@ -77,11 +77,13 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "buf
 @pytest.mark.slow
 @pytest.mark.parametrize("client_name", ["go", "node"])
 @pytest.mark.parametrize("server_name", ["go", "node"])
-def test_visits_on_an_older_connection_are_told(ports, tmp_path, program, go_program, client_name, server_name):
+def test_visits_on_an_older_connection_are_told(
+    ports, tmp_path, program, go_program, go_server, client_name, server_name
+):
     """Go's and Node's own clients and servers, one visit after the other."""
     port, log = ports.pop(), tmp_path / "server.log"
     node = program("node")
-    server = [go_program("server")] if server_name == "go" else [node, PROGRAMS / "node_server.js"]
+    server = [go_server()] if server_name == "go" else [node, PROGRAMS / "node_server.js"]
     base = f"http://127.0.0.1:{port}"
     client = (
         [go_program("client"), base, "0", "1"]

@@ -1,29 +1,11 @@
-"""HTTP/2 by every way to move bytes through a socket: the mover of tests/fidelity at one end, a script as truth."""
-
-import subprocess
+"""HTTP/2 by every way to move bytes through a socket: a mover at one end, a script as truth."""
 
 import pytest
 
-from tests.fidelity.test_socket_calls import (
-    FILE_SENDERS,
-    PLAIN_RECEIVERS,
-    PLAIN_SENDERS,
-    RING_RECEIVERS,
-    RING_SENDERS,
-    SOURCE,
-    Mover,
-)
 from tests.http2.frames import PREFACE, Conversation, answered, asked
+from tests.stage.mover import FILE_SENDERS, PLAIN_RECEIVERS, PLAIN_SENDERS, RING_RECEIVERS, RING_SENDERS, Mover
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def mover(build_folder, program):
-    """The compiled mover."""
-    binary = build_folder / "http2-mover"
-    subprocess.run([program("gcc"), "-O1", "-o", binary, SOURCE, "-luring"], check=True, timeout=60)
-    return binary
 
 
 class Moved:

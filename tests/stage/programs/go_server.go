@@ -1,4 +1,4 @@
-// The server of tests/fidelity/programs/README.md on Go's net/http with HTTP/2 in clear: server PORT LOG
+// The server of tests/fidelity/programs/README.md on Go's net/http, with HTTP/2 in clear: go_server PORT LOG
 package main
 
 import (
