@@ -64,11 +64,17 @@ static __always_inline struct rv_call rv_pop(u32 family)
 	return stack->calls[stack->depth & (RV_CALLS_MAX - 1)];
 }
 
+static __always_inline struct sock *rv_lower_half(struct socket *socket)
+{
+	struct socket *typed = RV_TYPED(struct socket, socket);
+	struct sock *sk = RV_GET(typed, sk);
+
+	return RV_TYPED(struct sock, sk);
+}
+
 static __always_inline int rv_receive_called(struct socket *socket, int flags)
 {
-	struct sock *sk = BPF_CORE_READ(socket, sk);
-
-	return rv_receive_entered(RV_TYPED(struct sock, sk), flags);
+	return rv_receive_entered(rv_lower_half(socket), flags);
 }
 
 SEC("kprobe/tcp_sendmsg_locked")
@@ -80,7 +86,7 @@ int BPF_KPROBE(rv_k_send_e, struct sock *sk, struct msghdr *message)
 SEC("kprobe/inet_sendmsg")
 int BPF_KPROBE(rv_k_send4_n, struct socket *socket)
 {
-	return rv_send_noted(BPF_CORE_READ(socket, sk));
+	return rv_send_noted(rv_lower_half(socket));
 }
 
 SEC("kretprobe/inet_sendmsg")
@@ -92,7 +98,7 @@ int BPF_KRETPROBE(rv_k_send4_x, int result)
 SEC("kprobe/inet6_sendmsg")
 int BPF_KPROBE(rv_k_send6_n, struct socket *socket)
 {
-	return rv_send_noted(BPF_CORE_READ(socket, sk));
+	return rv_send_noted(rv_lower_half(socket));
 }
 
 SEC("kretprobe/inet6_sendmsg")
@@ -111,7 +117,7 @@ int BPF_KPROBE(rv_k_page_e, struct sock *sk)
 SEC("kprobe/inet_sendpage")
 int BPF_KPROBE(rv_k_page_n, struct socket *socket)
 {
-	return rv_send_noted(BPF_CORE_READ(socket, sk));
+	return rv_send_noted(rv_lower_half(socket));
 }
 
 SEC("kretprobe/inet_sendpage")

@@ -15,12 +15,13 @@
 static __always_inline bool rv_is_watched(struct rv_connection *c, u32 tgid)
 {
 	u32 generation = rv_generation;
-	u64 yes = (u64)tgid << 32 | generation;
-	u64 no = (u64)tgid << 32 | (u32)(generation + rv_arrivals);
+	u64 process = (u64)tgid << 32;
+	u64 yes = process | generation, no;
 	bool is_watched;
 
 	if (c && c->watched == yes)
 		return true;
+	no = process | (u32)(generation + rv_arrivals);
 	if (c && c->unwatched == no)
 		return false;
 	is_watched = bpf_map_lookup_elem(&watch, &tgid) != NULL;

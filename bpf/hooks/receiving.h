@@ -9,23 +9,23 @@
 
 static __always_inline int rv_arrived_at(const struct sk_buff *skb)
 {
-	struct rv_packet *packet = rv_packet_room(skb);
+	struct rv_packet *packet = rv_packet(skb);
 	u32 hash = RV_GET(skb, hash);
-	u32 *stranger = rv_stranger(hash);
 
-	if (!packet)
-		return 0;
 	/* The layers above then pass over it. */
-	if (hash && stranger && *stranger == hash) {
-		packet->skb = 0;
+	if (hash && *rv_stranger(hash) == hash) {
+		if (packet)
+			packet->skb = 0;
 		return 0;
 	}
 	/* skb_iif is set behind this hook: a bridge or VLAN hands the same packet up once more. */
-	if (packet->skb == (u64)skb && RV_GET(skb, skb_iif)) {
+	if (packet && RV_GET(skb, skb_iif)) {
 		packet->device = (u64)RV_GET(skb, dev);
 		packet->ifindex = RV_GET2(skb, dev, ifindex);
 		return 0;
 	}
+	if (!packet)
+		packet = rv_packet_room(skb);
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->skb = (u64)skb;
 	packet->arrived_ns = bpf_ktime_get_boot_ns();
@@ -132,18 +132,16 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 	struct rv_packet *packet = rv_packet(skb);
 	struct rv_arrived more = {};
 	u32 hash = RV_GET(skb, hash);
-	u32 *stranger = rv_stranger(hash);
 	u32 seq, end, head, index;
 
 	if (!flow) {
-		if (stranger)
-			*stranger = hash;
+		*rv_stranger(hash) = hash;
 		if (packet)
 			packet->skb = 0;
 		return 0;
 	}
-	if (stranger && hash && *stranger == hash)
-		*stranger = 0;
+	if (hash && *rv_stranger(hash) == hash)
+		*rv_stranger(hash) = 0;
 	seq = RV_CAST_GET(struct tcp_skb_cb, skb->cb, seq);
 	end = RV_CAST_GET(struct tcp_skb_cb, skb->cb, end_seq);
 	if (seq == end) {

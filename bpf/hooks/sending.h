@@ -263,12 +263,12 @@ static __always_inline int rv_resolving(const struct sk_buff *skb)
 		return 0;
 	__sync_fetch_and_add(&flow->send.resolve_count, 1);
 	/* At the end the packet may be gone: the entry knows whose it was. */
-	packet = rv_packet_room(skb);
-	if (packet) {
-		packet->skb = (u64)skb;
-		packet->cookie = flow->cookie;
-		packet->arrived_ns = bpf_ktime_get_boot_ns();
-	}
+	packet = rv_packet(skb);
+	if (!packet)
+		packet = rv_packet_room(skb);
+	packet->skb = (u64)skb;
+	packet->cookie = flow->cookie;
+	packet->arrived_ns = bpf_ktime_get_boot_ns();
 	return 0;
 }
 

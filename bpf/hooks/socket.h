@@ -13,10 +13,18 @@ static __always_inline struct rv_operation *rv_operation(bool creates)
 				    creates ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
 }
 
+/* A connection has its cookie from its first operation on. */
+static __always_inline struct rv_flow *rv_flow_of(struct sock *sk, const struct rv_connection *c)
+{
+	if (!c || !c->has_flow)
+		return NULL;
+	return rv_flow(c->cookie ? c->cookie : rv_cookie(sk));
+}
+
 /* Times of the first packet are those of this operation. */
 static __always_inline void rv_restart_flow(struct sock *sk, const struct rv_connection *c)
 {
-	struct rv_flow *flow = c && c->has_flow ? rv_flow(rv_cookie(sk)) : NULL;
+	struct rv_flow *flow = rv_flow_of(sk, c);
 
 	if (!flow)
 		return;
@@ -29,7 +37,7 @@ static __always_inline void rv_restart_flow(struct sock *sk, const struct rv_con
 /* A send that sent nothing: what leaves from here on leaves outside of any call all the same. */
 static __always_inline void rv_stop_sending(struct sock *sk, const struct rv_connection *c)
 {
-	struct rv_flow *flow = c && c->has_flow ? rv_flow(rv_cookie(sk)) : NULL;
+	struct rv_flow *flow = rv_flow_of(sk, c);
 
 	if (flow)
 		flow->is_sending = 0;

@@ -169,8 +169,13 @@ static __always_inline u64 rv_cookie(struct sock *sk)
 	return bpf_get_socket_cookie(sk);
 }
 
+/* Where the kernel can cast, that costs nothing; the helper looks at the socket as well. */
 static __always_inline struct tcp_sock *rv_tcp(struct sock *sk)
 {
+	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
+		return NULL;
+	if (bpf_ksym_exists(bpf_rdonly_cast))
+		return (struct tcp_sock *)RV_TYPED(struct tcp_sock, sk);
 	return bpf_skc_to_tcp_sock(sk);
 }
 #endif

@@ -317,7 +317,7 @@ fn open(options: &Options, selection: &Selection, tls: Option<AttachWay>) -> Res
             Some("scratch" | "process_scratch") => cpus,
             Some("tls_scratch") if tls.is_some() => 2 * cpus,
             Some("tls_sites" | "tls_accounts" | "tls_sessions") if tls.is_none() => 1,
-            Some("flows" | "packets") if !has_layers => 1,
+            Some("flows") if !has_layers => 1,
             Some(name) if name.contains(".rodata.opt") => {
                 set_options(&mut map, options, selection, tls.is_some());
                 continue;
