@@ -50,8 +50,8 @@ def test_retransmissions_are_those_that_tcp_counts(far, hosts, watched, family):
 
 
 def test_retransmissions_on_a_wire_that_loses_packets(far, hosts, watched, has_queue):
-    """Exact, but for packets: netem loses a fifth of what the server sends; each loss that TCP mends is a retransmission,
-    and each is charged to this connection by the time of its last exchange, for which nothing is lost any more."""
+    """Exact, but for packets: netem loses a fifth of what the server sends; each loss that TCP mends is sent again, and
+    each is charged to this connection by its last exchange, for which nothing is lost any more."""
     has_queue("netem")
     connection = far()
     connection.exchange()
