@@ -17,6 +17,7 @@ use crate::drain::{Command, Drain, Gauges};
 use crate::events;
 use crate::hooks::{Figures, HookStatus};
 use crate::ledger::Ledger;
+use crate::memory;
 use crate::names::KernelNames;
 use crate::options::Options;
 use crate::policy::NoSteering;
@@ -90,6 +91,7 @@ impl Engine {
         let Some(changes) = held(&self.changed).take() else {
             return Ok(());
         };
+        memory::limit_kept();
         let capture = Capture::start(&self.options)?;
         let policies = capture.policies().map_err(|error| CaptureError::Unsupported {
             feature: "mapping BPF memory".into(),

@@ -25,6 +25,7 @@ mod handshake;
 pub mod hooks;
 pub mod layers;
 pub mod ledger;
+mod memory;
 pub mod names;
 pub mod options;
 pub mod patience;

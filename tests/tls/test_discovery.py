@@ -13,6 +13,7 @@ import pytest
 from tests.stage.bpf import entries_of
 from tests.stage.cpu import resident_bytes
 from tests.stage.deadline import wait_until
+from tests.stage.ports import free_port
 from tests.stage.recording import RX, TX
 from tests.stage.rover import Rover, unexplained
 from tests.tls.conftest import Server
@@ -21,6 +22,7 @@ from tests.tls.watching import count_of, watching
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 BLIND_LIMIT_NS = 100_000_000
+IDLE_LIMIT_BYTES = 75_000_000
 
 
 @pytest.fixture
@@ -87,6 +89,12 @@ def test_a_process_that_makes_one_request_and_exits_is_told_two_hundred_times(
     assert sent > 50
     assert received == len("HTTP/1.0 200 ok\r\nContent-type: text/plain\r\n\r\nhello\n") or received > 6
     assert covered >= 200
+
+
+def test_what_was_read_of_libraries_is_not_kept_in_memory() -> None:
+    """Symbol tables are tens of megabytes, of which nothing is needed once the probes are there."""
+    with Rover("--port", str(free_port())) as rover:
+        wait_until(lambda: rover.resident_bytes() < IDLE_LIMIT_BYTES, "memory to go back", 30)
 
 
 def test_a_thousand_processes_with_the_library_leave_nothing_behind(tmp_path: Path) -> None:
