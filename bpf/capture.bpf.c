@@ -404,7 +404,6 @@ struct rv_layouts {
 	enum rv_connection_change connection_change;
 	enum rv_process_change process_change;
 	enum rv_policy_mode policy_mode;
-	enum rv_policy_flag policy_flag;
 	enum rv_tls_library tls_library;
 	enum rv_tls_flag tls_flag;
 	enum rv_tls_change tls_change;
@@ -413,5 +412,4 @@ struct rv_layouts {
 	enum rv_tls_site_flag tls_site_flag;
 	enum rv_counter counter;
 	enum rv_layers_level layers_level;
-	u32 pad;
 } rv_layouts;

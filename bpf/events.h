@@ -286,18 +286,12 @@ enum rv_policy_mode {
 	RV_POLICY_HTTP2 = 5, /* frame heads, and all payload but that of DATA */
 };
 
-enum rv_policy_flag {
-	/* The engine knows the connection of this TLS session: no more of its ciphertext is asked
-	 * for. */
-	RV_POLICY_BOUND = 1,
-};
-
 struct rv_policy {
 	u64 cookie; /* 0: slot in transition */
 	u64 ignore_rx;
 	u64 ignore_tx;
 	u32 mode;
-	u32 flags; /* enum rv_policy_flag */
+	u32 pad;
 };
 
 /*

@@ -180,6 +180,29 @@ static __always_inline u32 rv_tls_prune(struct rv_tls_thread *thread, u64 frame,
 	return depth;
 }
 
+static __always_inline bool rv_tls_moves(u8 action)
+{
+	return action == RV_TLS_READ_ENTER || action == RV_TLS_WRITE_ENTER;
+}
+
+/*
+ * A session reads or writes one thing at a time: an earlier read or write of it is over, wherever
+ * its frame was. Many reads end with nothing, of which no place tells, and a thread that reads at
+ * ever lower frames would fill its stack with them.
+ */
+static __always_inline u32 rv_tls_prune_session(struct rv_tls_thread *thread, u64 session,
+						u32 depth, u32 *pruned)
+{
+	for (int i = 0; i < RV_TLS_DEPTH; i++) {
+		if (!depth || rv_tls_call(thread, depth)->session != session ||
+		    !rv_tls_moves(rv_tls_call(thread, depth)->action))
+			break;
+		*pruned += !rv_tls_call(thread, depth)->is_failed;
+		depth--;
+	}
+	return depth;
+}
+
 static __always_inline int rv_tls_entered(struct pt_regs *regs)
 {
 	struct rv_tls_site *site = rv_tls_site(regs);
@@ -226,6 +249,8 @@ static __always_inline int rv_tls_entered(struct pt_regs *regs)
 		depth--;
 	else
 		depth = rv_tls_prune(thread, is_go ? 0 : frame, depth, &pruned);
+	if (rv_tls_moves(site->action))
+		depth = rv_tls_prune_session(thread, session, depth, &pruned);
 	if (pruned) {
 		rv_count(RV_COUNT_TLS_MISSED);
 		if (account)
@@ -436,7 +461,7 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 
 /* What the call that made this one learns from it. */
 static __always_inline void rv_tls_pass_on(struct rv_tls_call *outer,
-					   const struct rv_tls_call *call, bool is_told)
+					   const struct rv_tls_call *call)
 {
 	if (outer->session != call->session) {
 		if (call->cookie && !outer->cookie) {
@@ -454,8 +479,6 @@ static __always_inline void rv_tls_pass_on(struct rv_tls_call *outer,
 	if (call->nested & 2)
 		outer->offset[1] = call->offset[1];
 	outer->nested |= call->nested;
-	if (outer->action == call->action && is_told)
-		outer->is_answered = 1;
 }
 
 /* The depth of the call that ends here, above it what has ended unseen; 0: its begin is unknown. */
@@ -525,7 +548,7 @@ static __always_inline void rv_tls_ended(struct pt_regs *regs, const struct rv_t
 		return;
 	}
 	if (depth > 1)
-		rv_tls_pass_on(rv_tls_call(thread, depth - 1), call, moved > 0);
+		rv_tls_pass_on(rv_tls_call(thread, depth - 1), call);
 	if (!moved && !call->cookie && !rv_is_handshake(call->action))
 		return;
 	key.session = call->session;
@@ -538,7 +561,7 @@ static __always_inline void rv_tls_ended(struct pt_regs *regs, const struct rv_t
 	rv_tls_bind(session, &key, call);
 	if (rv_is_handshake(call->action))
 		rv_tls_shaken(session, &key, site->library, call->start_ns, moved > 0);
-	else if (moved && !call->is_answered)
+	else if (moved)
 		rv_tls_plaintext(session, &key, call, site->library,
 				 call->action == RV_TLS_READ_ENTER ? RV_RX : RV_TX, moved);
 }
@@ -578,17 +601,6 @@ static __always_inline int rv_tls_freed(struct pt_regs *regs)
 	return 0;
 }
 
-/* The engine has found the connection of the session by itself. */
-static __always_inline bool rv_tls_is_bound(const struct rv_tls_session *session)
-{
-	u64 cookie = session->steered.cookie;
-	u32 slot = cookie & (RV_POLICY_SLOTS - 1);
-	struct rv_policy *p = bpf_map_lookup_elem(&policies, &slot);
-
-	return p && *(volatile u64 *)&p->cookie == cookie &&
-	       *(volatile u32 *)&p->flags & RV_POLICY_BOUND;
-}
-
 /* The call that a BIO serves, if its session has no socket. */
 static __always_inline struct rv_tls_call *rv_tls_without_socket(struct rv_tls_thread *thread,
 								 struct rv_tls_key *key)
@@ -606,9 +618,8 @@ static __always_inline struct rv_tls_call *rv_tls_without_socket(struct rv_tls_t
 	key->session = call->session;
 	key->tgid = thread->tgid;
 	session = bpf_map_lookup_elem(&tls_sessions, key);
-	/* The engine, which steers what it has bound, needs no more of it. */
-	if (session && (session->cookie || rv_tls_is_bound(session) ||
-			session->steered.mode != RV_POLICY_UNKNOWN))
+	/* What the engine steers it has bound. */
+	if (session && (session->cookie || session->steered.mode != RV_POLICY_UNKNOWN))
 		return NULL;
 	return call;
 }
@@ -662,6 +673,25 @@ static __always_inline void rv_tls_cipher(struct rv_tls_session *session,
 		rv_count(RV_COUNT_TLS_LOST);
 }
 
+/* A write to memory, which takes all. It may be within a call of BIO_write, which has no more to
+ * tell then. */
+static __always_inline int rv_tls_written(struct pt_regs *regs, const struct rv_tls_site *site,
+					  const struct rv_tls_key *key, struct rv_tls_call *call,
+					  u64 frame)
+{
+	u64 buffer = rv_tls_value(regs, site->buffer, frame);
+	u32 length = rv_tls_value(regs, site->length, frame);
+	struct rv_tls_session *session;
+
+	call->cipher_buffer = 0;
+	if (!buffer || !length)
+		return 0;
+	session = rv_tls_session(key, call->start_ns);
+	if (session)
+		rv_tls_cipher(session, key, buffer, RV_TX, length);
+	return 0;
+}
+
 /* BIO_read and BIO_write, where they are probed: in processes that have sessions without socket. */
 static __always_inline int rv_tls_ciphered(struct pt_regs *regs)
 {
@@ -679,6 +709,8 @@ static __always_inline int rv_tls_ciphered(struct pt_regs *regs)
 	if (!site)
 		return 0;
 	frame = rv_tls_frame(regs, site);
+	if (site->action == RV_TLS_CIPHER_WRITTEN)
+		return rv_tls_written(regs, site, &key, call, frame);
 	if (site->action == RV_TLS_CIPHER_READ_ENTER || site->action == RV_TLS_CIPHER_WRITE_ENTER) {
 		call->cipher_buffer = rv_tls_value(regs, site->buffer, frame);
 		call->cipher_length = rv_tls_value(regs, site->length, frame);

@@ -18,6 +18,7 @@ enum rv_tls_action {
 	RV_TLS_CIPHER_READ_LEAVE = 9,
 	RV_TLS_CIPHER_WRITE_ENTER = 10,
 	RV_TLS_CIPHER_WRITE_LEAVE = 11,
+	RV_TLS_CIPHER_WRITTEN = 12,
 };
 
 /* How a call tells what it moved; a result not above 0 is nothing. */
@@ -113,12 +114,11 @@ struct rv_tls_call {
 	u64 cipher_buffer; /* of the call to the BIO that is under way */
 	u64 cipher_length;
 	u64 cipher_count_at;
-	u8 action;	/* that opened it */
-	u8 nested;	/* bits by direction: `offset` is known */
-	u8 is_inside;	/* `cookie` comes from another session within */
-	u8 is_answered; /* a call within has told what this one is about to tell */
-	u8 is_failed;	/* a place that might be its end told that it has moved nothing */
-	u8 pad[3];
+	u8 action;    /* that opened it */
+	u8 nested;    /* bits by direction: `offset` is known */
+	u8 is_inside; /* `cookie` comes from another session within */
+	u8 is_failed; /* a place that might be its end told that it has moved nothing */
+	u8 pad[4];
 };
 
 /* Calls nest: TLS within TLS, and functions of a library that use each other. Freed with the task.

@@ -303,7 +303,7 @@ pub struct Policy {
     pub ignore_rx: u64,
     pub ignore_tx: u64,
     pub mode: u32,
-    pub flags: u32,
+    pub pad: u32,
 }
 
 const _: () = assert!(std::mem::size_of::<Policy>() == 32);
@@ -367,8 +367,6 @@ pub const POLICY_HEADS: u32 = 3;
 pub const POLICY_ALL: u32 = 4;
 pub const POLICY_HTTP2: u32 = 5;
 
-pub const POLICY_BOUND: u32 = 1;
-
 pub const TLS_OTHER: u32 = 0;
 pub const TLS_OPENSSL: u32 = 1;
 pub const TLS_BORINGSSL: u32 = 2;
@@ -396,6 +394,7 @@ pub const TLS_CIPHER_READ_ENTER: u32 = 8;
 pub const TLS_CIPHER_READ_LEAVE: u32 = 9;
 pub const TLS_CIPHER_WRITE_ENTER: u32 = 10;
 pub const TLS_CIPHER_WRITE_LEAVE: u32 = 11;
+pub const TLS_CIPHER_WRITTEN: u32 = 12;
 
 pub const TLS_COUNT: u32 = 0;
 pub const TLS_COUNT_BEHIND: u32 = 1;

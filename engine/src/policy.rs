@@ -11,15 +11,12 @@ pub struct Policy {
     pub mode: u32,
     pub ignore_rx: u64,
     pub ignore_tx: u64,
-    /// For TLS sessions without a socket: their connection is known, no more ciphertext is needed.
-    pub is_bound: bool,
 }
 
 impl Policy {
     /// What operations there are, without a byte of theirs.
-    pub const OPERATIONS: Policy =
-        Policy { mode: events::POLICY_HTTP, ignore_rx: u64::MAX, ignore_tx: u64::MAX, is_bound: false };
-    pub const NOTHING: Policy = Policy { mode: events::POLICY_NONE, ignore_rx: 0, ignore_tx: 0, is_bound: false };
+    pub const OPERATIONS: Policy = Policy { mode: events::POLICY_HTTP, ignore_rx: u64::MAX, ignore_tx: u64::MAX };
+    pub const NOTHING: Policy = Policy { mode: events::POLICY_NONE, ignore_rx: 0, ignore_tx: 0 };
 }
 
 /// Where the plaintext of a TLS session is steered: rv_tls_policy_cookie of bpf/hooks/tls.h. `cookie` is that of the
@@ -53,7 +50,7 @@ struct Slot {
     ignore_rx: AtomicU64,
     ignore_tx: AtomicU64,
     mode: AtomicU32,
-    flags: AtomicU32,
+    _pad: AtomicU32,
 }
 
 const _: () = assert!(std::mem::size_of::<Slot>() == std::mem::size_of::<events::Policy>());
@@ -106,8 +103,6 @@ impl Steering for SharedPolicies {
         slot.ignore_rx.store(policy.ignore_rx, Ordering::Relaxed);
         slot.ignore_tx.store(policy.ignore_tx, Ordering::Relaxed);
         slot.mode.store(policy.mode, Ordering::Relaxed);
-        let flags = if policy.is_bound { events::POLICY_BOUND } else { 0 };
-        slot.flags.store(flags, Ordering::Relaxed);
         slot.cookie.store(cookie, Ordering::Release);
     }
 }

@@ -45,6 +45,8 @@ enum Seen {
 #[derive(Debug, Default)]
 pub struct Sessions {
     bound: FxHashMap<SessionKey, u64>,
+    /// Their ciphertext is told.
+    heard: FxHashSet<SessionKey>,
     marks: FxHashMap<Mark, Seen>,
     /// Of `marks`, the oldest first.
     order: VecDeque<Mark>,
@@ -55,6 +57,11 @@ pub struct Sessions {
 impl Sessions {
     pub fn maybe_connection(&self, key: &SessionKey) -> Option<u64> {
         self.bound.get(key).copied()
+    }
+
+    /// Its ciphertext need not be asked for.
+    pub fn is_heard(&self, key: &SessionKey) -> bool {
+        self.heard.contains(key)
     }
 
     /// The process has sessions that might belong to a connection of which nothing is known.
@@ -69,6 +76,9 @@ impl Sessions {
 
     /// Ciphertext that a session gave or took; the connection that it is on, if that is seen now.
     pub fn ciphertext(&mut self, key: SessionKey, direction: usize, begin: &[u8]) -> Option<u64> {
+        if self.heard.insert(key) {
+            self.users.insert(key.tgid);
+        }
         let mark = (key.tgid, direction, maybe_mark(begin)?);
         match self.marks.get(&mark) {
             Some(Seen::BySocket(cookie)) => {
@@ -106,12 +116,14 @@ impl Sessions {
     /// The session is gone.
     pub fn forget(&mut self, key: &SessionKey) {
         self.bound.remove(key);
+        self.heard.remove(key);
     }
 
     /// Nothing of the process is left.
     pub fn end_process(&mut self, tgid: u32) {
         if self.users.remove(&tgid) {
             self.bound.retain(|key, _| key.tgid != tgid);
+            self.heard.retain(|key| key.tgid != tgid);
         }
     }
 

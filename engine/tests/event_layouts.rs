@@ -36,7 +36,6 @@ const ENUMS: &[&str] = &[
     "rv_connection_change",
     "rv_process_change",
     "rv_policy_mode",
-    "rv_policy_flag",
     "rv_tls_library",
     "rv_tls_flag",
     "rv_tls_change",

@@ -188,6 +188,18 @@ fn what_a_session_said_before_it_was_bound_is_not_lost() {
     assert!(tls.stage.records.iter().all(|record| record.connection.id == SERVER));
 }
 
+/// What it writes to memory is told in every process: others are asked for, which takes the kernel long.
+#[test]
+fn only_sessions_of_which_no_ciphertext_is_told_are_asked_for() {
+    let mut tls = Tls::new();
+    let hello = record(1, 90);
+    tls.cipher(TX, &hello).socket(TX, &hello).call(TX, 0, &get("/a"));
+    assert!(tls.stage.core.take_socketless().is_empty());
+    tls.session += 1;
+    tls.call(TX, 0, &get("/b"));
+    assert_eq!(tls.stage.core.take_socketless(), [PID]);
+}
+
 /// Never on a guessed peer.
 #[test]
 fn a_session_of_which_nobody_knows_the_connection_has_no_ends() {

@@ -39,6 +39,8 @@ pub enum Action {
     CipherReadLeave,
     CipherWriteEnter,
     CipherWriteLeave,
+    /// Ciphertext that a session gives to memory, told at the begin of a call that takes all of it.
+    CipherWritten,
 }
 
 impl Action {

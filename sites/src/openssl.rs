@@ -12,6 +12,7 @@ use crate::found::Found;
 use crate::image::Symbols;
 use crate::library::{Action, Arguments, Convention, Outcome};
 
+mod memory;
 mod method;
 mod stripped;
 
@@ -97,6 +98,16 @@ const SENDFILE: Call = Call {
     result_bytes: 8,
     convention: Convention::C,
 };
+/// `static int mem_write(BIO *b, const char *in, int inl)`
+const MEMORY_WRITE: Call = Call {
+    name: "mem_write",
+    enter: Action::CipherWritten,
+    leave: Action::CipherWritten,
+    arguments: SESSION_AND_BUFFER,
+    outcome: Outcome::OkOnly,
+    result_bytes: 4,
+    convention: Convention::C,
+};
 const FREE: Call = Call {
     name: "SSL_free",
     enter: Action::Free,
@@ -135,6 +146,7 @@ pub(crate) fn find(code: &Code, symbols: &Symbols) -> Found {
     if has_bio(symbols) {
         search.twins(&CIPHER_READ, &methods);
         search.twins(&CIPHER_WRITE, &methods);
+        search.memory();
     }
     search.found
 }
@@ -212,6 +224,16 @@ impl Search<'_, '_> {
             return Call { arguments: WITH_FLAGS_AND_COUNT, ..twins.inner };
         }
         twins.inner
+    }
+
+    /// Only where it costs little: others who use the library write to memory, too.
+    fn memory(&mut self) {
+        let function = memory::write(self.code, self.symbols).and_then(|at| Function::decode(self.code, at, 0));
+        let site = function.and_then(|function| self.sites.enter(&MEMORY_WRITE, &function));
+        match site.filter(|site| site.is_emulated) {
+            Some(site) => self.found.sites.push(site),
+            None => self.found.notes.push("mem_write: not found, or not cheap".into()),
+        }
     }
 
     fn free(&mut self) {

@@ -118,6 +118,20 @@ fn no_place_is_named_twice_for_the_same() {
     }
 }
 
+/// In every process at once: it must cost those little who use the library for something else.
+#[test]
+fn a_write_to_memory_is_found_and_cheap() {
+    let file = Path::new(LIBRARIES).join("libcrypto.so.3");
+    if !file.exists() {
+        eprintln!("skipped: no {}", file.display());
+        return;
+    }
+    let library = inspect(&file).unwrap().unwrap();
+    let written: Vec<_> = library.sites.iter().filter(|site| site.action == Action::CipherWritten).collect();
+    assert_eq!(written.len(), 1);
+    assert!(written[0].is_emulated && !written[0].is_return_probe);
+}
+
 #[test]
 fn openssl_needs_no_single_step_for_what_it_reads_and_writes() {
     let file = Path::new(LIBRARIES).join("libssl.so.3");

@@ -49,7 +49,7 @@ impl Core {
                 self.plaintext(cookie, event, payload);
             }
             None => {
-                self.ask_for_ciphertext(event.tgid);
+                self.ask_for_ciphertext(&key);
                 self.wait(key, event, payload);
             }
         }
@@ -171,14 +171,18 @@ impl Core {
                 self.with_connection(cookie, |connection, _| connection.shaken(event.start_ns, event.time_ns));
             }
             None => {
-                self.ask_for_ciphertext(event.tgid);
+                self.ask_for_ciphertext(&key);
                 self.waiting.entry(key).or_default().shaken = Some(*event);
             }
         }
     }
 
-    fn ask_for_ciphertext(&mut self, tgid: u32) {
+    fn ask_for_ciphertext(&mut self, key: &SessionKey) {
+        let tgid = key.tgid;
         self.sessions.note_user(tgid);
+        if self.sessions.is_heard(key) {
+            return;
+        }
         if self.socketless.len() < SOCKETLESS && !self.socketless.contains(&tgid) {
             self.socketless.push(tgid);
         }

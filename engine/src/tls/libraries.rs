@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rover_sites::{inspect, Library, Linkage, Site};
+use rover_sites::{inspect, Action, Library, Linkage, Site};
 
 use super::elsewhere::Elsewhere;
 use super::files::{self, Content, Inode};
@@ -37,6 +37,9 @@ const USERS: usize = 64;
 /// threads that were inside a call when the probes came.
 const JUDGED_CALLS: u32 = 64;
 const ODD_SHARE: u32 = 8;
+
+/// In the status of a library.
+const SHARED: &str = "shared";
 
 /// What is known of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,8 @@ struct Entry {
     file: Option<File>,
     fallback: Option<Box<Library>>,
     cipher: Vec<Places>,
+    /// Of what sessions write to memory, in all processes.
+    memory_links: Vec<OwnedFd>,
     cipher_links: BTreeMap<u32, Vec<OwnedFd>>,
 }
 
@@ -225,7 +230,7 @@ impl Libraries {
                 kind: kind_name(library.kind),
                 version: library.version.clone(),
                 linkage: match library.linkage {
-                    Linkage::Shared => "shared",
+                    Linkage::Shared => SHARED,
                     Linkage::Static => "static",
                 },
                 build_id: library.build_id.clone(),
@@ -281,16 +286,22 @@ impl Libraries {
         sites: &[Site],
     ) -> Result<(), String> {
         let mut groups: BTreeMap<(Program, bool), Places> = BTreeMap::new();
+        let mut memory = Places::default();
         for site in sites.iter().filter(|site| !is_of_failures(site)) {
             let place = maybe_site(library.kind, site, entry.account)
                 .ok_or_else(|| format!("{}: its values are where no program can read them", site.function))?;
             let slot = self.sites.maybe_take().ok_or_else(|| format!("more than {SITES} places"))?;
             entry.slots.push(slot);
             self.programs.put_site(slot, &place).map_err(|error| error.to_string())?;
+            let here = links::Place { offset: site.offset, cookie: u64::from(slot) };
+            if site.action == Action::CipherWritten {
+                memory.places.push(here);
+                continue;
+            }
             let key = (program_of(site.action), site.is_return_probe);
             let group = groups.entry(key).or_default();
             group.is_return = site.is_return_probe;
-            group.places.push(links::Place { offset: site.offset, cookie: u64::from(slot) });
+            group.places.push(here);
         }
         entry.cipher.clear();
         // Ends before begins: a begin without its end would be taken for a call that lasts.
@@ -302,11 +313,18 @@ impl Libraries {
             let links = links::attach(self.programs.way, self.programs.of(program), file, &places, None);
             entry.links.extend(links.map_err(|error| told(&error))?);
         }
+        // Sessions with a socket do not get there: it costs them nothing.
+        if !memory.places.is_empty() {
+            let program = self.programs.of(Program::Cipher);
+            let links = links::attach(self.programs.way, program, file, &memory, None);
+            entry.memory_links = links.map_err(|error| told(&error))?;
+        }
         Ok(())
     }
 
     fn let_go(&mut self, entry: &mut Entry) {
         entry.links.clear();
+        entry.memory_links.clear();
         entry.cipher_links.clear();
         entry.cipher.clear();
         self.sites.give_back(entry.slots.drain(..));
@@ -372,7 +390,9 @@ impl Libraries {
             if is_followed || entry.cipher.is_empty() {
                 continue;
             }
-            let one = Some(pid).filter(|_| entry.cipher_links.len() < CIPHER_PROCESSES);
+            // An executable with a library of its own uses it in one way only: the next process is covered from the first.
+            let is_own = entry.status.linkage != SHARED;
+            let one = Some(pid).filter(|_| !is_own && entry.cipher_links.len() < CIPHER_PROCESSES);
             let attached: io::Result<Vec<Vec<OwnedFd>>> = entry
                 .cipher
                 .iter()

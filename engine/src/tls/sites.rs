@@ -19,7 +19,7 @@ pub fn program_of(action: Action) -> Program {
         ReadEnter | WriteEnter | SendfileEnter | HandshakeEnter => Program::Enter,
         ReadLeave | WriteLeave | SendfileLeave | HandshakeLeave => Program::Leave,
         Free => Program::Free,
-        CipherReadEnter | CipherReadLeave | CipherWriteEnter | CipherWriteLeave => Program::Cipher,
+        CipherReadEnter | CipherReadLeave | CipherWriteEnter | CipherWriteLeave | CipherWritten => Program::Cipher,
     }
 }
 
@@ -37,6 +37,7 @@ fn action_number(action: Action) -> u32 {
         Action::CipherReadLeave => events::TLS_CIPHER_READ_LEAVE,
         Action::CipherWriteEnter => events::TLS_CIPHER_WRITE_ENTER,
         Action::CipherWriteLeave => events::TLS_CIPHER_WRITE_LEAVE,
+        Action::CipherWritten => events::TLS_CIPHER_WRITTEN,
     }
 }
 

@@ -108,7 +108,7 @@ impl Resolve for Handshake {
 
 /// `lea rax, [rip + table]; ret`, or `mov eax, table; ret` where the file is loaded at a fixed place; and around it
 /// perhaps a frame pointer, for which there is no need.
-fn table(code: &Code, getter: u64) -> Option<u64> {
+pub(super) fn table(code: &Code, getter: u64) -> Option<u64> {
     let mut table = None;
     let mut at = getter;
     for _ in 0..LONGEST_GETTER {
