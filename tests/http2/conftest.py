@@ -95,8 +95,11 @@ def grpc_core(ports: list[int], tmp_path: Path) -> Iterator[Logged]:
         yield Logged(port, log, told_by_grpc)
 
 
-def call_with_grpc_core(port: int, method: str, *numbers: int, seconds: float = 90) -> list[tuple[int, int]]:
-    """Status and number of messages of each call that grpc_client.py made."""
+def call_with_grpc_core(
+    port: int, method: str, *numbers: int, seconds: float = 90, trust: Path | None = None
+) -> list[tuple[int, int]]:
+    """Status and number of messages of each call that grpc_client.py made; over TLS if it is told whom to trust."""
     command = [sys.executable, PROGRAMS / "grpc_client.py", str(port), method, *map(str, numbers)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds)
+    environment = {**os.environ, **({"GRPC_TRUST": str(trust)} if trust else {})}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds, env=environment)
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

@@ -143,6 +143,7 @@ set -e
 mount -t tmpfs none {folder}
 cp {library} {folder}/libssl.so.3
 export LD_LIBRARY_PATH={folder}
+LD_PRELOAD={folder}/libssl.so.3 sh -c 'while [ ! -e {done} ]; do sleep 0.05; done' &
 curl -sSk -o /dev/null {url}
 touch {ready}
 while [ ! -e {go} ]; do sleep 0.05; done
@@ -155,11 +156,11 @@ def test_a_library_in_a_file_system_of_a_container_is_probed_and_let_go_with_it(
 ) -> None:
     """The path leads nowhere here; a probe that stayed would hold the container's file system."""
     (tmp_path / "page").write_text("hello\n")
-    inside, ready, go = tmp_path / "inside", tmp_path / "ready", tmp_path / "go"
+    inside, ready, go, done = (tmp_path / name for name in ("inside", "ready", "go", "done"))
     inside.mkdir()
     with watching(tmp_path) as watch:
         url = f"https://127.0.0.1:{s_server().port}/page"
-        script = CONTAINER.format(folder=inside, library=copied / "libssl.so.3", url=url, ready=ready, go=go)
+        script = CONTAINER.format(folder=inside, library=copied / "libssl.so.3", url=url, ready=ready, go=go, done=done)
         with subprocess.Popen(["unshare", "--mount", "sh", "-c", script]) as process:
             wait_until(ready.exists, "the container", 20)
             assert not (inside / "libssl.so.3").exists()
@@ -167,6 +168,7 @@ def test_a_library_in_a_file_system_of_a_container_is_probed_and_let_go_with_it(
             assert found["attached"], found
             go.touch()
             assert process.wait(20) == 0
+        done.touch()
         wait_until(lambda: watch.library(inside / "libssl.so.3") is None, "its probes to go")
     assert count_of(watch.calls_of(process.pid), TX) > 50
 

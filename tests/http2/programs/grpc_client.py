@@ -2,13 +2,16 @@
 
 Makes so many calls, each with so many messages of so many bytes, and prints how each ended and what came back.
 `wait` as METHOD: the rest comes from standard input, call by call, on one channel. `stream` as METHOD: one call of Bidi
-with a message for each line of standard input; each answer is printed."""
+with a message for each line of standard input; each answer is printed. The variable GRPC_TRUST names a certificate to
+trust: then it is spoken over TLS."""
 
 import json
+import os
 import sys
 import threading
 import time
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 
@@ -40,10 +43,18 @@ def one(channel, method, messages, size):
     raise SystemExit(f"{method} did not fail")
 
 
+def open_channel(address):
+    # The default refuses messages of more than 4 MiB.
+    options = [("grpc.max_receive_message_length", -1)]
+    if trust := os.environ.get("GRPC_TRUST"):
+        options.append(("grpc.ssl_target_name_override", "localhost"))
+        return grpc.secure_channel(address, grpc.ssl_channel_credentials(Path(trust).read_bytes()), options)
+    return grpc.insecure_channel(address, options)
+
+
 def main():
     port, method, *numbers = sys.argv[1:]
-    # The default refuses messages of more than 4 MiB.
-    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_receive_message_length", -1)]) as channel:
+    with open_channel(f"127.0.0.1:{port}") as channel:
         if method == "wait":
             for line in sys.stdin:
                 method, messages, size = line.split()

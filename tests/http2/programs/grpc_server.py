@@ -1,9 +1,10 @@
-"""The gRPC server of README.md on grpc-core: grpc_server.py PORT LOG"""
+"""The gRPC server of README.md on grpc-core: grpc_server.py PORT LOG [CERTIFICATE KEY], with these over TLS"""
 
 import json
 import sys
 import threading
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 
@@ -104,6 +105,11 @@ METHODS = {
 
 server = grpc.server(futures.ThreadPoolExecutor(32), options=[("grpc.max_receive_message_length", -1)])
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", METHODS),))
-server.add_insecure_port(f"127.0.0.1:{sys.argv[1]}")
+address = f"127.0.0.1:{sys.argv[1]}"
+if sys.argv[3:]:
+    certificate, key = (Path(name).read_bytes() for name in sys.argv[3:])
+    server.add_secure_port(address, grpc.ssl_server_credentials([(key, certificate)]))
+else:
+    server.add_insecure_port(address)
 server.start()
 server.wait_for_termination()
