@@ -89,6 +89,7 @@ def _tls_remarks(tls: dict[str, Any]) -> Iterator[Remark]:
             "exchanges inside TLS" if is_wanted else "switched off by tls.enabled",
             advice=f"{tls['reason']}; without them what is encrypted is counted as not_http",
         )
+    yield from _blind_remark(tls)
     for library in tls["libraries"]:
         known = [library["kind"], library["version"] or "of unknown version"]
         if library["linkage"] == "static":
@@ -102,6 +103,20 @@ def _tls_remarks(tls: dict[str, Any]) -> Iterator[Remark]:
             advice=_library_advice(library),
             notes=tuple(library["notes"]),
         )
+
+
+def _blind_remark(tls: dict[str, Any]) -> Iterator[Remark]:
+    """How long the first process with a library is blind, by what looking at those that are here took."""
+    attached = sum(library["attached"] for library in tls["libraries"])
+    if not attached or not tls.get("inspected"):
+        return
+    blind_ms = (tls["inspect_ns"] / tls["inspected"] + tls["attach_ns"] / attached) / 1e6
+    yield Remark(
+        "TLS",
+        "blind window",
+        True,
+        f"about {blind_ms:.0f} ms of the first process that maps a library not seen before; later ones have none",
+    )
 
 
 def _library_advice(library: dict[str, Any]) -> str:

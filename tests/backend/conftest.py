@@ -14,6 +14,25 @@ from rover.backend import Backend, BackendOptions, Row, Store, open_store
 
 FACTS: dict[str, Any] = {
     "ledger": {"captured": 12, "reported": 9, "in_flight": 1, "not_http": 2},
+    "tls": {
+        "enabled": True,
+        "reason": None,
+        "libraries": [
+            {
+                "path": "/lib/libssl.so.3",
+                "kind": "openssl",
+                "version": "3.0.19",
+                "linkage": "shared",
+                "attached": True,
+                "cost": "emulated",
+                "reason": None,
+            }
+        ],
+        "blind_windows": [
+            {"pid": 7, "comm": "curl", "path": "/lib/libssl.so.3", "blind_ns": 9_000_000, "is_older": False}
+        ],
+        "covered": 3,
+    },
     "hooks": [{"hook": "sock_send_length", "mode": "tracepoint", "attached": True, "feeds": "writes", "reason": None}],
     "cost": {"cpu_percent": 1.5, "rss_bytes": 1 << 20, "bpf_ns_per_exchange": 812.5},
     "watched_processes": 42,

@@ -203,6 +203,7 @@ def test_node_and_ledger_tell_what_the_daemon_says(client: httpx.Client, put: Ca
     node = client.get("/api/node").json()
     assert node["ledger"] == client.get("/api/ledger").json() == FACTS["ledger"]
     assert node["hooks"] == FACTS["hooks"]
+    assert node["tls"] == FACTS["tls"]
     assert node["cost"] == FACTS["cost"]
     assert node["watched_processes"] == 42
     assert node["store"]["stored"] == 7

@@ -155,6 +155,13 @@ def test_each_tls_library_is_told_with_what_is_probed_and_what_a_probe_costs():
     assert "  ✓ /usr/bin/node         emulated  openssl of unknown version inside: SSL_free, ssl_read_internal" in text
 
 
+def test_how_long_a_new_tls_library_is_blind_is_told_by_what_the_known_ones_took():
+    finding = with_tls(a_library(), a_library(path="/usr/bin/node"))
+    assert "blind window" not in text_of(finding)
+    finding["tls"].update(inspected=10, inspect_ns=30_000_000, attach_ns=40_000_000)
+    assert "about 23 ms of the first process" in text_of(finding)
+
+
 def test_a_tls_library_that_is_not_probed_is_named_with_the_reason_and_what_was_not_found():
     library = a_library(attached=False, reason="the file has changed", functions=[], notes=["SSL_read: no end"])
     text = text_of(with_tls(library))

@@ -7,6 +7,7 @@ function node(ledger: Node["ledger"], store: Partial<Node["store"]> = {}): Node 
   return {
     ledger,
     hooks: [],
+    tls: null,
     cost: { cpu_percent: null, rss_bytes: null, bpf_ns_per_exchange: null },
     uptime_s: 1,
     version: "1",

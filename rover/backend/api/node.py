@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rover.backend.api.shapes import Cost, Hook, Node, StoreState
+from rover.backend.api.shapes import Cost, Hook, Node, StoreState, TlsState
 from rover.backend.options import BackendOptions, NodeFacts
 from rover.backend.store import Store
 
@@ -38,6 +38,7 @@ class NodeView:
         return Node(
             ledger=_ledger(facts),
             hooks=[msgspec.convert(_hook(hook), Hook) for hook in facts.get("hooks") or []],
+            tls=_maybe_tls(facts),
             cost=Cost(
                 cpu_percent=_either(cost.get("cpu_percent"), self._cpu.percent()),
                 rss_bytes=_either(cost.get("rss_bytes"), resident_bytes()),
@@ -99,6 +100,11 @@ def _ledger(facts: NodeFacts) -> dict[str, int]:
 
 def _hook(hook: Any) -> dict[str, Any]:
     return {"hook": "", "mode": "", "attached": False, "feeds": "", "reason": None, **hook}
+
+
+def _maybe_tls(facts: NodeFacts) -> TlsState | None:
+    told = facts.get("tls")
+    return msgspec.convert(told, TlsState) if told else None
 
 
 def _either(told: float | None, measured: Any) -> Any:

@@ -89,6 +89,40 @@ class Hook(Struct, frozen=True):
     reason: str | None
 
 
+class TlsLibrary(Struct, frozen=True):
+    """A file with a TLS library inside."""
+
+    path: str
+    kind: str
+    version: str | None
+    linkage: str
+    attached: bool
+    cost: Annotated[str, Meta(description="What a probe costs here: emulated, stepped or return probe")]
+    reason: Annotated[str | None, Meta(description="Why it is not probed")]
+
+
+class BlindWindow(Struct, frozen=True):
+    """A process that could call a TLS library before it was probed: what it said then is not in records."""
+
+    pid: int
+    comm: str
+    path: str
+    blind_ns: Annotated[
+        int, Meta(description="From the mapping, or from rover's start, until the probes were attached")
+    ]
+    is_older: Annotated[bool, Meta(description="It ran before rover")]
+
+
+class TlsState(Struct, frozen=True):
+    """What rover sees of TLS on this node."""
+
+    enabled: bool
+    reason: str | None
+    libraries: list[TlsLibrary]
+    blind_windows: Annotated[list[BlindWindow], Meta(description="The last ones, oldest first")]
+    covered: Annotated[int, Meta(description="Processes whose library was probed before they mapped it")]
+
+
 class Cost(Struct, frozen=True):
     """What rover itself takes."""
 
@@ -113,6 +147,7 @@ class Node(Struct, frozen=True):
 
     ledger: Annotated[dict[str, int], Meta(description="captured = reported + the sum of all other entries")]
     hooks: list[Hook]
+    tls: Annotated[TlsState | None, Meta(description="null: no daemon runs beside this backend")]
     cost: Cost
     uptime_s: float
     version: str

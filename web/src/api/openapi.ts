@@ -153,6 +153,19 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * BlindWindow
+         * @description A process that could call a TLS library before it was probed: what it said then is not in records.
+         */
+        BlindWindow: {
+            pid: number;
+            comm: string;
+            path: string;
+            /** @description From the mapping, or from rover's start, until the probes were attached */
+            blind_ns: number;
+            /** @description It ran before rover */
+            is_older: boolean;
+        };
+        /**
          * Connection
          * @description The connection that carried the exchange.
          */
@@ -381,6 +394,8 @@ export interface components {
                 [key: string]: number;
             };
             hooks: components["schemas"]["Hook"][];
+            /** @description null: no daemon runs beside this backend */
+            tls: components["schemas"]["TlsState"] | null;
             cost: components["schemas"]["Cost"];
             uptime_s: number;
             version: string;
@@ -542,6 +557,34 @@ export interface components {
             /** @description Cipher suite, as IANA names it */
             cipher?: string | null;
             handshake_ns?: number | null;
+        };
+        /**
+         * TlsLibrary
+         * @description A file with a TLS library inside.
+         */
+        TlsLibrary: {
+            path: string;
+            kind: string;
+            version: string | null;
+            linkage: string;
+            attached: boolean;
+            /** @description What a probe costs here: emulated, stepped or return probe */
+            cost: string;
+            /** @description Why it is not probed */
+            reason: string | null;
+        };
+        /**
+         * TlsState
+         * @description What rover sees of TLS on this node.
+         */
+        TlsState: {
+            enabled: boolean;
+            reason: string | null;
+            libraries: components["schemas"]["TlsLibrary"][];
+            /** @description The last ones, oldest first */
+            blind_windows: components["schemas"]["BlindWindow"][];
+            /** @description Processes whose library was probed before they mapped it */
+            covered: number;
         };
         /**
          * Trace

@@ -9,6 +9,7 @@ import { Tile } from "../parts/tile";
 import { HooksCard } from "./hooks_card";
 import { LedgerCard } from "./ledger_card";
 import { StoreCard } from "./store_card";
+import { TlsCard } from "./tls_card";
 
 function percent(value: number): { value: string; unit: string } {
   return { value: value.toFixed(value < 10 ? 2 : 1), unit: "%" };
@@ -51,6 +52,7 @@ export function NodesPage() {
           <Cost of={node} />
           <LedgerCard ledger={node?.ledger ?? null} />
           <HooksCard hooks={node?.hooks ?? null} />
+          <TlsCard node={node} />
           <StoreCard store={node?.store ?? null} />
         </>
       )}
