@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.results import Figure, print_table, write_json
-from bench.rows import bystander, completeness, http2_cost, idle_memory, native_cost, server_cost, start
+from bench.rows import bystander, completeness, http2_cost, https_cost, idle_memory, native_cost, server_cost, start
 from bench.setting import Level, Plan
 
 LEVELS = (
@@ -20,6 +20,8 @@ LEVELS = (
 """The most that an exchange may cost here."""
 
 HTTP2 = Level("all", bpf_us=5, engine_us=6)
+HTTPS = (Level("none", server=1.35), Level("all", server=1.35))
+HTTPS_ADDED_US = 5
 STREAMS = (1, 100)
 """An operation for each message, and many messages in one."""
 
@@ -27,7 +29,7 @@ STREAMS = (1, 100)
 def main() -> int:
     """Measure the rows that are asked for; returns 1 when a limit is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rows", default="1,2,3,4,5,6,7,8", help="rows to measure, for instance 1,3")
+    parser.add_argument("--rows", default="1,2,3,4,5,6,7,8,9", help="rows to measure, for instance 1,3")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured; the median counts")
     parser.add_argument("--seconds", type=int, default=4, help="length of a load")
     parser.add_argument("--sustained", type=int, default=60, help="length of the load at a steady rate (row 2)")
@@ -47,6 +49,7 @@ def main() -> int:
             ({6}, lambda: start(plan)),
             ({7}, lambda: bystander(plan)),
             ({8}, lambda: [each for streams in STREAMS for each in http2_cost(replace(plan, level=HTTP2), streams)]),
+            ({9}, lambda: https_cost(plan, HTTPS, HTTPS_ADDED_US)),
         ]
         for covered, measure in measures:
             if covered & rows:

@@ -10,7 +10,17 @@ from pathlib import Path
 from statistics import median
 
 from bench.results import Figure, median_figure
-from bench.setting import Level, Load, Plan, observed, requests_counted, run_http2_load, run_load, server
+from bench.setting import (
+    Level,
+    Load,
+    Plan,
+    https_server,
+    observed,
+    requests_counted,
+    run_http2_load,
+    run_load,
+    server,
+)
 from tests.fidelity.messages import request, response
 from tests.stage.bpf import statistics
 from tests.stage.cpu import resident_bytes
@@ -44,27 +54,51 @@ class Parts:
 
 def server_cost(plan: Plan, levels: Sequence[Level]) -> list[Figure]:
     """Row 1: requests per second and CPU of the server per request, without and with rover by turns."""
+    off, on = _by_turns(plan, levels, server)
+    figures = [
+        median_figure(1, "requests per second, rover off", [each.per_second for each in off], "1/s"),
+        median_figure(1, "nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit),
+    ]
+    for level, loads in on.items():
+        figures += [
+            median_figure(1, f"{level}: requests per second", [each.per_second for each in loads], "1/s"),
+            median_figure(1, f"{level}: nginx CPU per request", [each.cpu_us for each in loads], plan.unit),
+            median_figure(1, f"{level}: nginx CPU, on / off", _ratios(loads, off), "×", limit=level.server),
+        ]
+    return figures
+
+
+def https_cost(plan: Plan, levels: Sequence[Level], added_us: float | None = None) -> list[Figure]:
+    """Row 9: the same over TLS, and what rover adds: probes of the library, and the hooks below them."""
+    off, on = _by_turns(plan, levels, https_server)
+    figures = [median_figure(9, "HTTPS: nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit)]
+    for level, loads in on.items():
+        added = [with_rover.cpu_us - without.cpu_us for with_rover, without in zip(loads, off, strict=True)]
+        name = f"HTTPS, {level}: nginx CPU"
+        figures += [
+            median_figure(9, f"{name} per request, added", added, plan.unit, limit=added_us),
+            median_figure(9, f"{name}, on / off", _ratios(loads, off), "×", limit=level.server),
+        ]
+    return figures
+
+
+def _ratios(loads: Sequence[Load], off: Sequence[Load]) -> list[float]:
+    return [with_rover.cpu_us / without.cpu_us for with_rover, without in zip(loads, off, strict=True)]
+
+
+def _by_turns(
+    plan: Plan, levels: Sequence[Level], serve: Callable[[Path], AbstractContextManager[Nginx]]
+) -> tuple[list[Load], dict[Level, list[Load]]]:
     off: list[Load] = []
     on: dict[Level, list[Load]] = {level: [] for level in levels}
-    with server(plan.folder / "nginx") as nginx:
+    with serve(plan.folder / "nginx") as nginx:
         run_load(nginx, plan, seconds=1)
         for _ in range(plan.rounds):
             off.append(run_load(nginx, plan))
             for level, loads in on.items():
                 with observed(replace(plan, level=level)):
                     loads.append(run_load(nginx, plan))
-    figures = [
-        median_figure(1, "requests per second, rover off", [each.per_second for each in off], "1/s"),
-        median_figure(1, "nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit),
-    ]
-    for level, loads in on.items():
-        ratios = [with_rover.cpu_us / without.cpu_us for with_rover, without in zip(loads, off, strict=True)]
-        figures += [
-            median_figure(1, f"{level}: requests per second", [each.per_second for each in loads], "1/s"),
-            median_figure(1, f"{level}: nginx CPU per request", [each.cpu_us for each in loads], plan.unit),
-            median_figure(1, f"{level}: nginx CPU, on / off", ratios, "×", limit=level.server),
-        ]
-    return figures
+    return off, on
 
 
 def completeness(plan: Plan, seconds: int = 60) -> list[Figure]:

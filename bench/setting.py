@@ -72,6 +72,20 @@ def server(folder: Path, listen: str = "") -> Iterator[Nginx]:
         yield nginx
 
 
+@contextmanager
+def https_server(folder: Path) -> Iterator[Nginx]:
+    """The same, and over TLS on a port of its own: `tls_url`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key, certificate, port = folder / "key.pem", folder / "certificate.pem", free_port()
+    words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command = ["openssl", "req", *words, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    extra = f"listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
+    with Nginx(folder, free_port(), has_log=False, server=extra) as nginx:
+        nginx.tls_url = f"https://127.0.0.1:{port}"
+        yield nginx
+
+
 def requests_counted(nginx: Nginx) -> int:
     """Requests that nginx has counted since its start, this question included; asked when nobody else is connected."""
 
@@ -91,7 +105,8 @@ def run_load(nginx: Nginx, plan: Plan, script: str | None = None, seconds: int |
         (plan.folder / "load.lua").write_text(script)
         wrk += ["-s", str(plan.folder / "load.lua")]
     requests, spent = requests_counted(nginx), server_cpu_ns(worker)
-    done = subprocess.run([*wrk, nginx.url("/small")], check=True, capture_output=True, text=True, timeout=600)
+    url = nginx.tls_url + "/small" if nginx.tls_url else nginx.url("/small")
+    done = subprocess.run([*wrk, url], check=True, capture_output=True, text=True, timeout=600)
     spent, requests = server_cpu_ns(worker) - spent, requests_counted(nginx) - requests
     took = re.search(r"requests in ([\d.]+)(s|m)", done.stdout)
     assert took, done.stdout

@@ -75,6 +75,8 @@ class Nginx:
         self.files = folder / "files"
         self.port = port
         self.log = folder / "access.log"
+        self.tls_url = ""
+        """Where it speaks TLS on a port of its own, if `server` says so."""
         self.prefix: tuple[str, ...] = ()
         """Words before the command line, for instance to enter a network namespace."""
         for name in ("files", "body", "proxy", "fastcgi", "uwsgi", "scgi"):

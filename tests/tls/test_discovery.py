@@ -108,6 +108,7 @@ def test_a_thousand_processes_with_the_library_leave_nothing_behind(tmp_path: Pa
             return len(watch.status()["libraries"]), len(os.listdir("/proc/self/fd")), sum(entries.values())
 
         before, memory = holding(), resident_bytes(os.getpid())
+        looked = watch.status()["attach_ns"]
         started = time.monotonic()
         for _ in range(100):
             ten = [subprocess.Popen(["openssl", "version"], stdout=subprocess.DEVNULL) for _ in range(10)]
@@ -115,6 +116,8 @@ def test_a_thousand_processes_with_the_library_leave_nothing_behind(tmp_path: Pa
         seconds = time.monotonic() - started
         after = holding()
         others = after[0] - before[0]
+        if others == 0:
+            assert watch.status()["attach_ns"] == looked, "a library that is known is not attached to again"
         assert others < 50, "libraries of others who work on this machine"
         assert after[1] <= before[1] + 8 * others + 2
         assert after[2] <= before[2] + 64, "sessions of others"
