@@ -148,6 +148,12 @@ def test_many_connections_of_gnutls(
     judge.require(nginx.port, truth, seconds=20)
 
 
+def await_records(judge: Judge, port: int, count: int) -> None:
+    """Until so many have come from both sides, or time is up."""
+    sides = [judge.rover.records_of(port, side) for side in BOTH]
+    judge.rover.wait_for(lambda: all(len(told) >= count for told in sides), 60)
+
+
 @pytest.mark.timeout(400)
 def test_a_hundred_thousand_markers_are_never_crossed(judge: Judge, ports: list[int], certificate: Certificate) -> None:
     """Both ends in one process over memory, four peers at a time.
@@ -158,7 +164,6 @@ def test_a_hundred_thousand_markers_are_never_crossed(judge: Judge, ports: list[
     truth: list[Exchange] = []
     for _ in range(10):
         truth += truth_of([sys.executable, str(PROGRAMS / "memory_bio.py"), *words])
-        sides = [judge.rover.records_of(port, side) for side in BOTH]
-        judge.rover.wait_for(lambda sides=sides, n=len(truth): all(len(told) >= n for told in sides), 60)
+        await_records(judge, port, len(truth))
     assert len(truth) == 100_000
     judge.require(port, truth, seconds=60)
