@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS sessions: the connection that each belongs to, its handshake, its plaintext.
+ */
+#ifndef ROVER_HOOK_TLS_SESSIONS_H
+#define ROVER_HOOK_TLS_SESSIONS_H
+
+/* Where the engine steers this plaintext; the same is computed in engine/src/policy.rs. */
+static __always_inline u64 rv_tls_policy_cookie(const struct rv_tls_session *session,
+						const struct rv_tls_key *key)
+{
+	if (session->cookie && !session->is_inside)
+		return session->cookie ^ RV_TLS_COOKIE;
+	return ((key->session ^ (u64)key->tgid << 32) * 0x9e3779b97f4a7c15ULL >> 16) | 1ULL << 63;
+}
+
+static __always_inline struct rv_tls_session *rv_tls_session(const struct rv_tls_key *key,
+							     u64 opened_ns)
+{
+	struct rv_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
+	struct rv_tls_session fresh = {};
+
+	if (session)
+		return session;
+	fresh.opened_ns = opened_ns;
+	fresh.steered.cookie = rv_tls_policy_cookie(&fresh, key);
+	bpf_map_update_elem(&tls_sessions, key, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tls_sessions, key);
+}
+
+/* The connection that the call showed. Another one than before: the library has made a new session
+ * at the address of one whose end was not seen. */
+static __always_inline void rv_tls_bind(struct rv_tls_session *session,
+					const struct rv_tls_key *key,
+					const struct rv_tls_call *call)
+{
+	if (!call->cookie || session->cookie == call->cookie)
+		return;
+	if (session->cookie) {
+		__builtin_memset(session, 0, sizeof(*session));
+		session->opened_ns = call->start_ns;
+	}
+	session->cookie = call->cookie;
+	session->is_inside = call->is_inside;
+	session->steered.cookie = rv_tls_policy_cookie(session, key);
+}
+
+static __always_inline void rv_tls_tell(struct rv_tls_session *session,
+					const struct rv_tls_key *key, u8 library, u8 change,
+					u64 start_ns)
+{
+	struct rv_tls_state_event event = {.type = RV_EVENT_TLS_STATE};
+
+	event.tgid = key->tgid;
+	event.session = key->session;
+	event.opened_ns = session->opened_ns;
+	event.cookie = session->cookie;
+	event.start_ns = start_ns;
+	event.time_ns = bpf_ktime_get_boot_ns();
+	event.tid = bpf_get_current_pid_tgid();
+	event.change = change;
+	event.library = library;
+	event.flags = session->is_inside ? RV_TLS_INSIDE : 0;
+	if (bpf_ringbuf_output(&ring, &event, sizeof(event), BPF_RB_NO_WAKEUP))
+		rv_count(RV_COUNT_TLS_LOST);
+}
+
+static __always_inline void rv_tls_shaken(struct rv_tls_session *session,
+					  const struct rv_tls_key *key, u8 library, u64 start_ns,
+					  bool is_done)
+{
+	if (!session->handshake_ns)
+		session->handshake_ns = start_ns;
+	if (!is_done || session->is_shaken)
+		return;
+	session->is_shaken = 1;
+	rv_tls_tell(session, key, library, RV_TLS_CHANGE_HANDSHAKE, session->handshake_ns);
+}
+
+static __always_inline struct rv_scratch *rv_tls_scratch(u32 *place)
+{
+	struct rv_scratch *s;
+
+	*place = RV_OF_TLS | 2 * bpf_get_smp_processor_id();
+	s = rv_scratch(*place);
+	if (s && !__sync_val_compare_and_swap(&s->busy, 0, 1))
+		return s;
+	*place += 1;
+	s = rv_scratch(*place);
+	return s && !__sync_val_compare_and_swap(&s->busy, 0, 1) ? s : NULL;
+}
+
+/* An event that lies right in front of the payload. */
+#define RV_BEFORE_PAYLOAD(s, type) ((type *)((void *)(s)->payload - sizeof(type)))
+
+/* `length` bytes of plaintext at `offset` of their direction. */
+static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
+					     const struct rv_tls_key *key,
+					     const struct rv_tls_call *call, u8 library,
+					     u8 direction, u32 length)
+{
+	u64 offset = direction == RV_RX ? session->moved[0] : session->moved[1];
+	struct rv_buffers buffers = {
+		.vector = call->buffer,
+		.is_single = 1,
+		.is_readable = call->buffer != 0,
+	};
+	struct rv_steered *steered = &session->steered;
+	struct rv_tls_event *event;
+	struct rv_excerpt *x;
+	struct rv_scratch *s;
+	u64 ignore;
+	u32 place;
+
+	if (direction == RV_RX)
+		session->moved[0] = offset + length;
+	else
+		session->moved[1] = offset + length;
+	rv_count(RV_COUNT_CAPTURED);
+	ignore = rv_read_policy(steered, direction);
+	if (steered->mode == RV_POLICY_NONE) {
+		rv_count(RV_COUNT_NOT_HTTP);
+		return;
+	}
+	s = rv_tls_scratch(&place);
+	if (!s) {
+		rv_count(RV_COUNT_SCRATCH_BUSY);
+		rv_count(RV_COUNT_RING_FULL);
+		return;
+	}
+	x = &s->excerpt;
+	rv_ask_for(x, direction, offset, length, ignore);
+	x->is_older = 1;
+	s->walk.buffers = buffers;
+	rv_capture_steered(s, steered, place);
+	event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
+	event->type = RV_EVENT_TLS;
+	event->tgid = key->tgid;
+	event->session = key->session;
+	event->opened_ns = session->opened_ns;
+	event->cookie = session->cookie;
+	event->start_ns = call->start_ns;
+	event->end_ns = bpf_ktime_get_boot_ns();
+	event->offset = offset;
+	event->cipher_offset = direction == RV_RX ? call->offset[0] : call->offset[1];
+	event->tid = bpf_get_current_pid_tgid();
+	event->length = length;
+	event->captured = x->captured;
+	event->skipped = x->skipped;
+	event->tail = x->tail;
+	event->direction = direction;
+	event->library = library;
+	event->flags = (call->nested & 1 << direction ? RV_TLS_NESTED : 0) |
+		       (session->is_inside ? RV_TLS_INSIDE : 0) |
+		       (call->buffer ? 0 : RV_TLS_UNREADABLE) | (x->has_pieces ? RV_TLS_PIECES : 0);
+	event->pad = 0;
+	rv_send_event(event, sizeof(*event), x->captured, rv_becomes_long(steered, x));
+	*(volatile u64 *)&s->busy = 0;
+}
+
+#endif
