@@ -38,6 +38,10 @@ def command(file: Path | None, show: str | None) -> None:
     capture = Capture(config)
     capture.engine.add_rows()
     add_file_output(capture, config)
+    show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
+    descriptor = sys.stdout.fileno()
+    if show != "none":  # before the start: what comes right behind `ready` is shown too
+        capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, False, environment))
     serving = Serving(config, NodeFacts(capture))
     serving.backend.add_source(capture.engine)
     url, grpc = serving.start()
@@ -51,10 +55,6 @@ def command(file: Path | None, show: str | None) -> None:
     print(f"rover: records in    {config.backend.store.path}", file=sys.stderr)
     print(f"rover: try           curl -s {url}api/services", file=sys.stderr)
     print(ready, file=sys.stderr, flush=True)
-    show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
-    descriptor = sys.stdout.fileno()
-    if show != "none":
-        capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, False, environment))
     notify(environment.notify_socket, "READY=1")
     if show == "none":
         stop.wait()
