@@ -90,6 +90,13 @@ vm: setup-vm ## other kernels, booted in a virtual machine: all of them, or KERN
 	@$(MAKE) compile
 	VM_KERNEL=$(KERNEL) $(BIN)/pytest -m vm $(PYTEST)
 
+.PHONY: kube
+kube: setup-test ## real containers and a real Kubernetes API server: builds them once (ten minutes), then tests/kube
+	@scripts/setup.sh kube
+	@tests/kube/apiserver/build.sh
+	@$(MAKE) compile
+	$(BIN)/pytest -m 'kube and not vm' $(PYTEST)
+
 .PHONY: lock
 lock: setup-test ## write requirements*.lock anew from pyproject.toml
 	scripts/lock.sh

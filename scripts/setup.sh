@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings this machine to where rover can be built and run (`setup.sh run`), or also tested (`setup.sh test`), or also
-# tested in virtual machines (`setup.sh vm`).
+# tested in virtual machines (`setup.sh vm`), or against containers and Kubernetes (`setup.sh kube`).
 #
 # Safe to call before every build: a stamp makes the second call take milliseconds. What is missing is installed, or
 # named with the command that installs it. Python packages come from hash-pinned lock files only.
@@ -13,9 +13,9 @@ rust_needed=1.85 # what pyo3 asks for
 
 case "$purpose" in
     run) lock=requirements.lock ;;
-    test | vm) lock=requirements-dev.lock ;;
+    test | vm | kube) lock=requirements-dev.lock ;;
     *)
-        echo "usage: scripts/setup.sh [run|test|vm]" >&2
+        echo "usage: scripts/setup.sh [run|test|vm|kube]" >&2
         exit 2
         ;;
 esac
@@ -54,6 +54,8 @@ vm_needs=(
     xz:xz-utils zstd:zstd
 )
 
+kube_needs=(containerd:containerd runc:runc /bin/busybox:busybox-static conntrack:conntrack go:golang-go)
+
 missing_packages() {
     local pair
     for pair in "$@"; do
@@ -85,6 +87,7 @@ trap 'rm -f "$log"; [ "$policy_was_there" = yes ] || rm -f "$policy"' EXIT
 needs=("${run_needs[@]}")
 [ "$purpose" = run ] || needs+=("${test_needs[@]}")
 [ "$purpose" != vm ] || needs+=("${vm_needs[@]}")
+[ "$purpose" != kube ] || needs+=("${kube_needs[@]}")
 mapfile -t missing < <(missing_packages "${needs[@]}" | sort -u)
 install_packages "${missing[@]}"
 

@@ -316,8 +316,14 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
             Ok(Command::Confirm(decision)) => {
                 state.record(|recorder| recorder.confirm(&decision));
                 let (pid, is_watched) = (decision.pid, decision.is_watched);
-                if state.core.confirm(*decision) && !is_watched {
-                    capture.watch(pid, false);
+                let was_excluded = state.core.processes.is_excluded(pid);
+                // In the watch table since its fork, unless it was taken out: other rules may want it back.
+                if state.core.confirm(*decision)
+                    && is_watched == was_excluded
+                    && !capture.watch(pid, is_watched)
+                    && is_watched
+                {
+                    gauges.watch_full.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Ok(Command::Introduce(pids)) => {

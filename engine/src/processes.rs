@@ -125,6 +125,11 @@ impl Processes {
         self.table.contains_key(&pid)
     }
 
+    /// Whether the last decision was that nothing of it is kept.
+    pub fn is_excluded(&self, pid: u32) -> bool {
+        self.table.get(&pid).is_some_and(|process| matches!(process.verdict, Verdict::Excluded))
+    }
+
     /// Who it is, once confirmed.
     pub fn maybe_identity(&self, pid: u32) -> Option<Arc<Identity>> {
         match &self.table.get(&pid)?.verdict {

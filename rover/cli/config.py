@@ -24,12 +24,12 @@ def command() -> None:
 @click.argument("path", type=click.Path(path_type=Path), required=False, metavar="[FILE]")
 @config_option
 def check(path: Path | None, file: Path | None) -> None:
-    """Check FILE and the environment; rules are tried too."""
+    """Check FILE and the environment; rules and the rules file are tried too."""
     loaded, _ = load_config(path or file)
 
-    from rover.processes import Rules
+    from rover.processes import RulesSource
 
-    Rules(loaded.config.watch.include, loaded.config.watch.exclude)
+    RulesSource(loaded.config.watch)
     click.echo(f"ok: {len(loaded.origins)} keys set, the rest at their defaults")
 
 

@@ -5,7 +5,19 @@ Public surface: `load()` builds a `Loaded` (the `Config` and where each value co
 
 from rover.config.errors import ConfigError
 from rover.config.load import DEFAULT_FILE, Loaded, load
-from rover.config.rules import Rule
+from rover.config.rules import Labels, Rule, RuleLine, RulesFile
 from rover.config.tree import KEYS, Config, Key
 
-__all__ = ["DEFAULT_FILE", "KEYS", "Config", "ConfigError", "Key", "Loaded", "Rule", "load"]
+__all__ = [
+    "DEFAULT_FILE",
+    "KEYS",
+    "Config",
+    "ConfigError",
+    "Key",
+    "Labels",
+    "Loaded",
+    "Rule",
+    "RuleLine",
+    "RulesFile",
+    "load",
+]

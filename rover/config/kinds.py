@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rover.config.rules import RULE_FIELDS, Rule
+from rover.config.rules import RULE_FIELDS, Labels, Rule
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)", re.ASCII)
 _FACTORS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -52,6 +52,8 @@ def _text(value: Any) -> str:
 
 
 def _path(value: Any) -> Path:
+    if isinstance(value, Path):
+        return value
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("a path")
     return Path(value).expanduser()
@@ -88,16 +90,34 @@ def _header(value: Any) -> str:
     return value.lower()
 
 
+def _labels(value: Any) -> Labels:
+    if not isinstance(value, dict) or not value:
+        raise ValueError("a mapping like {app: web}")
+    if not all(isinstance(part, str | int | float) for item in value.items() for part in item):
+        raise ValueError("a mapping of keys to globs")
+    return tuple((str(key), str(glob).lower() if isinstance(glob, bool) else str(glob)) for key, glob in value.items())
+
+
 _RULE_VALUES: dict[str, Callable[[Any], Any]] = {
     "exe": _text,
     "cmdline": _text,
     "pid": _integer,
     "port": _port,
     "user": lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value),
+    "unit": _text,
+    "container": _text,
+    "image": _text,
+    "container_label": _labels,
+    "namespace": _text,
+    "workload": _text,
+    "pod": _text,
+    "pod_label": _labels,
+    "pod_annotation": _labels,
 }
 
 
-def _rule(value: Any) -> Rule:
+def read_rule(value: Any) -> Rule:
+    """A rule from its mapping. Raises ValueError."""
     if not isinstance(value, dict) or not value:
         raise ValueError(f"a rule like {{exe: /usr/sbin/nginx}}, made of {', '.join(RULE_FIELDS)}")
     stated = {}
@@ -113,6 +133,25 @@ def _rule(value: Any) -> Rule:
         except ValueError as error:
             raise ValueError(f"a rule whose {name} is {error}") from None
     return Rule(**stated)
+
+
+TEMPLATE_WORDS = ("service", "workload", "namespace", "pod", "container", "image", "unit", "executable", "node")
+"""What a template of a service's name may put in, beside `{label:KEY}` and `{annotation:KEY}` of a pod or container."""
+
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def read_template(value: Any) -> str:
+    """A template of a service's name. Raises ValueError for a word that it does not have."""
+    text = _text(value)
+    for word in _PLACE.findall(text):
+        kind, colon, key = word.partition(":")
+        if not (word in TEMPLATE_WORDS or (kind in ("label", "annotation") and colon and key)):
+            known = ", ".join(f"{{{known}}}" for known in TEMPLATE_WORDS)
+            raise ValueError(f"a template, which has no {{{word}}}; it has {known}, {{label:KEY}}, {{annotation:KEY}}")
+    if set(_PLACE.sub("", text)) & {"{", "}"}:
+        raise ValueError("a template with closed braces")
+    return text
 
 
 def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
@@ -140,8 +179,10 @@ ADDRESS = Kind("address", _address)
 ADDRESSES = Kind("list of addresses", _list_of(_address), is_list=True)
 PORTS = Kind("list of ports", _list_of(_port), is_list=True, is_yaml_text=True)
 HEADERS = Kind("list of header names", _list_of(_header), is_list=True)
+TEMPLATES = Kind("list of templates", _list_of(read_template), is_list=True)
+PATHS = Kind("list of paths", _list_of(_path), is_list=True)
 NAMES = Kind("list of names", _list_of(_text), is_list=True)
-RULES = Kind("list of rules", _list_of(_rule), is_list=True, is_yaml_text=True)
+RULES = Kind("list of rules", _list_of(read_rule), is_list=True, is_yaml_text=True)
 
 
 def choice(*words: str) -> Kind:

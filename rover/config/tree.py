@@ -40,6 +40,28 @@ def _section(section: type) -> Any:
     return field(default_factory=section)
 
 
+SERVICE_TEMPLATES = (
+    "{service}.{namespace}",
+    "{workload}.{namespace}",
+    "{pod}.{namespace}",
+    "{label:com.docker.compose.service}",
+    "{container}",
+    "{unit}",
+    "{executable}",
+)
+"""Pod by service, else by workload; else container; else systemd service; else executable."""
+
+RUNTIME_SOCKETS = tuple(
+    Path(path)
+    for path in (
+        "/run/containerd/containerd.sock",
+        "/run/crio/crio.sock",
+        "/run/k3s/containerd/containerd.sock",
+        "/var/run/docker.sock",
+        "/run/podman/podman.sock",
+    )
+)
+
 _KIB = 1 << 10
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -135,17 +157,25 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Which processes are watched. Excluding rules come first; then one of the including rules, if any, must match."""
+    """Which processes are watched: of `exclude`, the rules file, `include`, in this order, the first match decides."""
 
     include: tuple[Rule, ...] = _key(
         (),
         kinds.RULES,
         "Only processes that match one of these rules are watched; empty means all. A rule states one or more of `exe` "
         "(glob of the path, or of the name if it has no slash), `cmdline` (glob), `pid`, `port` (one it listens on), "
-        "`user`; all that it states must hold.",
+        "`user`, `unit`, `container`, `image`, `container_label`, `namespace`, `workload`, `pod`, `pod_label`, "
+        "`pod_annotation`; all that it states must hold.",
     )
     exclude: tuple[Rule, ...] = _key(
         (), kinds.RULES, "Processes that match one of these rules are never watched, whatever `include` says."
+    )
+    rules_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File of rules that include, exclude and name processes; the first that matches decides, after `exclude` and "
+        "before `include`. A changed file is taken over at once, a broken one is logged and changes nothing. "
+        "docs/identity.md explains it.",
     )
     port_wait_seconds: float = _key(
         5,
@@ -168,6 +198,37 @@ class Watch:
         None,
         kinds.optional(kinds.choice("server", "client")),
         "Only records of this side of a connection; not set means both.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a process is."""
+
+    service: tuple[str, ...] = _key(
+        SERVICE_TEMPLATES,
+        kinds.TEMPLATES,
+        "Templates of a service's name, of which the first that can be filled in counts. Words: `{service}`, "
+        "`{workload}`, `{namespace}`, `{pod}`, `{node}` of Kubernetes, `{container}`, `{image}`, `{unit}`, "
+        "`{executable}`, `{label:KEY}`, `{annotation:KEY}`.",
+    )
+    wait_seconds: float = _key(
+        2,
+        kinds.with_bounds(kinds.NUMBER, 0, 8),
+        "How long records of a new container wait for its names; then they are reported with what is known.",
+        unit="seconds",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """Container runtimes, which know names, images and labels."""
+
+    sockets: tuple[Path, ...] = _key(
+        RUNTIME_SOCKETS,
+        kinds.PATHS,
+        "Sockets of runtimes to ask: docker and podman over HTTP, containerd and CRI-O over gRPC; those that are not "
+        "there are left out. Empty: the cgroup alone tells which container a process is in.",
     )
 
 
@@ -292,6 +353,8 @@ class Config:
     tls: Tls = _section(Tls)
     kernel: Kernel = _section(Kernel)
     watch: Watch = _section(Watch)
+    identity: Identity = _section(Identity)
+    containers: Containers = _section(Containers)
     reporters: Reporters = _section(Reporters)
     backend: Backend = _section(Backend)
     node: Node = _section(Node)

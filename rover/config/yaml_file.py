@@ -5,6 +5,8 @@ mistake that plain loading hides."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,18 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
     """Checked values and their origins (`FILE:LINE`) by full key name.
 
     Raises ConfigError for a file that cannot be read or is no YAML, an unknown key, a value of the wrong kind."""
+    with compose(path) as (loader, root):
+        found: dict[str, tuple[Any, str]] = {}
+        if root is not None:
+            _read_section(loader, root, "", path, found)
+        return found
+
+
+@contextmanager
+def compose(path: Path) -> Iterator[tuple[yaml.SafeLoader, yaml.Node | None]]:
+    """The root node of a file, and the loader that makes values of nodes; for a `with` block that does so.
+
+    Raises ConfigError for a file that cannot be read or is no YAML, also for what the block finds of that kind."""
     try:
         with path.open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
@@ -36,10 +50,7 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
     except yaml.YAMLError as error:  # a character that no YAML may hold
         raise ConfigError("is not valid YAML", origin=str(path)) from error
     try:
-        root = loader.get_single_node()
-        found: dict[str, tuple[Any, str]] = {}
-        if root is not None:
-            _read_section(loader, root, "", path, found)
+        yield loader, loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"is not valid YAML: {error.problem}", origin=f"{path}{line}") from error
@@ -47,7 +58,6 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
         raise ConfigError("is not valid YAML", origin=str(path)) from error
     finally:
         loader.dispose()
-    return found
 
 
 def _read_section(

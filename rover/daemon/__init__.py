@@ -3,10 +3,11 @@
 Public surface: `Capture` runs the engine for a configuration, `NodeFacts` tells about it, `StopSignal` waits for the
 end, `notify` speaks to systemd. What the command line prints is not decided here."""
 
-from rover.daemon.capture import Capture, node_name
+from rover.daemon.capture import Capture, node_name, process_table
 from rover.daemon.facts import NodeFacts
+from rover.daemon.naming import Naming
 from rover.daemon.notify import notify
 from rover.daemon.options import oap_options
 from rover.daemon.stop import StopSignal
 
-__all__ = ["Capture", "NodeFacts", "StopSignal", "node_name", "notify", "oap_options"]
+__all__ = ["Capture", "Naming", "NodeFacts", "StopSignal", "node_name", "notify", "oap_options", "process_table"]

@@ -10,8 +10,12 @@ from typing import Any
 
 from rover._engine import Engine
 from rover.config import Config
+from rover.daemon.naming import Naming
 from rover.daemon.options import engine_options
-from rover.processes import Confirmer, ProcessTable, Rules
+from rover.identity import Directory
+from rover.processes import Confirmer, ProcessTable, Rules, RulesSource
+
+_SECOND_NS = 1_000_000_000
 
 log = logging.getLogger(__name__)
 
@@ -21,19 +25,20 @@ class Capture:
 
     def __init__(self, config: Config) -> None:
         """Raises ConfigError for rules that cannot be used."""
-        watch = config.watch
         self._begin = time.monotonic()
         self._drain_s = config.shutdown.seconds
         self.node_name = node_name(config)
-        rules = Rules(watch.include, watch.exclude)
-        table = ProcessTable(rules, self.node_name, int(watch.port_wait_seconds * 1_000_000_000))
+        rules = RulesSource(config.watch)
+        self._naming = Naming(config)
         self.engine = Engine(engine_options(config))
-        self._confirmer = Confirmer(self.engine, table)
+        table = process_table(config, rules.rules, self.node_name, self._naming.directory)
+        self._confirmer = Confirmer(self.engine, table, rules=rules)
 
     def start(self) -> str:
         """Attach all hooks and take in every running process; returns the line that says so.
 
         Raises KernelUnsupported, ProgramRejected."""
+        self._naming.start()
         self.engine.start()
         self._confirmer.start()
         hooks = self.hooks()
@@ -81,6 +86,19 @@ class Capture:
             return self.engine.stop(self._drain_s)  # which still asks for decisions
         finally:
             self._confirmer.stop()
+            self._naming.stop()
+
+
+def process_table(config: Config, rules: Rules, node: str, directory: Directory) -> ProcessTable:
+    """A table of processes as the configuration wants it."""
+    return ProcessTable(
+        rules,
+        node,
+        int(config.watch.port_wait_seconds * _SECOND_NS),
+        directory=directory,
+        name_wait_ns=int(config.identity.wait_seconds * _SECOND_NS),
+        templates=config.identity.service,
+    )
 
 
 def node_name(config: Config) -> str:

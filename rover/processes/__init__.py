@@ -5,6 +5,7 @@ does so for an engine. What the rules mean stands in `rover.config`. No traffic 
 
 from rover.processes.confirm import Confirmer
 from rover.processes.rules import Rules
+from rover.processes.source import RulesSource
 from rover.processes.table import Decision, ProcessTable
 
-__all__ = ["Confirmer", "Decision", "ProcessTable", "Rules"]
+__all__ = ["Confirmer", "Decision", "ProcessTable", "Rules", "RulesSource"]

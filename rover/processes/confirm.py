@@ -8,12 +8,18 @@ import time
 from typing import Protocol
 
 from rover.processes.procfs import ProcFs
+from rover.processes.rules import Rules
+from rover.processes.source import RulesSource
 from rover.processes.table import Decision, Event, ProcessTable
 
 _WAIT_MS = 200
 """The longest wait for processes: bounds how long a stop takes."""
 _PORTS_WAIT_MS = 50
 """The same while rules ask for ports: how soon a process that begins to listen is seen."""
+_NAMES_WAIT_MS = 20
+"""The same while names of containers are to come."""
+_RULES_S = 1.0
+"""How often the rules file is looked at: one stat."""
 _TAKE_IN_S = 5.0
 """How long the start waits for the processes that run already; from then on they are watched as they come."""
 _END_OF_TIME = 1 << 63
@@ -40,10 +46,18 @@ class ProcessEngine(Protocol):
 class Confirmer:
     """Runs a process table against an engine."""
 
-    def __init__(self, engine: ProcessEngine, table: ProcessTable, proc: ProcFs | None = None) -> None:
+    def __init__(
+        self,
+        engine: ProcessEngine,
+        table: ProcessTable,
+        proc: ProcFs | None = None,
+        rules: RulesSource | None = None,
+    ) -> None:
+        """`rules`: where other rules may come from; none: they stay as the table has them."""
         self._engine = engine
         self._table = table
         self._proc = proc or ProcFs()
+        self._rules = rules
         self._is_settling = False
         self._awaited: set[int] = set()
         self._is_taken_in = threading.Event()
@@ -75,11 +89,11 @@ class Confirmer:
             self._thread.join()
 
     def _run(self) -> None:
-        wait_ms = _PORTS_WAIT_MS if self._table.has_port_rules else _WAIT_MS
         next_sweep = time.monotonic() + _SWEEP_S
+        next_look = time.monotonic() + _RULES_S
         while not self._stopping.is_set():
             try:
-                events = self._engine.take_processes(wait_ms)
+                events = self._engine.take_processes(self._wait_ms())
                 for decision in self._table.handle(events):
                     self._confirm(decision)
                 if self._awaited:
@@ -89,12 +103,29 @@ class Confirmer:
                 now_ns = _END_OF_TIME if self._is_settling else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
                 for decision in self._table.look_again(now_ns):
                     self._confirm(decision)
+                if self._rules is not None and time.monotonic() >= next_look:
+                    next_look = time.monotonic() + _RULES_S
+                    self._take_over(self._rules.maybe_changed(), now_ns)
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + _SWEEP_S
                     self._engine.watch_existing(self._table.sweep(self._proc.pids()))
             except Exception:  # after the start nothing but a signal ends the daemon; the sweep heals what was missed
                 log.exception("deciding on processes failed")
                 self._stopping.wait(1.0)
+
+    def _wait_ms(self) -> int:
+        if self._table.has_waiting:
+            return _NAMES_WAIT_MS
+        return _PORTS_WAIT_MS if self._table.has_port_rules else _WAIT_MS
+
+    def _take_over(self, rules: Rules | None, now_ns: int) -> None:
+        if rules is None:
+            return
+        changed = 0
+        for decision in self._table.replace_rules(rules, now_ns):
+            self._confirm(decision)
+            changed += 1
+        log.info("other rules are taken over processes=%d changed=%d", len(self._table), changed)
 
     def _confirm(self, decision: Decision) -> None:
         self._engine.confirm(decision.pid, decision.is_watched, decision.identity, decision.since_ns)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from rover.config.tree import SERVICE_TEMPLATES
+from rover.identity import Container, Pod, Who, maybe_service
 from rover.processes.procfs import Process
+
+_SHORT_ID = 12  # as docker and crictl shorten a container's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +27,42 @@ class Identity:
         return f"{self.head}{pid}}}"
 
 
-def identify(process: Process, instance: str) -> Identity:
-    """Names a process: by its systemd service, else by its executable. Facts that are unknown are left out."""
-    unit = process.maybe_unit()
-    name = process.executable.rpartition("/")[2] if process.executable else process.comm
-    service = unit.removesuffix(".service") if unit else name or None
+def identify(process: Process, who: Who, node: str, templates: Sequence[str] = SERVICE_TEMPLATES) -> Identity:
+    """Names a process by the first of the templates that can be filled in. Facts that are unknown are left out.
+
+    The instance is the pod, else the container, else the node."""
+    pod, container = who.pod, who.container
+    executable = process.executable.rpartition("/")[2] if process.executable else process.comm
+    service = maybe_service(templates, who, executable or None)
+    instance = pod.name if pod else (container.name or container.id[:_SHORT_ID]) if container else node
     stated = {
         "service": service,
         "instance": instance,
         "process": process.comm or None,
         "executable": process.executable,
-        "unit": unit,
+        "container": _container(container) if container else None,
+        "kubernetes": _kubernetes(pod, node) if pod else None,
+        "unit": who.place.unit,
     }
-    known = {key: value for key, value in stated.items() if value is not None}
-    return Identity(service, json.dumps(known, ensure_ascii=False)[:-1] + ', "pid": ')
+    return Identity(service, json.dumps(_known(stated), ensure_ascii=False)[:-1] + ', "pid": ')
+
+
+def _container(container: Container) -> dict[str, Any]:
+    return _known({"id": container.id, "name": container.name, "runtime": container.runtime, "image": container.image})
+
+
+def _kubernetes(pod: Pod, node: str) -> dict[str, Any]:
+    return _known(
+        {
+            "namespace": pod.namespace,
+            "pod": pod.name,
+            "node": pod.node or node,
+            "workload": pod.workload,
+            "workload_kind": pod.workload_kind,
+            "labels": dict(pod.labels) or None,
+        }
+    )
+
+
+def _known(stated: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in stated.items() if value is not None}

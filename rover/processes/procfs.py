@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from rover.identity import Place, place_of
+
 _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _KERNEL_THREAD = 0x0020_0000  # PF_KTHREAD in include/linux/sched.h
 _MOST_BYTES = 64 * 1024  # of one file; a longer command line is cut
@@ -31,6 +33,8 @@ class Process:
     """What the kernel said of the command line at the start, for a process that is gone."""
     told_user_id: int | None = None
     """The same of the user."""
+    told_place: Place | None = None
+    """What its cgroup said when it was read, or that of its parent."""
 
     def maybe_cmdline(self) -> str | None:
         """The command line, arguments joined by single spaces."""
@@ -42,9 +46,12 @@ class Process:
         found = self.source.maybe_user_id(self.pid) if self.source else None
         return self.told_user_id if found is None else found
 
-    def maybe_unit(self) -> str | None:
-        """The systemd service of the process, if it is in one."""
-        return maybe_unit(self.source.maybe_text(self.pid, "cgroup") or "") if self.source else None
+    def maybe_place(self) -> Place | None:
+        """Its container and unit, as its cgroup tells; None if it went before that was read."""
+        if self.told_place is None and self.source is not None:
+            cgroup = self.source.maybe_text(self.pid, "cgroup")
+            self.told_place = None if cgroup is None else place_of(cgroup)
+        return self.told_place
 
 
 class ProcFs:
@@ -118,17 +125,3 @@ class ProcFs:
             return None
         finally:
             os.close(descriptor)
-
-
-def maybe_unit(cgroup: str) -> str | None:
-    """Name of the systemd service (`nginx.service`) in the text of a /proc/PID/cgroup file.
-
-    None outside a service: sessions and their scopes, slices. Of a user's own services the innermost counts. Source:
-    systemd's cgroup tree, one path element per unit; v2 has one line `0::PATH`, v1 one with `name=systemd`."""
-    for line in cgroup.splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if controllers in ("", "name=systemd"):
-            for part in reversed(path.split("/")):
-                if part.endswith(".service") and not part.startswith("user@"):
-                    return part
-    return None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rover.processes.procfs import ProcFs, maybe_unit
+from rover.processes.procfs import ProcFs
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def test_a_process_that_is_gone_is_no_error():
     assert ProcFs().maybe_process(child.pid) is None
     assert process.maybe_cmdline() is None
     assert process.maybe_user_id() is None
-    assert process.maybe_unit() is None
+    assert process.maybe_place() is None
 
 
 def test_a_process_that_ended_and_was_not_waited_for_is_gone():
@@ -111,23 +111,3 @@ def test_a_stat_file_that_makes_no_sense_is_no_process(fake, stat):
 def test_arguments_of_a_command_line_are_joined_by_spaces(fake):
     process = fake(stat_line("a"), cmdline="python3\0-m\0http.server\0").maybe_process(7)
     assert process.maybe_cmdline() == "python3 -m http.server"
-
-
-@pytest.mark.parametrize(
-    ("cgroup", "unit"),
-    [
-        ("0::/system.slice/nginx.service\n", "nginx.service"),
-        ("0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1.service"),
-        ("0::/user.slice/user-0.slice/session-3.scope\n", None),
-        ("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", None),
-        ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n", "web.service"),
-        ("0::/system.slice/docker.service/payload\n", "docker.service"),
-        ("12:cpu:/x.service\n1:name=systemd:/system.slice/cron.service\n0::/\n", "cron.service"),
-        ("0::/\n", None),
-        ("", None),
-        ("nonsense", None),
-    ],
-)
-def test_the_systemd_service_is_read_from_the_cgroup(cgroup, unit):
-    """Layouts of systemd on cgroup v2 and v1."""
-    assert maybe_unit(cgroup) == unit

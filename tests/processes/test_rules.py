@@ -38,7 +38,8 @@ def a_process(**facts) -> Process:
 
 
 def verdict(include=(), exclude=(), ports: Ports = NONE, **facts) -> bool | None:
-    return Rules(include, exclude).maybe_verdict(a_process(**facts), ports)
+    found = Rules(include, exclude).maybe_verdict(a_process(**facts), ports)
+    return None if found is None else found.is_watched
 
 
 def test_without_rules_everything_is_watched_but_kernel_threads():

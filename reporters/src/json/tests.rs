@@ -76,7 +76,7 @@ fn tls_flags_and_the_whole_identity_are_written() {
     Flag::ALL.iter().for_each(|(flag, _)| record.flags.set(*flag));
     record.remote.identity = Some(Arc::new(Identity {
         executable: Some("/usr/bin/\"x\"".into()),
-        container: Some(Container { id: "c1".into(), name: None, runtime: Some("docker".into()) }),
+        container: Some(Container { id: "c1".into(), name: None, runtime: Some("docker".into()), image: None }),
         kubernetes: Some(Kubernetes { pod: Some("web-0".into()), ..Kubernetes::default() }),
         unit: Some("nginx.service".into()),
         ..Identity::default()
