@@ -53,6 +53,12 @@ class Engine:
     def watch_existing(self, pids: list[int]) -> None:
         """Watch processes that run already; they come out of take_processes as `exec`."""
 
+    def name_addresses(self, changes: list[tuple[str, int, int, str | None]]) -> None:
+        """Others have these addresses from a time on: `(address, port, since_ns, identity)`.
+
+        Port 0: whatever the port. `since_ns`: since boot. `identity`: JSON object as in a record, None: nobody that is
+        known. What began before keeps the name from before. ValueError for what is no address."""
+
     def add_output(self, fd: int, format: str, options: str) -> None:
         """Write records to a file descriptor. `format`: json, text or combined.
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rover_reporters::record::{Operation, OperationSum, Protocol as Spoken, Side, Tls};
 
 use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
-use crate::core::Told;
+use crate::core::{Far, Told};
 use crate::event::LayersBefore;
 use crate::events::{self, ConnectionEvent, DataEvent};
 use crate::exchange::{syscall_of, DroppedPackets, Exchange, OperationFacts};
@@ -63,6 +63,10 @@ pub struct Connection {
     interfaces: Vec<(u32, Arc<str>)>,
     /// Thrown away by the kernel, and in no exchange yet.
     drops: Vec<DroppedPackets>,
+    /// First seen.
+    pub seen_ns: u64,
+    /// The other end, once it was asked for.
+    pub far: Option<Box<Far>>,
     /// Its opening waits to be told until it is known what it speaks.
     pub has_opening: bool,
     /// Operations without an event of their own, as last told.
@@ -110,6 +114,8 @@ impl Connection {
             moved: [0; 2],
             interfaces: Vec::new(),
             drops: Vec::new(),
+            seen_ns: event.end_ns,
+            far: None,
             has_opening: false,
             told: Told::default(),
             loose: Vec::new(),

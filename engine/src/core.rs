@@ -2,6 +2,7 @@
 
 mod activity;
 mod build;
+mod peers;
 mod query;
 mod tls;
 
@@ -9,12 +10,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use rover_parsers::http1::Limits;
-use rover_reporters::record::{Activity, Identity, Record, RecordId, Side};
+use rover_reporters::record::{Activity, Record, RecordId, Side};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::activity::Told;
 use self::build::Heads;
+use self::peers::Ends;
+pub use self::peers::Far;
 use self::tls::Waiting;
+use crate::addresses::AddressBook;
 use crate::connection::Connection;
 use crate::conversation::Surroundings;
 use crate::copies::Copies;
@@ -31,6 +35,7 @@ use crate::policy::Steering;
 use crate::processes::{Decision, Gate, ProcessChange, Processes};
 use crate::report::Report;
 use crate::sessions::{SessionKey, Sessions};
+use crate::translations::{NoTranslating, Translating};
 
 /// How often what lasts long is looked for.
 const SWEEP_NS: u64 = 1_000_000_000;
@@ -44,6 +49,10 @@ type Tuple = ([u8; 16], u16, [u8; 16], u16);
 pub struct Core {
     pub ledger: Ledger,
     pub processes: Processes,
+    /// Who is behind the addresses of other nodes.
+    pub addresses: AddressBook,
+    /// What the kernel makes of addresses; nobody knows in a replay.
+    pub translating: Box<dyn Translating + Send>,
     options: Options,
     limits: Arc<Limits>,
     steering: Box<dyn Steering + Send>,
@@ -92,6 +101,8 @@ impl Core {
         Core {
             ledger: Ledger::default(),
             processes: Processes::new(options.held_records),
+            addresses: AddressBook::default(),
+            translating: Box::new(NoTranslating),
             limits: options.limits(),
             options,
             steering,
@@ -184,6 +195,8 @@ impl Core {
             for (pid, since_ns) in self.processes.take_unanswered(now_ns) {
                 self.ask_about(pid, since_ns);
             }
+            self.addresses.sweep(now_ns);
+            self.translating.refresh();
             let discarded = self.processes.sweep(now_ns, false);
             self.ledger.lose(Cause::Unconfirmed, discarded);
         }
@@ -421,7 +434,10 @@ impl Core {
         if tgid == self.own_pid && is_own_port {
             return;
         }
-        activity.remote.identity = self.maybe_peer(id);
+        let opening_ns = activity.opening.map(|opening| opening.start_ns);
+        let is_client = activity.connection.role == Side::Client;
+        let since_ns = activity.connection.opened_ns.or(opening_ns).unwrap_or(self.now_ns);
+        self.name_remote(id, Ends { local: &activity.local, remote: &mut activity.remote, is_client, since_ns });
         if let Gate::Pass(report) = self.processes.gate(tgid, Report::Activity(Box::new(activity)), 0) {
             self.records.push((report, 0));
         }
@@ -608,21 +624,19 @@ impl Core {
             self.ledger.lose(Cause::Filtered, operations);
             return;
         }
-        record.remote.identity = self.maybe_peer(id);
+        record.local.identity = self.processes.maybe_identity(tgid);
+        let connection = self.connections.get(&id);
+        let since_ns =
+            connection.map_or(record.start_ns, |connection| connection.opened_ns.unwrap_or(connection.seen_ns));
+        let is_client = record.connection.role == Side::Client;
+        let Record { local, remote, .. } = &mut *record;
+        self.name_remote(id, Ends { local, remote, is_client, since_ns });
         match self.processes.gate(tgid, Report::Exchange(record), operations) {
             Gate::Pass(record) => self.records.push((record, operations)),
             Gate::Held => {}
             Gate::Excluded => self.ledger.lose(Cause::Excluded, operations),
             Gate::Overflow => self.ledger.lose(Cause::Unconfirmed, operations),
         }
-    }
-
-    /// Who is at the other end, if that is on this node.
-    fn maybe_peer(&self, id: u64) -> Option<Arc<Identity>> {
-        let connection = self.connections.get(&id)?;
-        let (local, local_port, remote, remote_port) = tuple_of(connection);
-        let peer = self.tuples.get(&(remote, remote_port, local, local_port))?;
-        self.processes.maybe_identity(self.connections.get(peer)?.owner)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use libbpf_rs::RingBufferBuilder;
 
+use crate::addresses::Naming;
 use crate::alarm::Alarm;
 use crate::capture::Capture;
 use crate::clock;
@@ -31,6 +32,8 @@ const COUNTERS_EVERY: Duration = Duration::from_millis(500);
 pub enum Command {
     Confirm(Box<Decision>),
     Introduce(Vec<u32>),
+    /// Who has which address from now on.
+    Name(Vec<Naming>),
     AddSink(Box<dyn Sink>),
     Record(Box<Recorder>),
     /// The ledger as it is now.
@@ -50,6 +53,7 @@ pub struct Gauges {
     pub events: AtomicU64,
     pub connections: AtomicU64,
     pub processes: AtomicU64,
+    pub addresses: AtomicU64,
     pub records: AtomicU64,
     pub state_lost: AtomicU64,
     pub process_lost: AtomicU64,
@@ -299,6 +303,7 @@ fn publish(state: &mut State, gauges: &Gauges, changes: &Sender<ProcessChange>) 
     gauges.events.store(state.events, Ordering::Relaxed);
     gauges.connections.store(state.core.connections() as u64, Ordering::Relaxed);
     gauges.processes.store(state.core.processes.count() as u64, Ordering::Relaxed);
+    gauges.addresses.store(state.core.addresses.count() as u64, Ordering::Relaxed);
     gauges.records.store(state.core.ledger.records, Ordering::Relaxed);
     for change in state.core.take_changes() {
         // The control plane has gone: the engine is about to stop.
@@ -333,6 +338,11 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                     }
                     state.record(|recorder| recorder.introduce(pid));
                     state.core.introduce(pid);
+                }
+            }
+            Ok(Command::Name(changes)) => {
+                for change in changes {
+                    state.core.addresses.change(change);
                 }
             }
             Ok(Command::AddSink(sink)) => {

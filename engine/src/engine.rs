@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rover_reporters::encoder::{self, EncoderError};
 use rover_reporters::row::Row;
 
+use crate::addresses::Naming;
 use crate::capture::{Capture, CaptureError};
 use crate::core::Core;
 use crate::drain::{Command, Drain, Gauges};
@@ -27,6 +28,7 @@ use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
 use crate::report::Report;
 use crate::sinks::{LineSink, OapSink, RowQueue, RowSink, Sink};
 use crate::tls::Watcher;
+use crate::translations::Conntrack;
 
 /// How long an answer of the drain thread may take; it answers within one cycle.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -102,6 +104,9 @@ impl Engine {
         let mut core = Core::new(self.options.clone(), Box::new(policies), self.run, std::process::id());
         core.figures = capture.figures();
         core.names = KernelNames::running();
+        if let Some(conntrack) = Conntrack::maybe_open() {
+            core.translating = Box::new(conntrack);
+        }
         let watcher = Watcher::start(capture.tls(), &self.options.tls);
         let socketless = watcher.requests();
         *held(&self.tls) = Some(watcher);
@@ -146,6 +151,11 @@ impl Engine {
 
     pub fn watch_existing(&self, pids: Vec<u32>) {
         self.tell(Command::Introduce(pids));
+    }
+
+    /// Others have these addresses from now on.
+    pub fn name_addresses(&self, changes: Vec<Naming>) {
+        self.tell(Command::Name(changes));
     }
 
     /// Writes encoded records to `descriptor`, which stays the caller's.
@@ -203,6 +213,7 @@ impl Engine {
             "events": read(&gauges.events),
             "connections": read(&gauges.connections),
             "processes": read(&gauges.processes),
+            "addresses": read(&gauges.addresses),
             "records": read(&gauges.records),
             "connection_events_lost": read(&gauges.state_lost),
             "process_events_lost": read(&gauges.process_lost),

@@ -9,6 +9,7 @@
 //! ```
 //! [`core::Core`] knows neither BPF nor threads: a recording replays through the same code.
 
+pub mod addresses;
 mod alarm;
 pub mod capture;
 pub mod clock;
@@ -39,3 +40,4 @@ mod sessions;
 pub mod sinks;
 pub mod support;
 pub mod tls;
+pub mod translations;

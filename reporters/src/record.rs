@@ -3,7 +3,7 @@
 //! The contract between engine, reporters, store, web UI and tests. A value that was not measured is `None`,
 //! never zero and never a guess. Times are nanoseconds, sizes are bytes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -204,6 +204,8 @@ pub struct Endpoint {
     /// 0: neither it nor the address is known (`tls_unbound`).
     pub port: u16,
     pub identity: Option<Arc<Identity>>,
+    /// What the socket has in their place, where the kernel translates: a service's address, or a masquerade's.
+    pub via: Option<SocketAddr>,
 }
 
 impl Endpoint {

@@ -48,6 +48,7 @@ pub fn exchange() -> Record {
             address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2)),
             port: 80,
             identity: Some(Arc::new(identity)),
+            via: None,
         },
         connection: Connection {
             id: 0xab,
@@ -194,8 +195,8 @@ pub fn unknown() -> Record {
         grpc: None,
         request: Message::default(),
         response: Message::default(),
-        local: Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 80, identity: None },
-        remote: Endpoint { address: remote, port: 59970, identity: None },
+        local: Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 80, identity: None, via: None },
+        remote: Endpoint { address: remote, port: 59970, identity: None, via: None },
         connection: Connection {
             id: 1,
             exchange: 1,

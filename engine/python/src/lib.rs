@@ -19,6 +19,7 @@ mod engine_module {
     use pyo3::exceptions::{PyOSError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
+    use rover_engine::addresses::Naming;
     use rover_engine::capture::CaptureError;
     use rover_engine::engine::{self, ReplayError};
     use rover_engine::options::Options;
@@ -140,6 +141,16 @@ mod engine_module {
 
         fn watch_existing(&self, pids: Vec<u32>) {
             self.inner.watch_existing(pids);
+        }
+
+        /// Each `(address, port, since_ns, identity)`.
+        fn name_addresses(&self, changes: Vec<(String, u16, u64, Option<String>)>) -> PyResult<()> {
+            let namings = changes.into_iter().map(|(address, port, since_ns, identity)| {
+                let address = address.parse().map_err(|_| PyValueError::new_err(format!("no address: {address}")))?;
+                Ok(Naming { address, port, since_ns, identity: identity.map(Into::into) })
+            });
+            self.inner.name_addresses(namings.collect::<PyResult<_>>()?);
+            Ok(())
         }
 
         fn add_output(&self, fd: i32, format: &str, options: &str) -> PyResult<()> {

@@ -443,7 +443,7 @@ fn timeline(
 }
 
 pub fn endpoint(bytes: [u8; 16], port: u16) -> Endpoint {
-    Endpoint { address: address(bytes), port, identity: None }
+    Endpoint { address: address(bytes), port, identity: None, via: None }
 }
 
 fn trace(trace: http1::Trace) -> Trace {

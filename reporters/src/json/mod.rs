@@ -133,6 +133,12 @@ impl JsonEncoder {
             Some(identity) => out.extend_from_slice(self.identity_text(identity)),
             None => out.extend_from_slice(b"null"),
         }
+        if let Some(via) = endpoint.via {
+            out.extend_from_slice(b",\"via\":{\"address\":\"");
+            push_address(out, via.ip());
+            member(out, b"\",\"port\":", u64::from(via.port()));
+            out.push(b'}');
+        }
         out.push(b'}');
     }
 

@@ -101,7 +101,7 @@ fn endpoint(address: &Option<v3::ConnectionAddress>) -> Endpoint {
     let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     match address.clone().unwrap().address.unwrap() {
         Address::Ip(ip) => {
-            Endpoint { address: ip.host.parse().unwrap(), port: ip.port.try_into().unwrap(), identity: None }
+            Endpoint { address: ip.host.parse().unwrap(), port: ip.port.try_into().unwrap(), identity: None, via: None }
         }
         Address::Kubernetes(process) => {
             let identity = Identity {
@@ -111,7 +111,12 @@ fn endpoint(address: &Option<v3::ConnectionAddress>) -> Endpoint {
                 container: Some(Container { name: Some(process.container_name), ..Container::default() }),
                 ..Identity::default()
             };
-            Endpoint { address: unknown, port: process.port.try_into().unwrap(), identity: Some(Arc::new(identity)) }
+            Endpoint {
+                address: unknown,
+                port: process.port.try_into().unwrap(),
+                identity: Some(Arc::new(identity)),
+                via: None,
+            }
         }
     }
 }

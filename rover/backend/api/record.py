@@ -50,6 +50,7 @@ class Container(Struct, frozen=True):
     id: str
     name: str | UnsetType = UNSET
     runtime: str | UnsetType = UNSET
+    image: str | UnsetType = UNSET
 
 
 class Kubernetes(Struct, frozen=True):
@@ -76,12 +77,23 @@ class Identity(Struct, frozen=True):
     unit: str | UnsetType = UNSET
 
 
+class Via(Struct, frozen=True):
+    """What the socket itself has for its peer, where the kernel translates addresses."""
+
+    address: str
+    port: int
+
+
 class Peer(Struct, frozen=True):
     """One end of the connection; address and port are null where TLS was not tied to any connection."""
 
     address: str | None
     port: int | None
     identity: Identity | None
+    via: Annotated[
+        Via | UnsetType,
+        Meta(description="A service's address, or a masquerade's; `address` and `port` are the real ones then"),
+    ] = UNSET
 
 
 class TcpFigures(Struct, frozen=True):

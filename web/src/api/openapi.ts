@@ -191,6 +191,7 @@ export interface components {
             id: string;
             name?: string;
             runtime?: string;
+            image?: string;
         };
         /**
          * Cost
@@ -418,6 +419,8 @@ export interface components {
             address: string | null;
             port: number | null;
             identity: components["schemas"]["Identity"] | null;
+            /** @description A service's address, or a masquerade's; `address` and `port` are the real ones then */
+            via?: components["schemas"]["Via"];
         };
         /**
          * Record
@@ -597,6 +600,14 @@ export interface components {
             span_id: string | null;
             sampled: boolean | null;
             segment_id?: string;
+        };
+        /**
+         * Via
+         * @description What the socket itself has for its peer, where the kernel translates addresses.
+         */
+        Via: {
+            address: string;
+            port: number;
         };
     };
     responses: never;
