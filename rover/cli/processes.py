@@ -43,8 +43,9 @@ def _rows(config: Any) -> list[dict[str, Any]]:
     from rover.processes import RulesSource
     from rover.processes.procfs import ProcFs
 
-    naming = Naming(config)
-    table = process_table(config, RulesSource(config.watch).rules, node_name(config), naming.directory)
+    node = node_name(config)
+    naming = Naming(config, node, lambda _: None)
+    table = process_table(config, RulesSource(config.watch).rules, node, naming.directory)
     naming.start()
     try:
         now_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

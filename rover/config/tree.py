@@ -233,6 +233,22 @@ class Containers:
 
 
 @dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """The Kubernetes API, which knows pods, services and who is behind an address."""
+
+    enabled: str = _key(
+        "auto",
+        kinds.choice("auto", "on", "off"),
+        "Whether it is asked; `auto`: if there is a `kubeconfig` here or rover itself runs in a pod.",
+    )
+    kubeconfig: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "How to reach it; not set means as the service account of the pod that rover runs in.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class OapReporter:
     """Access logs to a SkyWalking OAP, or to rover's own backend."""
 
@@ -355,6 +371,7 @@ class Config:
     watch: Watch = _section(Watch)
     identity: Identity = _section(Identity)
     containers: Containers = _section(Containers)
+    kubernetes: Kubernetes = _section(Kubernetes)
     reporters: Reporters = _section(Reporters)
     backend: Backend = _section(Backend)
     node: Node = _section(Node)

@@ -29,8 +29,8 @@ class Capture:
         self._drain_s = config.shutdown.seconds
         self.node_name = node_name(config)
         rules = RulesSource(config.watch)
-        self._naming = Naming(config)
         self.engine = Engine(engine_options(config))
+        self._naming = Naming(config, self.node_name, self.engine.name_addresses)
         table = process_table(config, rules.rules, self.node_name, self._naming.directory)
         self._confirmer = Confirmer(self.engine, table, rules=rules)
 
