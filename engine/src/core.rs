@@ -32,7 +32,7 @@ use crate::names::KernelNames;
 use crate::options::Options;
 use crate::patience::Patience;
 use crate::policy::Steering;
-use crate::processes::{Decision, Gate, ProcessChange, Processes};
+use crate::processes::{Decision, Gate, Passing, ProcessChange, Processes};
 use crate::report::Report;
 use crate::sessions::{SessionKey, Sessions};
 use crate::translations::{NoTranslating, Translating};
@@ -199,6 +199,7 @@ impl Core {
             self.translating.refresh();
             let discarded = self.processes.sweep(now_ns, false);
             self.ledger.lose(Cause::Unconfirmed, discarded);
+            self.let_nameless_go();
         }
     }
 
@@ -209,7 +210,9 @@ impl Core {
             return false;
         };
         self.ledger.lose(Cause::Excluded, settled.discarded);
-        self.records.extend(settled.released);
+        for passing in settled.released {
+            self.let_go(passing);
+        }
         true
     }
 
@@ -243,6 +246,7 @@ impl Core {
         }
         let discarded = self.processes.sweep(self.now_ns, true);
         self.ledger.lose(Cause::Unconfirmed, discarded);
+        self.let_nameless_go();
     }
 
     /// Some receive has left its payload ahead; if it is this one, it gets it back.
@@ -437,9 +441,11 @@ impl Core {
         let opening_ns = activity.opening.map(|opening| opening.start_ns);
         let is_client = activity.connection.role == Side::Client;
         let since_ns = activity.connection.opened_ns.or(opening_ns).unwrap_or(self.now_ns);
-        self.name_remote(id, Ends { local: &activity.local, remote: &mut activity.remote, is_client, since_ns });
-        if let Gate::Pass(report) = self.processes.gate(tgid, Report::Activity(Box::new(activity)), 0) {
-            self.records.push((report, 0));
+        let ends = Ends { local: &activity.local, remote: &mut activity.remote, is_client, since_ns };
+        let peer = self.name_remote(id, ends);
+        let passing = Passing { report: Report::Activity(Box::new(activity)), operations: 0, peer };
+        if let Gate::Pass(passing) = self.processes.gate(tgid, passing) {
+            self.let_go(passing);
         }
     }
 
@@ -630,9 +636,9 @@ impl Core {
             connection.map_or(record.start_ns, |connection| connection.opened_ns.unwrap_or(connection.seen_ns));
         let is_client = record.connection.role == Side::Client;
         let Record { local, remote, .. } = &mut *record;
-        self.name_remote(id, Ends { local, remote, is_client, since_ns });
-        match self.processes.gate(tgid, Report::Exchange(record), operations) {
-            Gate::Pass(record) => self.records.push((record, operations)),
+        let peer = self.name_remote(id, Ends { local, remote, is_client, since_ns });
+        match self.processes.gate(tgid, Passing { report: Report::Exchange(record), operations, peer }) {
+            Gate::Pass(passing) => self.let_go(passing),
             Gate::Held => {}
             Gate::Excluded => self.ledger.lose(Cause::Excluded, operations),
             Gate::Overflow => self.ledger.lose(Cause::Unconfirmed, operations),

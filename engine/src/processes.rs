@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 const CONFIRM_NS: u64 = 60_000_000_000;
 /// After this the control plane is asked again: the question or the answer may have been lost.
 const ASK_AGAIN_NS: u64 = 5_000_000_000;
+/// How long a record waits for the name of a process at its other end; then it is told without.
+const PEER_NS: u64 = 4_000_000_000;
 /// How long a process is remembered after its end: its last records and the peers' may still come.
 const AFTERLIFE_NS: u64 = 30_000_000_000;
 
@@ -57,14 +59,26 @@ struct Process {
     since_ns: u64,
     ended_ns: Option<u64>,
     asked_ns: u64,
-    /// Records with the operations they account for.
-    held: Vec<(Report, u64)>,
+    /// Its own records.
+    held: Vec<Passing>,
+    /// Records of others, who have this process at their other end: all they wait for is its name.
+    awaiting: Vec<Passing>,
+}
+
+/// A record on its way out.
+#[derive(Debug)]
+pub struct Passing {
+    pub report: Report,
+    /// The operations that it accounts for.
+    pub operations: u64,
+    /// The process of this node at the other end, if it was not decided on yet.
+    pub peer: Option<u32>,
 }
 
 /// What to do with a record of a process.
 #[derive(Debug)]
 pub enum Gate {
-    Pass(Report),
+    Pass(Passing),
     Held,
     Excluded,
     /// The bound of held records is reached.
@@ -74,7 +88,7 @@ pub enum Gate {
 /// Records set free, and operations of records discarded.
 #[derive(Debug, Default)]
 pub struct Settled {
-    pub released: Vec<(Report, u64)>,
+    pub released: Vec<Passing>,
     pub discarded: u64,
 }
 
@@ -84,11 +98,13 @@ pub struct Processes {
     table: FxHashMap<u32, Process>,
     held: usize,
     most_held: usize,
+    /// Records whose other end will not get a name any more.
+    nameless: Vec<Passing>,
 }
 
 impl Processes {
     pub fn new(most_held: usize) -> Processes {
-        Processes { table: FxHashMap::default(), held: 0, most_held }
+        Processes { table: FxHashMap::default(), held: 0, most_held, nameless: Vec::new() }
     }
 
     pub fn count(&self) -> usize {
@@ -97,7 +113,10 @@ impl Processes {
 
     /// Operations of all records that wait.
     pub fn held_operations(&self) -> u64 {
-        self.table.values().flat_map(|process| &process.held).map(|(_, operations)| operations).sum()
+        let waiting = |process: &Process| -> u64 {
+            process.held.iter().chain(&process.awaiting).map(|passing| passing.operations).sum()
+        };
+        self.table.values().map(waiting).sum()
     }
 
     /// A process was seen for the first time or became another program: it has to be confirmed. Returns the
@@ -107,7 +126,10 @@ impl Processes {
         let mut discarded = 0;
         if process.ended_ns.take().is_some() {
             self.held -= process.held.len();
-            discarded = process.held.drain(..).map(|(_, operations)| operations).sum();
+            discarded = process.held.drain(..).map(|passing| passing.operations).sum();
+            // They met the process that had the pid before.
+            self.held -= process.awaiting.len();
+            self.nameless.append(&mut process.awaiting);
         }
         process.verdict = Verdict::Pending;
         process.since_ns = now_ns;
@@ -138,21 +160,50 @@ impl Processes {
         }
     }
 
+    /// Whether it is not decided on yet.
+    pub fn is_pending(&self, pid: u32) -> bool {
+        self.table.get(&pid).is_some_and(|process| matches!(process.verdict, Verdict::Pending))
+    }
+
+    /// The record of one whose own process is decided on: `Some` when it need not wait for its other end's name.
+    pub fn maybe_complete(&mut self, mut passing: Passing) -> Option<Passing> {
+        let Some(process) = passing.peer.and_then(|peer| self.table.get_mut(&peer)) else {
+            return Some(passing);
+        };
+        match &process.verdict {
+            Verdict::Pending if self.held < self.most_held => {
+                self.held += 1;
+                process.awaiting.push(passing);
+                None
+            }
+            Verdict::Watched(Some(identity)) => {
+                passing.report.ends_mut().1.identity = Some(Arc::clone(identity));
+                Some(passing)
+            }
+            _ => Some(passing),
+        }
+    }
+
+    /// Records whose wait for a name has ended without one.
+    pub fn take_nameless(&mut self) -> Vec<Passing> {
+        std::mem::take(&mut self.nameless)
+    }
+
     /// Decides over a record of `pid`; one that passes gets its identity.
-    pub fn gate(&mut self, pid: u32, mut report: Report, operations: u64) -> Gate {
+    pub fn gate(&mut self, pid: u32, mut passing: Passing) -> Gate {
         let Some(process) = self.table.get_mut(&pid) else {
             return Gate::Overflow;
         };
         match &process.verdict {
             Verdict::Watched(identity) => {
-                report.ends_mut().0.identity.clone_from(identity);
-                Gate::Pass(report)
+                passing.report.ends_mut().0.identity.clone_from(identity);
+                Gate::Pass(passing)
             }
             Verdict::Excluded => Gate::Excluded,
             Verdict::Pending if self.held >= self.most_held => Gate::Overflow,
             Verdict::Pending => {
                 self.held += 1;
-                process.held.push((report, operations));
+                process.held.push(passing);
                 Gate::Held
             }
         }
@@ -166,19 +217,27 @@ impl Processes {
             return None;
         }
         let held = std::mem::take(&mut process.held);
-        self.held -= held.len();
+        let mut awaiting = std::mem::take(&mut process.awaiting);
+        self.held -= held.len() + awaiting.len();
+        for passing in &mut awaiting {
+            passing.peer = None;
+            if decision.is_watched && identity.is_some() {
+                passing.report.ends_mut().1.identity.clone_from(&identity);
+            }
+        }
         if !decision.is_watched {
             process.verdict = Verdict::Excluded;
             return Some(Settled {
-                released: Vec::new(),
-                discarded: held.iter().map(|(_, operations)| operations).sum(),
+                released: awaiting,
+                discarded: held.iter().map(|passing| passing.operations).sum(),
             });
         }
         process.verdict = Verdict::Watched(identity.clone());
         let mut released = held;
-        for (report, _) in &mut released {
-            report.ends_mut().0.identity.clone_from(&identity);
+        for passing in &mut released {
+            passing.report.ends_mut().0.identity.clone_from(&identity);
         }
+        released.append(&mut awaiting);
         Some(Settled { released, discarded: 0 })
     }
 
@@ -206,11 +265,103 @@ impl Processes {
             let is_overdue = is_final || now_ns.saturating_sub(process.since_ns) > CONFIRM_NS;
             if is_overdue && !process.held.is_empty() {
                 dropped += process.held.len();
-                discarded += process.held.drain(..).map(|(_, operations)| operations).sum::<u64>();
+                discarded += process.held.drain(..).map(|passing| passing.operations).sum::<u64>();
+            }
+            if !process.awaiting.is_empty() && (is_final || now_ns.saturating_sub(process.since_ns) > PEER_NS) {
+                dropped += process.awaiting.len();
+                self.nameless.append(&mut process.awaiting);
             }
             process.ended_ns.is_none_or(|ended| now_ns.saturating_sub(ended) < AFTERLIFE_NS)
         });
         self.held -= dropped;
         discarded
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use rover_reporters::samples;
+
+    const OWN: u32 = 10;
+    const PEER: u32 = 20;
+
+    fn passing() -> Passing {
+        Passing { report: Report::Exchange(Box::new(samples::unknown())), operations: 2, peer: Some(PEER) }
+    }
+
+    fn decision(pid: u32, service: Option<&str>) -> Decision {
+        let named = |service: &str| Identity { service: Some(service.to_owned()), ..Identity::default() };
+        Decision { pid, is_watched: service.is_some(), identity: service.map(named), since_ns: 1 }
+    }
+
+    fn services(mut passing: Passing) -> [Option<String>; 2] {
+        let (local, remote) = passing.report.ends_mut();
+        [local, remote].map(|end| end.identity.as_ref().and_then(|identity| identity.service.clone()))
+    }
+
+    fn both_begun() -> Processes {
+        let mut processes = Processes::new(10);
+        processes.begin(OWN, 1);
+        processes.begin(PEER, 1);
+        processes
+    }
+
+    #[test]
+    fn a_record_waits_for_the_name_of_its_other_end() {
+        let mut processes = both_begun();
+        processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        assert!(processes.maybe_complete(own).is_none());
+        assert_eq!(processes.held_operations(), 2);
+        let mut released = processes.confirm(decision(PEER, Some("web"))).unwrap().released;
+        let named = processes.maybe_complete(released.remove(0)).unwrap();
+        assert_eq!(services(named).map(Option::unwrap), ["shop", "web"]);
+        assert_eq!((released.len(), processes.held_operations(), processes.held), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_excluded_other_end_has_no_name_and_holds_nothing_up() {
+        let mut processes = both_begun();
+        processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        assert!(processes.maybe_complete(own).is_none());
+        let settled = processes.confirm(decision(PEER, None)).unwrap();
+        assert_eq!((settled.released.len(), settled.discarded), (1, 0));
+        assert_eq!(settled.released.into_iter().map(services).next().unwrap(), [Some("shop".to_owned()), None]);
+    }
+
+    #[test]
+    fn the_wait_for_the_other_end_is_bounded_and_loses_nothing() {
+        let mut processes = both_begun();
+        processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        assert!(processes.maybe_complete(own).is_none());
+        assert_eq!((processes.sweep(PEER_NS, false), processes.take_nameless().len()), (0, 0));
+        assert_eq!((processes.sweep(PEER_NS + 2, false), processes.take_nameless().len()), (0, 1));
+        assert_eq!(processes.held, 0);
+    }
+
+    #[test]
+    fn who_takes_over_the_pid_of_the_other_end_does_not_lend_its_name() {
+        let mut processes = both_begun();
+        processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        assert!(processes.maybe_complete(own).is_none());
+        processes.end(PEER, 2);
+        assert_eq!(processes.begin(PEER, 3), 0);
+        let nameless = processes.take_nameless();
+        assert_eq!(nameless.into_iter().map(services).next().unwrap(), [Some("shop".to_owned()), None]);
+    }
+
+    #[test]
+    fn beyond_the_bound_records_pass_without_the_name() {
+        let mut processes = both_begun();
+        processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        for number in 0..12 {
+            let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+            assert_eq!(processes.maybe_complete(own).is_some(), number >= 10);
+        }
     }
 }

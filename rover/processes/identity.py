@@ -33,7 +33,9 @@ def identify(process: Process, who: Who, node: str, templates: Sequence[str] = S
     The instance is the pod, else the container, else the node."""
     pod, container = who.pod, who.container
     executable = process.executable.rpartition("/")[2] if process.executable else process.comm
-    service = maybe_service(templates, who, executable or None)
+    # One that was gone before its cgroup was read may have been in a container: what it ran names no service.
+    is_placed = process.maybe_place() is not None or not process.is_from_runtime
+    service = maybe_service(templates, who, (executable or None) if is_placed else None)
     instance = pod.name if pod else (container.name or container.id[:_SHORT_ID]) if container else node
     stated = {
         "service": service,

@@ -35,6 +35,8 @@ class Process:
     """The same of the user."""
     told_place: Place | None = None
     """What its cgroup said when it was read, or that of its parent."""
+    is_from_runtime: bool = False
+    """Whether a container runtime started it and it was gone before its cgroup was read."""
 
     def maybe_cmdline(self) -> str | None:
         """The command line, arguments joined by single spaces."""

@@ -23,6 +23,8 @@ from rover.processes.procfs import Process, ProcFs
 from rover.processes.rules import Rules, Verdict
 
 _START_SLACK_NS = 20_000_000  # a start time is rounded to the clock tick of 10 ms
+_RUNTIMES = ("runc", "crun", "youki")
+"""What moves processes into containers; a new container's first process has such a name until it is its program."""
 _DEPARTED = 4096
 """The most processes that may have ended before their names came; the engine lets go of what is held for the rest."""
 
@@ -227,9 +229,11 @@ class ProcessTable:
             process = Process(
                 pid=pid, parent=parent, comm=comm, start_ns=time_ns, is_kernel_thread=False, executable=None
             )
-            # A child is where its parent is, unless it is moved: better than not knowing.
+            # A child is where its parent is, but for the one that a runtime moves into a new container.
             origin = self._entries.get(pid) or self._entries.get(parent)
-            process.told_place = origin.process.told_place if origin else None
+            process.is_from_runtime = origin is not None and origin.process.comm.startswith(_RUNTIMES)
+            if origin is not None and not process.is_from_runtime:
+                process.told_place = origin.process.told_place
         if executable:
             if process.executable is None and not process.is_kernel_thread:
                 process.executable = executable

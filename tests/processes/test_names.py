@@ -157,3 +157,17 @@ def test_a_name_that_changes_is_told_once(machine, runtime):
     runtime.answer(Container(ID, "basket"))
     assert told(table.look_again(SECOND + 2)) == [(10, True, "basket")]
     assert told(table.look_again(SECOND + 3)) == []
+
+
+def test_a_process_of_a_runtime_that_was_gone_at_once_lends_its_program_no_service(machine, runtime):
+    """The runtime moves it into the container between two execs: its parent's place is not its own."""
+    table = a_table(machine, runtime)
+    runtime.answer(Container(ID, "cart"))
+    machine.maybe_process = lambda pid: None
+    start = ("exec", 20, 1, SECOND, "runc:[2:INIT]", "/proc/self/fd/6", 0, [])
+    gone = ("exec", 20, 1, SECOND + 1, "wget", "/bin/wget", 0, ["wget"])
+    list(table.handle([start]))
+    [decision] = table.handle([gone])
+    known = json.loads(decision.identity)
+    assert "service" not in known
+    assert known["executable"] == "/bin/wget"

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rover_reporters::record::{Endpoint, Identity};
 
 use super::{Core, Tuple};
+use crate::processes::Passing;
 use crate::translations::Translation;
 
 /// What was found out about the other end of a connection, once.
@@ -27,10 +28,11 @@ pub struct Ends<'a> {
 }
 
 impl Core {
-    /// Fills in the real address and the identity of the other end of connection `id`.
-    pub(super) fn name_remote(&mut self, id: u64, ends: Ends<'_>) {
+    /// Fills in the real address and the identity of the other end of connection `id`; returns the process there if
+    /// it is one of this node that is not decided on yet.
+    pub(super) fn name_remote(&mut self, id: u64, ends: Ends<'_>) -> Option<u32> {
         if !ends.remote.is_known() {
-            return;
+            return None;
         }
         let local = SocketAddr::new(ends.local.address, ends.local.port);
         let remote = SocketAddr::new(ends.remote.address, ends.remote.port);
@@ -47,10 +49,29 @@ impl Core {
             (ends.remote.address, ends.remote.port, ends.remote.via) = (end.ip(), end.port(), Some(remote));
         }
         let on_node = self.maybe_on_node(end, seen, ends.local.identity.as_deref());
-        ends.remote.identity = on_node.or_else(|| far.identity.clone());
+        let by_address = far.identity.clone();
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.far = Some(Box::new(far));
         }
+        let (identity, pending) = match on_node {
+            Some(OnNode::Known(identity)) => (Some(identity), None),
+            Some(OnNode::Pending(pid)) => (by_address, Some(pid)),
+            None => (by_address, None),
+        };
+        ends.remote.identity = identity;
+        pending
+    }
+
+    /// A record whose own process is decided on: told, unless it waits for the name of its other end.
+    pub(super) fn let_go(&mut self, passing: Passing) {
+        if let Some(passing) = self.processes.maybe_complete(passing) {
+            self.records.push((passing.report, passing.operations));
+        }
+    }
+
+    pub(super) fn let_nameless_go(&mut self) {
+        let nameless = self.processes.take_nameless();
+        self.records.extend(nameless.into_iter().map(|passing| (passing.report, passing.operations)));
     }
 
     fn maybe_translation(&mut self, local: SocketAddr, remote: SocketAddr, is_client: bool) -> Option<Translation> {
@@ -63,13 +84,21 @@ impl Core {
     }
 
     /// The process whose socket is at `end` and has `seen` for its peer.
-    fn maybe_on_node(&self, end: SocketAddr, seen: SocketAddr, own: Option<&Identity>) -> Option<Arc<Identity>> {
+    fn maybe_on_node(&self, end: SocketAddr, seen: SocketAddr, own: Option<&Identity>) -> Option<OnNode> {
         let peer = self.connections.get(self.tuples.get(&tuple(end, seen))?)?;
+        if self.processes.is_pending(peer.owner) {
+            return Some(OnNode::Pending(peer.owner));
+        }
         let identity = self.processes.maybe_identity(peer.owner)?;
         // Every pod has a loopback interface of its own, with the same addresses.
         let is_elsewhere = end.ip().is_loopback() && own.is_some_and(|own| are_other_pods(own, &identity));
-        (!is_elsewhere).then_some(identity)
+        (!is_elsewhere).then_some(OnNode::Known(identity))
     }
+}
+
+enum OnNode {
+    Known(Arc<Identity>),
+    Pending(u32),
 }
 
 fn are_other_pods(one: &Identity, other: &Identity) -> bool {
