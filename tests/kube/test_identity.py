@@ -2,132 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kube.stage import Containers, Server
+from tests.kube.pods import FAR, PORT, join, translate, wait_for_server
 from tests.stage.ports import free_port
 from tests.stage.rover import Record, Rover, unexplained
 
 pytestmark = pytest.mark.root
-PORT = 8080
-GATEWAY = "10.244.0.1"
-FAR = "[{cmdline: '*http.server*'}]"
-"""What stands for a server elsewhere: rover knows of it only what others would."""
-SERVER = ("httpd", "-f", "-p", str(PORT), "-h", "/www")
-
-
-def join(containers: Containers, network: str, address: str) -> None:
-    """A network namespace whose packets all go by way of the host, as in clusters that route; a bridge would pass
-    answers by the translation."""
-    containers.do("net", network, f"{address}/32")
-    for route in (f"{GATEWAY} dev eth0", f"default via {GATEWAY}"):
-        subprocess.run(["ip", "-n", network, "route", "replace", *route.split()], check=True)
-
-
-@pytest.fixture(autouse=True)
-def forwarding() -> Iterator[None]:
-    """The host forwards, as every node of a cluster does."""
-    setting = Path("/proc/sys/net/ipv4/ip_forward")
-    before = setting.read_text()
-    setting.write_text("1")
-    yield
-    setting.write_text(before)
-
-
-class Pods:
-    """Pods of this node: an object in the API, and a container with an address of its own."""
-
-    def __init__(self, server: Server, containers: Containers) -> None:
-        self.server, self.containers = server, containers
-        self.namespace = server.namespace()
-        self.made: list[tuple[str, str]] = []
-        self._last = 0
-
-    def address(self) -> str:
-        """One that nobody has."""
-        self._last += 1
-        return f"10.244.3.{self._last}"
-
-    def start(self, name: str, address: str | None = None, command: tuple[str, ...] = SERVER, **more: Any) -> Any:
-        """A pod that runs: its name, address, container and host pid."""
-        address = address or self.address()
-        pod = self.server.pod(self.namespace, name, ip=None, labels={"app": name.rpartition("-")[0]}, **more)
-        network = f"rv{uuid.uuid4().hex[:8]}"
-        join(self.containers, network, address)
-        made = self.containers.run(
-            "--pod", pod.metadata.uid, "--netns", network, "--layout", "systemd", "--", "localhost/test:1", *command
-        )
-        self.made.append((network, made["CONTAINER_ID"]))
-        status = {"name": "main", "image": "shop/cart:1", "imageID": "", "ready": True, "restartCount": 0}
-        status["containerID"] = f"containerd://{made['CONTAINER_ID']}"
-        body = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [status]}
-        self.server.core.patch_namespaced_pod_status(name, self.namespace, {"status": body})
-        return {"name": name, "address": address, "network": network, "id": made["CONTAINER_ID"]}
-
-    def ask(self, pod: dict[str, str], url: str) -> None:
-        """A request by a process of the pod; whether it is answered well does not matter."""
-        # A shell that lives on: a program that is gone before it is looked at is where its parent is.
-        command = ("task", "exec", "--exec-id", uuid.uuid4().hex[:8], pod["id"], "sh", "-c")
-        with suppress(subprocess.CalledProcessError):
-            self.containers.do("ctr", *command, f"sleep 0.2; wget -qO /dev/null {url}; sleep 0.2")
-
-    def stop(self) -> None:
-        """Remove all."""
-        for network, container_id in self.made:
-            self.containers.do("rm", container_id)
-            self.containers.do("net-rm", network)
-
-
-@pytest.fixture
-def pods(server: Server, containers: Containers) -> Iterator[Pods]:
-    made = Pods(server, containers)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def cluster_ip(server: Server, pods: Pods) -> Iterator[str]:
-    """A service of the pods called web-…, whose address leads to the first of them: what kube-proxy would set up."""
-    body = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}
-    address = server.core.create_namespaced_service(pods.namespace, body).spec.cluster_ip
-    yield address
-    subprocess.run(["nft", "delete", "table", "ip", "rover_test"], check=False, capture_output=True)
-
-
-def translate(cluster_ip: str, to: str, *, is_masqueraded: bool = False) -> None:
-    """Rules like kube-proxy's, in the host's own network namespace."""
-    more = (
-        f"chain post {{ type nat hook postrouting priority 100; ip daddr {to} masquerade; }}" if is_masqueraded else ""
-    )
-    rules = f"""table ip rover_test {{
-        chain pre {{ type nat hook prerouting priority -100; ip daddr {cluster_ip} tcp dport 80 dnat to {to}:{PORT}; }}
-        chain out {{ type nat hook output priority -100; ip daddr {cluster_ip} tcp dport 80 dnat to {to}:{PORT}; }}
-        {more}
-    }}"""
-    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
-
-
-@pytest.fixture
-def watching(server: Server, containers: Containers):
-    def start(exclude: str = "[]") -> Rover:
-        environment = {
-            "ROVER_WATCH_EXCLUDE": exclude,
-            "ROVER_KUBERNETES_KUBECONFIG": str(server.kubeconfig),
-            "ROVER_NODE_NAME": "node-1",
-            "ROVER_CONTAINERS_SOCKETS": str(containers.socket),
-        }
-        return Rover(environment=environment)
-
-    return start
 
 
 def ends(rover: Rover, path: str, *, count: int = 2) -> dict[str, Record]:
@@ -138,19 +23,6 @@ def ends(rover: Rover, path: str, *, count: int = 2) -> dict[str, Record]:
 
     assert rover.wait_for(lambda: len(found()) >= count), (found(), rover.errors)
     return {record["side"]: record for record in found()}
-
-
-def wait_for_server(port: int, address: str = "10.244.0.1") -> None:
-    """Until it listens."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection((address, port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
 
 
 def pod_of(end: dict[str, Any]) -> tuple[str | None, str | None]:
