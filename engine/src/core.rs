@@ -15,8 +15,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::activity::Told;
 use self::build::Heads;
-use self::peers::Ends;
 pub use self::peers::Far;
+use self::peers::{Departed, Ends};
 use self::tls::Waiting;
 use crate::addresses::AddressBook;
 use crate::connection::Connection;
@@ -59,6 +59,7 @@ pub struct Core {
     connections: FxHashMap<u64, Connection>,
     /// Cookie by tuple: the other end of a connection within this node is the reversed tuple.
     tuples: FxHashMap<Tuple, u64>,
+    departed: Departed,
     attention: FxHashSet<u64>,
     patience: Patience,
     copies: Copies,
@@ -108,6 +109,7 @@ impl Core {
             steering,
             connections: FxHashMap::default(),
             tuples: FxHashMap::default(),
+            departed: Departed::default(),
             attention: FxHashSet::default(),
             patience: Patience::default(),
             copies: Copies::default(),
@@ -196,6 +198,7 @@ impl Core {
                 self.ask_about(pid, since_ns);
             }
             self.addresses.sweep(now_ns);
+            self.departed.sweep(now_ns);
             self.translating.refresh();
             let discarded = self.processes.sweep(now_ns, false);
             self.ledger.lose(Cause::Unconfirmed, discarded);
@@ -527,6 +530,7 @@ impl Core {
             let tuple = tuple_of(&connection);
             if self.tuples.get(&tuple) == Some(&id) {
                 self.tuples.remove(&tuple);
+                self.departed.keep(tuple, connection.owner, self.now_ns);
             }
         }
         self.attention.remove(&id);

@@ -152,6 +152,11 @@ impl Processes {
         self.table.get(&pid).is_some_and(|process| matches!(process.verdict, Verdict::Excluded))
     }
 
+    /// Whether it has been the same program since that time.
+    pub fn is_same_since(&self, pid: u32, at_ns: u64) -> bool {
+        self.table.get(&pid).is_some_and(|process| process.since_ns <= at_ns)
+    }
+
     /// Who it is, once confirmed.
     pub fn maybe_identity(&self, pid: u32) -> Option<Arc<Identity>> {
         match &self.table.get(&pid)?.verdict {

@@ -229,17 +229,34 @@ class ProcessTable:
             process = Process(
                 pid=pid, parent=parent, comm=comm, start_ns=time_ns, is_kernel_thread=False, executable=None
             )
-            # A child is where its parent is, but for the one that a runtime moves into a new container.
-            origin = self._entries.get(pid) or self._entries.get(parent)
-            process.is_from_runtime = origin is not None and origin.process.comm.startswith(_RUNTIMES)
-            if origin is not None and not process.is_from_runtime:
-                process.told_place = origin.process.told_place
-        if executable:
-            if process.executable is None and not process.is_kernel_thread:
+            self._place_as_origin(process)
+        elif process.maybe_place() in (None, HOST) and self._has_contained_origin(process):
+            # In version 1 of cgroups the dead are shown in the root: it may have ended between the two looks.
+            if self._proc.maybe_process(pid) is None:
+                process.told_place = None
+                self._place_as_origin(process)
+        if executable.startswith("/proc/"):
+            executable = ""  # a program that starts itself again, by a name that says nothing
+        if executable or arguments:
+            if executable and process.executable is None and not process.is_kernel_thread:
                 process.executable = executable
             process.told_user_id = user_id
             process.told_cmdline = " ".join(arguments) or None
         return process
+
+    def _origin(self, process: Process) -> _Entry | None:
+        return self._entries.get(process.pid) or self._entries.get(process.parent)
+
+    def _has_contained_origin(self, process: Process) -> bool:
+        origin = self._origin(process)
+        return origin is not None and origin.who.place.container_id is not None
+
+    def _place_as_origin(self, process: Process) -> None:
+        """A child is where its parent is, but for the one that a runtime moves into a new container."""
+        origin = self._origin(process)
+        process.is_from_runtime = origin is not None and origin.process.comm.startswith(_RUNTIMES)
+        if origin is not None and not process.is_from_runtime:
+            process.told_place = origin.process.told_place
 
     def _enter(self, process: Process, time_ns: int) -> Iterator[Decision]:
         # Who runs already when rover starts has had its time to listen.

@@ -1,10 +1,12 @@
 //! Who is at the other end of a connection: a process of this node by its own end of the connection, else whoever had
 //! the address when the connection began.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rover_reporters::record::{Endpoint, Identity};
+use rustc_hash::FxHashMap;
 
 use super::{Core, Tuple};
 use crate::processes::Passing;
@@ -85,14 +87,73 @@ impl Core {
 
     /// The process whose socket is at `end` and has `seen` for its peer.
     fn maybe_on_node(&self, end: SocketAddr, seen: SocketAddr, own: Option<&Identity>) -> Option<OnNode> {
-        let peer = self.connections.get(self.tuples.get(&tuple(end, seen))?)?;
-        if self.processes.is_pending(peer.owner) {
-            return Some(OnNode::Pending(peer.owner));
+        let tuple = tuple(end, seen);
+        let known = self.tuples.get(&tuple).and_then(|id| self.connections.get(id));
+        let owner = match known {
+            Some(connection) => connection.owner,
+            None => {
+                let gone = self.departed.maybe(&tuple)?;
+                // Another program may have the pid by now.
+                if !self.processes.is_same_since(gone.owner, gone.at_ns) {
+                    return None;
+                }
+                gone.owner
+            }
+        };
+        if self.processes.is_pending(owner) {
+            return Some(OnNode::Pending(owner));
         }
-        let identity = self.processes.maybe_identity(peer.owner)?;
+        let identity = self.processes.maybe_identity(owner)?;
         // Every pod has a loopback interface of its own, with the same addresses.
         let is_elsewhere = end.ip().is_loopback() && own.is_some_and(|own| are_other_pods(own, &identity));
         (!is_elsewhere).then_some(OnNode::Known(identity))
+    }
+}
+
+/// Connections that are over, for a moment: the other end's last record may come later than that.
+#[derive(Debug, Default)]
+pub struct Departed {
+    by_tuple: FxHashMap<Tuple, Gone>,
+    in_order: VecDeque<(u64, Tuple)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    pub owner: u32,
+    pub at_ns: u64,
+}
+
+/// How long; on a busy machine a server's process may wait that long for its turn.
+const DEPARTED_NS: u64 = 2_000_000_000;
+/// The most of them: 2 MiB.
+const DEPARTED: usize = 16_384;
+
+impl Departed {
+    pub fn keep(&mut self, tuple: Tuple, owner: u32, now_ns: u64) {
+        self.by_tuple.insert(tuple, Gone { owner, at_ns: now_ns });
+        self.in_order.push_back((now_ns, tuple));
+        if self.in_order.len() > DEPARTED {
+            self.drop_first();
+        }
+    }
+
+    pub fn maybe(&self, tuple: &Tuple) -> Option<Gone> {
+        self.by_tuple.get(tuple).copied()
+    }
+
+    pub fn sweep(&mut self, now_ns: u64) {
+        while self.in_order.front().is_some_and(|(at_ns, _)| at_ns + DEPARTED_NS <= now_ns) {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        if let Some((at_ns, tuple)) = self.in_order.pop_front() {
+            // Unless the same two ends have met again since.
+            if self.by_tuple.get(&tuple).is_some_and(|gone| gone.at_ns == at_ns) {
+                self.by_tuple.remove(&tuple);
+            }
+        }
     }
 }
 
