@@ -22,6 +22,8 @@ def join(containers: Containers, network: str, address: str) -> None:
     """A network namespace whose packets all go by way of the host, as in clusters that route; a bridge would pass
     answers by the translation."""
     containers.do("net", network, f"{address}/32")
+    # Whoever had the address had another link address, which the host would try for seconds.
+    subprocess.run(["ip", "neigh", "flush", "to", address], check=True)
     for route in (f"{GATEWAY} dev eth0", f"default via {GATEWAY}"):
         subprocess.run(["ip", "-n", network, "route", "replace", *route.split()], check=True)
 
@@ -63,6 +65,13 @@ class Pods:
         with suppress(subprocess.CalledProcessError):
             asking = f"for url in {' '.join(urls)}; do wget -qO /dev/null $url; done"
             self.containers.do("ctr", *command, f"sleep 0.2; {asking}; sleep 0.2")
+
+    def remove(self, pod: dict[str, str]) -> None:
+        """End one, at once."""
+        self.made.remove((pod["network"], pod["id"]))
+        self.containers.do("rm", pod["id"])
+        self.containers.do("net-rm", pod["network"])
+        self.server.core.delete_namespaced_pod(pod["name"], self.namespace, grace_period_seconds=0)
 
     def stop(self) -> None:
         """Remove all."""

@@ -58,7 +58,7 @@ class Containers:
             stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, "CONTAINERS_DIR": str(self.folder)},
-            timeout=600,
+            timeout=110,
         )
         return lines(done.stdout)
 
