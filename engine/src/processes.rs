@@ -15,7 +15,7 @@ const CONFIRM_NS: u64 = 60_000_000_000;
 /// After this the control plane is asked again: the question or the answer may have been lost.
 const ASK_AGAIN_NS: u64 = 5_000_000_000;
 /// How long a record waits for the name of a process at its other end; then it is told without.
-const PEER_NS: u64 = 4_000_000_000;
+const PEER_NS: u64 = 2_500_000_000;
 /// How long a process is remembered after its end: its last records and the peers' may still come.
 const AFTERLIFE_NS: u64 = 30_000_000_000;
 
@@ -306,6 +306,14 @@ mod tests {
         [local, remote].map(|end| end.identity.as_ref().and_then(|identity| identity.service.clone()))
     }
 
+    fn passed(processes: &mut Processes) -> Passing {
+        match processes.gate(OWN, passing()) {
+            Gate::Pass(passing) => Some(passing),
+            _ => None,
+        }
+        .unwrap()
+    }
+
     fn both_begun() -> Processes {
         let mut processes = Processes::new(10);
         processes.begin(OWN, 1);
@@ -317,7 +325,7 @@ mod tests {
     fn a_record_waits_for_the_name_of_its_other_end() {
         let mut processes = both_begun();
         processes.confirm(decision(OWN, Some("shop"))).unwrap();
-        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        let own = passed(&mut processes);
         assert!(processes.maybe_complete(own).is_none());
         assert_eq!(processes.held_operations(), 2);
         let mut released = processes.confirm(decision(PEER, Some("web"))).unwrap().released;
@@ -330,7 +338,7 @@ mod tests {
     fn an_excluded_other_end_has_no_name_and_holds_nothing_up() {
         let mut processes = both_begun();
         processes.confirm(decision(OWN, Some("shop"))).unwrap();
-        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        let own = passed(&mut processes);
         assert!(processes.maybe_complete(own).is_none());
         let settled = processes.confirm(decision(PEER, None)).unwrap();
         assert_eq!((settled.released.len(), settled.discarded), (1, 0));
@@ -341,7 +349,7 @@ mod tests {
     fn the_wait_for_the_other_end_is_bounded_and_loses_nothing() {
         let mut processes = both_begun();
         processes.confirm(decision(OWN, Some("shop"))).unwrap();
-        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        let own = passed(&mut processes);
         assert!(processes.maybe_complete(own).is_none());
         assert_eq!((processes.sweep(PEER_NS, false), processes.take_nameless().len()), (0, 0));
         assert_eq!((processes.sweep(PEER_NS + 2, false), processes.take_nameless().len()), (0, 1));
@@ -352,7 +360,7 @@ mod tests {
     fn who_takes_over_the_pid_of_the_other_end_does_not_lend_its_name() {
         let mut processes = both_begun();
         processes.confirm(decision(OWN, Some("shop"))).unwrap();
-        let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+        let own = passed(&mut processes);
         assert!(processes.maybe_complete(own).is_none());
         processes.end(PEER, 2);
         assert_eq!(processes.begin(PEER, 3), 0);
@@ -365,7 +373,7 @@ mod tests {
         let mut processes = both_begun();
         processes.confirm(decision(OWN, Some("shop"))).unwrap();
         for number in 0..12 {
-            let Gate::Pass(own) = processes.gate(OWN, passing()) else { panic!("not passed") };
+            let own = passed(&mut processes);
             assert_eq!(processes.maybe_complete(own).is_some(), number >= 10);
         }
     }

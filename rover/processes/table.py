@@ -230,11 +230,9 @@ class ProcessTable:
                 pid=pid, parent=parent, comm=comm, start_ns=time_ns, is_kernel_thread=False, executable=None
             )
             self._place_as_origin(process)
-        elif process.maybe_place() in (None, HOST) and self._has_contained_origin(process):
-            # In version 1 of cgroups the dead are shown in the root: it may have ended between the two looks.
-            if self._proc.maybe_process(pid) is None:
-                process.told_place = None
-                self._place_as_origin(process)
+        elif self._has_died_outside(process):
+            process.told_place = None
+            self._place_as_origin(process)
         if executable.startswith("/proc/"):
             executable = ""  # a program that starts itself again, by a name that says nothing
         if executable or arguments:
@@ -247,9 +245,12 @@ class ProcessTable:
     def _origin(self, process: Process) -> _Entry | None:
         return self._entries.get(process.pid) or self._entries.get(process.parent)
 
-    def _has_contained_origin(self, process: Process) -> bool:
+    def _has_died_outside(self, process: Process) -> bool:
+        """Whether it seems to be on the host because it is dead: version 1 of cgroups shows the dead in the root."""
         origin = self._origin(process)
-        return origin is not None and origin.who.place.container_id is not None
+        if origin is None or origin.who.place.container_id is None:
+            return False
+        return process.maybe_place() in (None, HOST) and self._proc.maybe_process(process.pid) is None
 
     def _place_as_origin(self, process: Process) -> None:
         """A child is where its parent is, but for the one that a runtime moves into a new container."""

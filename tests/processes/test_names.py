@@ -171,3 +171,15 @@ def test_a_process_of_a_runtime_that_was_gone_at_once_lends_its_program_no_servi
     known = json.loads(decision.identity)
     assert "service" not in known
     assert known["executable"] == "/bin/wget"
+
+
+def test_a_dead_process_that_version_1_shows_in_the_root_is_where_its_parent_is(machine, runtime):
+    runtime.answer(Container(ID, "cart"))
+    table = a_table(machine, runtime)
+    list(table.handle([begin(10)]))
+    alive = machine.maybe_process(11)
+    alive.parent = 10
+    looks = iter([alive])
+    machine.maybe_process = lambda pid: next(looks, None)  # once there, then gone
+    machine.maybe_text = lambda pid, name: "0::/\n"
+    assert told(table.handle([("exec", 11, 10, SECOND + 1, "", "", 0, [])])) == [(11, True, "cart")]
