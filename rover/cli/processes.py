@@ -13,10 +13,11 @@ from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
 Examples:
-  sudo rover processes                         every process, watched or not, and the rule that says so
-  sudo rover processes --watched               only those that are watched
-  sudo rover processes --rules-file new.yaml   the same with a rules file before it is taken into use
-  sudo rover processes --json                  one object a line"""
+  sudo rover processes                   every process, and what decided on it
+  sudo rover processes --watched         only those that are watched
+  sudo rover processes --rules-file new.yaml
+                                         the same by rules not yet in use
+  sudo rover processes --json            one object a line"""
 
 _POLL_S = 0.02
 
@@ -27,7 +28,7 @@ _POLL_S = 0.02
 @click.option("--watched", "is_watched_only", is_flag=True, help="Only processes that are watched.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, one object a line.")
 def command(file: Path | None, rules_file: Path | None, is_watched_only: bool, is_json: bool) -> None:
-    """List every process with its service, its verdict and the rule that gave it.
+    """List every process, its service, its verdict and the rule behind it.
 
     Judges by the configuration as it is now, without asking a daemon. Needs root to read what others run."""
     loaded, _ = load_config(file)

@@ -109,7 +109,14 @@ class Runtimes:
 
 def _existing(paths: Iterable[Path]) -> Iterable[Path]:
     """Sockets that are there, each once: /var/run is mostly a link to /run."""
-    return dict.fromkeys(path.resolve() for path in paths if path.is_socket())
+    return dict.fromkeys(path.resolve() for path in paths if _is_socket(path))
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def _maybe_runtime(path: Path) -> Runtime | None:
