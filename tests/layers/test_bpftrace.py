@@ -25,9 +25,11 @@ TIMED = {
     "tcp_sendmsg_locked": "pid == %d",
     # Segments with payload: a TCP head has 32 bytes here, an IP head 20 more.
     "__ip_queue_xmit": "((struct sk_buff *)arg1)->len > 32",
-    "nf_hook_slow": "((struct sk_buff *)arg0)->len > 52 && ((struct nf_hook_state *)arg1)->hook >= 3",
+    "nf_hook_slow": "((struct sk_buff *)arg0)->len > 52 && ((struct nf_hook_state *)arg1)->hook >= 3"
+    " && ((struct nf_hook_state *)arg1)->pf == 2",
 }
-"""Function → which of its calls. Hooks 3 and 4 are those of packets on their way out."""
+"""Function → which of its calls. Hooks 3 and 4 are those of packets on their way out; family 2 is IPv4, for a host that
+comes up speaks IPv6 with its neighbours."""
 
 SCRIPT = """\
 kprobe:{function} /{which}/ {{ @start_{number}[tid] = nsecs; }}
