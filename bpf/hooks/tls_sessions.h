@@ -14,17 +14,25 @@ static __always_inline u64 rv_tls_policy_cookie(const struct rv_tls_session *ses
 	return ((key->session ^ (u64)key->tgid << 32) * 0x9e3779b97f4a7c15ULL >> 16) | 1ULL << 63;
 }
 
+/* No part of its caller: a new session takes much of a stack of which, with that of the functions
+ * that copy payload, kernels up to 6.12 allow 512 bytes in all. */
+static __noinline int rv_tls_new_session(const struct rv_tls_key *key, u64 opened_ns)
+{
+	struct rv_tls_session fresh = {};
+
+	fresh.opened_ns = opened_ns;
+	fresh.steered.cookie = rv_tls_policy_cookie(&fresh, key);
+	return bpf_map_update_elem(&tls_sessions, key, &fresh, BPF_NOEXIST);
+}
+
 static __always_inline struct rv_tls_session *rv_tls_session(const struct rv_tls_key *key,
 							     u64 opened_ns)
 {
 	struct rv_tls_session *session = bpf_map_lookup_elem(&tls_sessions, key);
-	struct rv_tls_session fresh = {};
 
 	if (session)
 		return session;
-	fresh.opened_ns = opened_ns;
-	fresh.steered.cookie = rv_tls_policy_cookie(&fresh, key);
-	bpf_map_update_elem(&tls_sessions, key, &fresh, BPF_NOEXIST);
+	rv_tls_new_session(key, opened_ns);
 	return bpf_map_lookup_elem(&tls_sessions, key);
 }
 
