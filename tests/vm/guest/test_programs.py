@@ -41,3 +41,8 @@ def test_each_hook_has_its_mode_or_a_reason(finding):
     assert used <= {forced, "tracepoint"}
     if forced != "tracepoint":
         assert [hook for hook in finding["hooks"] if not hook["attached"]] == []
+
+
+def test_the_programs_of_tls_are_taken_too(finding):
+    """They are loaded apart from the others: without them all else goes on, so nothing else would tell."""
+    assert finding["tls"]["reason"] is None
