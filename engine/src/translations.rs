@@ -98,7 +98,10 @@ impl Conntrack {
         // SAFETY: the buffer is as long as told.
         let length =
             unsafe { libc::recv(self.socket.as_raw_fd(), self.message.as_mut_ptr().cast(), self.message.len(), 0) };
-        maybe_entry(self.message.get(..usize::try_from(length).ok()?)?)
+        let entry = maybe_entry(self.message.get(..usize::try_from(length).ok()?)?)?;
+        // The answer to an earlier question may have come late.
+        let asked = if direction == CTA_TUPLE_ORIG { entry[0] } else { entry[1] };
+        (asked == (source, target)).then_some(entry)
     }
 }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
-import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -17,7 +17,9 @@ class StopSignal:
     """Takes SIGINT and SIGTERM from now on. The first asks for the end; a second SIGINT does not wait for it."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        # No lock, so no Event: the handler runs in the thread that waits, wherever that is, also where it holds the lock.
+        self._is_asked = False
+        self._asked, self._ask_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._interrupts = 0
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, self._ask)
@@ -27,13 +29,15 @@ class StopSignal:
     def wait(self, duration_s: float | None = None, is_over: Callable[[], bool] = lambda: False) -> None:
         """Returns when a signal has come, after the duration, or when `is_over` holds (asked twice a second)."""
         end = None if duration_s is None else time.monotonic() + duration_s
-        while not self._asked.is_set():
+        while not self._is_asked:
             left = _POLL_S if end is None else min(_POLL_S, end - time.monotonic())
-            if left <= 0 or self._asked.wait(left) or is_over():
+            if left <= 0 or select.select([self._asked], [], [], left)[0] or is_over():
                 return
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        self._asked.set()
+        if not self._is_asked:
+            self._is_asked = True
+            os.write(self._ask_end, b"\0")
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1:
             os._exit(_INTERRUPTED)
