@@ -17,7 +17,7 @@ class StopSignal:
     """Takes SIGINT and SIGTERM from now on. The first asks for the end; a second SIGINT does not wait for it."""
 
     def __init__(self) -> None:
-        # No lock, so no Event: the handler runs in the thread that waits, wherever that is, also where it holds the lock.
+        # No Event: the handler runs in the thread that waits, also at the moment in which that holds the Event's lock.
         self._is_asked = False
         self._asked, self._ask_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._interrupts = 0
