@@ -46,12 +46,12 @@ test: setup-test ## the tests of this machine, in at most ten minutes from nothi
 	@$(MAKE) compile
 	cargo test --release --quiet --workspace
 	cd web && npm run --silent test
-	$(BIN)/pytest -m 'not vm and not slow' $(PYTEST)
+	$(BIN)/pytest -m 'not vm and not slow and not kube' $(PYTEST)
 
 .PHONY: slow
 slow: setup-test ## the tests marked `slow`: hook by hook, other libraries and languages, a hundred thousand records
 	@$(MAKE) compile
-	$(BIN)/pytest -m 'slow and not vm' $(PYTEST)
+	$(BIN)/pytest -m 'slow and not vm and not kube' $(PYTEST)
 
 .PHONY: check
 check: setup-test ## formatting, linters and types, warnings are errors
