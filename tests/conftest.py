@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the marks used here."""
     config.addinivalue_line("markers", "root: needs root and a kernel that lets BPF programs in")
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
-    config.addinivalue_line("markers", "kube: run by `make kube`, which builds what they need; skipped, with a word, without it")
+    config.addinivalue_line("markers", "kube: run by `make kube`, which builds what they need; skipped without that")
     config.addinivalue_line("markers", "vm: boots a kernel under emulation")
 
 
