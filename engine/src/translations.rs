@@ -98,6 +98,11 @@ impl Conntrack {
         // SAFETY: the buffer is as long as told.
         let length =
             unsafe { libc::recv(self.socket.as_raw_fd(), self.message.as_mut_ptr().cast(), self.message.len(), 0) };
+        if length < 0 {
+            // No answer: not asked again before the next refresh, for the events wait meanwhile.
+            self.is_tracking = false;
+            return None;
+        }
         let entry = maybe_entry(self.message.get(..usize::try_from(length).ok()?)?)?;
         // The answer to an earlier question may have come late.
         let asked = if direction == CTA_TUPLE_ORIG { entry[0] } else { entry[1] };
