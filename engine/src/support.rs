@@ -2,13 +2,14 @@
 //! version.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::btf::types::{Func, FuncProto, Ptr, Typedef};
 use libbpf_rs::btf::ReferencesType as _;
 use libbpf_rs::{Btf, OpenObject};
 
 use crate::hooks::Refusals;
+use crate::tls::links;
 use crate::tls::programs::AttachWay;
 
 /// Programs whose arguments not every kernel has, and how many the hook must have.
@@ -86,7 +87,7 @@ pub fn uprobes(is_wanted: bool) -> Result<AttachWay, String> {
     }
     // Since 6.6 one link has all places of a file, without a perf event for each.
     let multi = load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, libbpf_sys::BPF_TRACE_UPROBE_MULTI, 0);
-    if multi.is_ok() {
+    if multi.is_ok_and(|program| links::knows_multi(program.as_fd())) {
         return Ok(AttachWay::Multi);
     }
     if !std::path::Path::new("/sys/bus/event_source/devices/uprobe/type").exists() {

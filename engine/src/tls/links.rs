@@ -84,6 +84,13 @@ fn attach_all(program: BorrowedFd<'_>, name: &CStr, places: &Places, pid: Option
     })
 }
 
+/// Whether this kernel attaches many places at once. Before 6.6 it loads such a program and refuses the link, so a link has to be tried:
+/// to a file that cannot have probes, which a kernel that knows such links says as EBADF, and any other as EINVAL.
+pub fn knows_multi(program: BorrowedFd<'_>) -> bool {
+    let anywhere = Places { is_return: false, places: vec![Place { offset: 0, cookie: 0 }] };
+    attach_all(program, c"/", &anywhere, None).is_err_and(|error| error.raw_os_error() == Some(libc::EBADF))
+}
+
 fn uprobe_type() -> io::Result<u32> {
     let text = std::fs::read_to_string("/sys/bus/event_source/devices/uprobe/type")?;
     text.trim().parse().map_err(io::Error::other)
