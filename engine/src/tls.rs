@@ -11,7 +11,7 @@
 mod elsewhere;
 mod files;
 mod libraries;
-mod links;
+pub mod links;
 mod mappings;
 mod maps;
 pub mod programs;
