@@ -31,6 +31,7 @@
 #include "hooks/sending.h"
 #include "hooks/receiving.h"
 #include "hooks/capturing.h"
+#include "hooks/rooms.h"
 #include "hooks/telling.h"
 #include "hooks/socket.h"
 #include "hooks/tls.h"

@@ -14,6 +14,9 @@ const volatile u32 rv_head_bytes = 64 * 1024;  /* copied whole from the begin of
 
 /* An operation is copied whole up to this size; of a longer one this much is always looked at. */
 #define RV_SMALL_BYTES 4096
+/* In the middle of a long body it is this much, unless a message seems to begin there: such bodies
+ * come faster than the engine can say that they are of no interest. */
+#define RV_GLANCE_BYTES 512
 /* The end of an operation that is not copied whole: the framing between two chunks, or the next
  * message's head. */
 #define RV_TAIL_BYTES 1024
@@ -87,6 +90,16 @@ static __always_inline void rv_ask_for(struct rv_excerpt *x, u8 direction, u64 o
 		x->skipped = ignore - offset < length ? ignore - offset : length;
 }
 
+/* Far behind the begin of a message, where only the framing is of interest. */
+static __always_inline bool rv_is_amid(struct rv_steered *c, const struct rv_excerpt *x)
+{
+	bool is_brief = c->mode == RV_POLICY_HEADS ||
+			(c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes);
+	u64 start = *rv_message_start(c, x->direction);
+
+	return is_brief && x->offset + x->skipped - start >= rv_head_bytes;
+}
+
 /*
  * The payload of an operation: all of it near the begin of a message or where the engine asks for
  * all, else the first bytes and the last. Global, so that the verifier looks at it once.
@@ -96,7 +109,6 @@ __noinline int rv_capture(struct rv_steered *c, u32 place)
 	struct rv_scratch *s = rv_scratch(place);
 	u32 length, first, captured, want;
 	struct rv_excerpt *x;
-	bool is_brief;
 	u64 *start;
 
 	if (!c || !s)
@@ -105,6 +117,8 @@ __noinline int rv_capture(struct rv_steered *c, u32 place)
 	start = rv_message_start(c, x->direction);
 	length = x->length - x->skipped;
 	first = length < RV_SMALL_BYTES ? length : RV_SMALL_BYTES;
+	if (length > RV_SMALL_BYTES && rv_is_amid(c, x))
+		first = RV_GLANCE_BYTES;
 	x->captured = x->tail = 0;
 	if (!rv_copy_small(s, x->skipped, first, &x->captured))
 		x->captured = rv_copy_payload(s, place, x->skipped, first, 0);
@@ -114,9 +128,7 @@ __noinline int rv_capture(struct rv_steered *c, u32 place)
 	if (captured < first || length <= first)
 		return 0;
 	want = length < rv_options.payload_bytes ? length : rv_options.payload_bytes;
-	is_brief = c->mode == RV_POLICY_HEADS ||
-		   (c->mode == RV_POLICY_UNKNOWN && c->looked >= rv_look_bytes);
-	if (is_brief && x->offset + x->skipped - *start >= rv_head_bytes)
+	if (rv_is_amid(c, x))
 		want = first;
 	if (want > first)
 		captured = rv_copy_payload(s, place, x->skipped + first, want - first, captured);

@@ -391,18 +391,18 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		rv_count(RV_COUNT_RING_FULL);
 		return 0;
 	}
-	s->event.start_ns = start_ns;
-	s->event.end_ns = end_ns;
-	s->event.flags = event_flags;
-	s->event.tgid = tgid;
-	s->event.rtt_us = RV_GET(tp, srtt_us) >> 3;
+	s->ending.start_ns = start_ns;
+	s->ending.end_ns = end_ns;
+	s->ending.flags = event_flags;
+	s->ending.tgid = tgid;
+	s->ending.rtt_us = RV_GET(tp, srtt_us) >> 3;
 	rv_ask_for(&s->excerpt, direction, offset, result, ignore);
 	s->excerpt.is_older = c->flags & RV_DATA_PRE_EXISTING;
-	s->event.syscall = rv_find_buffers(sk, send, &s->walk.buffers);
+	s->ending.syscall = rv_find_buffers(sk, send, &s->walk.buffers);
 	if (direction == RV_RX && flags & MSG_TRUNC)
 		s->walk.buffers.is_readable = 0; /* consumed without being copied anywhere */
 	if (!s->walk.buffers.is_readable)
-		s->event.flags |= RV_DATA_UNREADABLE;
+		s->ending.flags |= RV_DATA_UNREADABLE;
 	rv_tell(s, c, flow, direction, cpu);
 	*(volatile u64 *)&s->busy = 0;
 	return 0;

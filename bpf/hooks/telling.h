@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How an operation becomes an event, and its way into the ring. It is put together in the scratch:
- * in the ring itself a copy would be saved, but a record whose size is not known beforehand
- * (bpf_ringbuf_reserve_dynptr) costs more than that.
+ * How an operation becomes an event, and its way into the ring. The usual one, of a known protocol
+ * and with a small payload, is put together in the ring itself (hooks/rooms.h); any other in the
+ * scratch, from where it is copied.
  */
 #ifndef ROVER_HOOK_TELLING_H
 #define ROVER_HOOK_TELLING_H
@@ -62,12 +62,15 @@ static __always_inline void rv_put_received(struct rv_received_event *to,
 	to->layers = flow->receive;
 }
 
-/* What the event has from its connection, and of the payload. */
 static __always_inline void rv_fill_event(struct rv_data_event *event,
-					  const struct rv_connection *c, const struct rv_excerpt *x)
+					  const struct rv_connection *c, const struct rv_ending *e,
+					  const struct rv_excerpt *x)
 {
 	event->type = RV_EVENT_DATA;
+	event->tgid = e->tgid;
 	event->cookie = c->cookie;
+	event->start_ns = e->start_ns;
+	event->end_ns = e->end_ns;
 	event->offset = x->offset;
 	event->opened_ns = c->opened_ns;
 	event->length = x->length;
@@ -77,14 +80,57 @@ static __always_inline void rv_fill_event(struct rv_data_event *event,
 	event->pad = 0;
 	event->sequence = x->direction == RV_RX ? (u32)c->rx.now : (u32)c->tx.now;
 	event->handshake_us = c->handshake_us;
+	event->rtt_us = e->rtt_us;
 	event->direction = x->direction;
+	event->syscall = e->syscall;
 	event->role = c->role;
-	if (x->has_pieces)
-		event->flags |= RV_DATA_PIECES;
+	event->flags = e->flags | (x->has_pieces ? RV_DATA_PIECES : 0);
 	event->local_port = c->local_port;
 	event->remote_port = c->remote_port;
 	__builtin_memcpy(event->local, c->local, RV_ADDRESS_BYTES);
 	__builtin_memcpy(event->remote, c->remote, RV_ADDRESS_BYTES);
+}
+
+/* Into a room of the ring; false if there was none. `most`: see hooks/rooms.h. */
+static __always_inline bool rv_tell_in(struct rv_scratch *s, struct rv_connection *c,
+				       const struct rv_flow *flow, u8 direction, u32 most)
+{
+	const u32 before = !flow		? 0
+			   : direction == RV_TX ? sizeof(struct rv_sent_event)
+						: sizeof(struct rv_received_event);
+	struct rv_data_event *event;
+	void *room;
+
+	room = bpf_ringbuf_reserve(&ring, before + sizeof(*event) + RV_ROOM(most), 0);
+	if (!room)
+		return false;
+	if (flow && direction == RV_TX)
+		rv_put_sent(room, flow);
+	else if (flow)
+		rv_put_received(room, flow);
+	event = room + before;
+	rv_read_parts(s, &c->steered, (u8 *)(event + 1), most);
+	rv_fill_event(event, c, &s->ending, &s->excerpt);
+	c->is_reported = 1;
+	bpf_ringbuf_submit(room, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+static __always_inline bool rv_tell_in_place(struct rv_scratch *s, struct rv_connection *c,
+					     const struct rv_flow *flow, u8 direction)
+{
+	switch (rv_room_for(s, &c->steered)) {
+	case RV_ROOM_SMALL:
+		return flow ? rv_tell_in(s, c, flow, direction, RV_ROOM_SMALL)
+			    : rv_tell_in(s, c, NULL, direction, RV_ROOM_SMALL);
+	case RV_ROOM_MIDDLE:
+		return flow ? rv_tell_in(s, c, flow, direction, RV_ROOM_MIDDLE)
+			    : rv_tell_in(s, c, NULL, direction, RV_ROOM_MIDDLE);
+	case RV_ROOM_LARGE:
+		return flow ? rv_tell_in(s, c, flow, direction, RV_ROOM_LARGE)
+			    : rv_tell_in(s, c, NULL, direction, RV_ROOM_LARGE);
+	}
+	return false;
 }
 
 static __always_inline void rv_tell(struct rv_scratch *s, struct rv_connection *c,
@@ -93,16 +139,18 @@ static __always_inline void rv_tell(struct rv_scratch *s, struct rv_connection *
 	struct rv_data_event *event = &s->event;
 	bool wakes;
 
+	if (flow && flow->told_index != flow->interface_index)
+		rv_tell_interface(flow);
+	if (rv_tell_in_place(s, c, flow, direction))
+		return;
 	rv_capture_steered(s, &c->steered, cpu);
-	rv_fill_event(event, c, &s->excerpt);
+	rv_fill_event(event, c, &s->ending, &s->excerpt);
 	c->is_reported = 1;
 	wakes = rv_becomes_long(&c->steered, &s->excerpt);
 	if (!flow) {
 		rv_send_event(event, sizeof(*event), event->captured, wakes);
 		return;
 	}
-	if (flow->told_index != flow->interface_index)
-		rv_tell_interface(flow);
 	if (direction == RV_TX) {
 		rv_put_sent(&s->sent, flow);
 		rv_send_event(&s->sent, sizeof(s->sent) + sizeof(*event), event->captured, wakes);

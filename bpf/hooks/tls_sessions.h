@@ -101,6 +101,68 @@ static __always_inline struct rv_scratch *rv_tls_scratch(u32 *place)
 /* An event that lies right in front of the payload. */
 #define RV_BEFORE_PAYLOAD(s, type) ((type *)((void *)(s)->payload - sizeof(type)))
 
+static __always_inline void rv_fill_plaintext(struct rv_tls_event *event,
+					      const struct rv_tls_session *session,
+					      const struct rv_tls_key *key,
+					      const struct rv_tls_call *call, u8 library,
+					      const struct rv_excerpt *x)
+{
+	event->type = RV_EVENT_TLS;
+	event->tgid = key->tgid;
+	event->session = key->session;
+	event->opened_ns = session->opened_ns;
+	event->cookie = session->cookie;
+	event->start_ns = call->start_ns;
+	event->end_ns = bpf_ktime_get_boot_ns();
+	event->offset = x->offset;
+	event->cipher_offset = x->direction == RV_RX ? call->offset[0] : call->offset[1];
+	event->tid = bpf_get_current_pid_tgid();
+	event->length = x->length;
+	event->captured = x->captured;
+	event->skipped = x->skipped;
+	event->tail = x->tail;
+	event->direction = x->direction;
+	event->library = library;
+	event->flags = (call->nested & 1 << x->direction ? RV_TLS_NESTED : 0) |
+		       (session->is_inside ? RV_TLS_INSIDE : 0) |
+		       (call->buffer ? 0 : RV_TLS_UNREADABLE) | (x->has_pieces ? RV_TLS_PIECES : 0);
+	event->pad = 0;
+}
+
+/* As rv_tell_in. */
+static __always_inline bool rv_tell_plaintext_in(struct rv_scratch *s,
+						 struct rv_tls_session *session,
+						 const struct rv_tls_key *key,
+						 const struct rv_tls_call *call, u8 library,
+						 u32 most)
+{
+	struct rv_tls_event *event;
+
+	event = bpf_ringbuf_reserve(&ring, sizeof(*event) + RV_ROOM(most), 0);
+	if (!event)
+		return false;
+	rv_read_parts(s, &session->steered, (u8 *)(event + 1), most);
+	rv_fill_plaintext(event, session, key, call, library, &s->excerpt);
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+static __always_inline bool rv_tell_plaintext_in_place(struct rv_scratch *s,
+						       struct rv_tls_session *session,
+						       const struct rv_tls_key *key,
+						       const struct rv_tls_call *call, u8 library)
+{
+	switch (rv_room_for(s, &session->steered)) {
+	case RV_ROOM_SMALL:
+		return rv_tell_plaintext_in(s, session, key, call, library, RV_ROOM_SMALL);
+	case RV_ROOM_MIDDLE:
+		return rv_tell_plaintext_in(s, session, key, call, library, RV_ROOM_MIDDLE);
+	case RV_ROOM_LARGE:
+		return rv_tell_plaintext_in(s, session, key, call, library, RV_ROOM_LARGE);
+	}
+	return false;
+}
+
 /* `length` bytes of plaintext at `offset` of their direction. */
 static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 					     const struct rv_tls_key *key,
@@ -140,29 +202,12 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 	rv_ask_for(x, direction, offset, length, ignore);
 	x->is_older = 1;
 	s->walk.buffers = buffers;
-	rv_capture_steered(s, steered, place);
-	event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
-	event->type = RV_EVENT_TLS;
-	event->tgid = key->tgid;
-	event->session = key->session;
-	event->opened_ns = session->opened_ns;
-	event->cookie = session->cookie;
-	event->start_ns = call->start_ns;
-	event->end_ns = bpf_ktime_get_boot_ns();
-	event->offset = offset;
-	event->cipher_offset = direction == RV_RX ? call->offset[0] : call->offset[1];
-	event->tid = bpf_get_current_pid_tgid();
-	event->length = length;
-	event->captured = x->captured;
-	event->skipped = x->skipped;
-	event->tail = x->tail;
-	event->direction = direction;
-	event->library = library;
-	event->flags = (call->nested & 1 << direction ? RV_TLS_NESTED : 0) |
-		       (session->is_inside ? RV_TLS_INSIDE : 0) |
-		       (call->buffer ? 0 : RV_TLS_UNREADABLE) | (x->has_pieces ? RV_TLS_PIECES : 0);
-	event->pad = 0;
-	rv_send_event(event, sizeof(*event), x->captured, rv_becomes_long(steered, x));
+	if (!rv_tell_plaintext_in_place(s, session, key, call, library)) {
+		rv_capture_steered(s, steered, place);
+		event = RV_BEFORE_PAYLOAD(s, struct rv_tls_event);
+		rv_fill_plaintext(event, session, key, call, library, x);
+		rv_send_event(event, sizeof(*event), x->captured, rv_becomes_long(steered, x));
+	}
 	*(volatile u64 *)&s->busy = 0;
 }
 

@@ -71,8 +71,20 @@ struct rv_excerpt {
 	u8 pad[5];
 };
 
+/* When and by whom an operation was, as far as its event tells that. */
+struct rv_ending {
+	u64 start_ns;
+	u64 end_ns;
+	u32 tgid;
+	u32 rtt_us;
+	u8 syscall;
+	u8 flags;
+	u8 pad[6];
+};
+
 struct rv_scratch {
 	u64 busy;
+	struct rv_ending ending;
 	struct rv_walk walk;
 	struct rv_part first; /* the parts of a small payload */
 	struct rv_part second;

@@ -22,6 +22,7 @@ use crate::memory;
 use crate::names::KernelNames;
 use crate::options::Options;
 use crate::policy::NoSteering;
+use crate::priority;
 use crate::probe;
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
@@ -113,7 +114,10 @@ impl Engine {
         let drain = Drain { capture, core, commands: orders, changes, socketless, gauges: Arc::clone(&self.gauges) };
         let thread = std::thread::Builder::new()
             .name("rover-drain".into())
-            .spawn(move || drain.run())
+            .spawn(move || {
+                priority::go_first();
+                drain.run();
+            })
             .map_err(|error| CaptureError::Unsupported { feature: "a thread".into(), needs: error.to_string() })?;
         *held(&self.thread) = Some(thread);
         Ok(())

@@ -121,6 +121,16 @@ pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
     }
 }
 
+/// What of `raw` is the event: behind a short payload the ring may hold what was there before.
+pub fn without_rest(raw: &[u8]) -> &[u8] {
+    let payload = match maybe_event(raw) {
+        Some(Event::Data(_, _, payload) | Event::Tls(_, payload)) => payload,
+        _ => return raw,
+    };
+    let end = payload.as_ptr() as usize + payload.len() - raw.as_ptr() as usize;
+    raw.get(..end).unwrap_or(raw)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -147,6 +157,15 @@ mod tests {
             unreachable!("no event");
         };
         assert_eq!((event.length, event.skipped, event.direction, payload), (10, 7, 1, &b"abc"[..]));
+    }
+
+    #[test]
+    fn what_lies_behind_an_event_is_no_part_of_it() {
+        let whole = tls_event(10, 3, 7, 0, 1, b"abc");
+        let in_a_room = tls_event(10, 3, 7, 0, 1, b"abc and what the ring had there before");
+        assert_eq!(without_rest(&in_a_room), whole);
+        assert_eq!(without_rest(&whole), whole);
+        assert_eq!(without_rest(&in_a_room[..8]), &in_a_room[..8]);
     }
 
     #[test]

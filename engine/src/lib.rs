@@ -31,6 +31,7 @@ pub mod names;
 pub mod options;
 pub mod patience;
 pub mod policy;
+mod priority;
 pub mod probe;
 pub mod processes;
 pub mod recording;

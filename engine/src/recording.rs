@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::without_rest;
 use crate::hooks::Figures;
 use crate::processes::Decision;
 
@@ -74,7 +75,7 @@ impl Recorder {
     /// # Errors
     /// What writing says.
     pub fn event(&mut self, raw: &[u8]) -> std::io::Result<()> {
-        self.frame(EVENT, &[raw])
+        self.frame(EVENT, &[without_rest(raw)])
     }
 
     /// # Errors
