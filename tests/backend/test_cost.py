@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from rover.backend import BackendOptions, Row, open_store
 from tests.backend.rows import traffic
 from tests.stage.deadline import wait_until
@@ -16,6 +18,7 @@ MOST_IDLE_MB = 55
 """Of the 80 MB that all of rover may take when idle; measured: 38."""
 
 
+@pytest.mark.slow
 def test_a_row_costs_less_than_a_twenty_thousandth_of_a_second(tmp_path: Path) -> None:
     """Figures, indexes, compression and retention included, at the size where every batch also removes one."""
     rows: list[Row] = list(traffic(ROWS, time.time_ns()))

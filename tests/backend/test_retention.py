@@ -122,6 +122,7 @@ def test_too_many_figures_go_before_the_records_do(tmp_path: Path) -> None:
     assert bench.count("exchange") > 2500
 
 
+@pytest.mark.slow
 def test_a_store_at_its_size_keeps_up_with_what_comes_in(tmp_path: Path) -> None:
     """The whole store, in steady state: bounded size, all rows taken, the newest still there."""
     options = BackendOptions(store_path=tmp_path / "db", retention_bytes=2 << 20)

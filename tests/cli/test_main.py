@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -132,11 +132,12 @@ def test_help_needs_nothing_that_is_slow_or_large():
     assert finished.stderr == "[]\n"
 
 
-def test_help_is_there_in_a_third_of_a_second():
-    """The best of five, as other programs run beside."""
+def test_help_takes_a_third_of_a_second_of_cpu_at_most():
+    """The best of five; what other programs take of the machine is not counted."""
     taken = []
     for _ in range(5):
-        begin = time.monotonic()
+        before = os.times()
         subprocess.run([sys.executable, "-c", "from rover.cli import main; main(['--help'])"], check=True, stdout=-3)
-        taken.append(time.monotonic() - begin)
+        after = os.times()
+        taken.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert min(taken) < 0.3

@@ -38,8 +38,15 @@ def busy(site: Site) -> str:
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (1280, "light"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        (360, "dark"),
+    ],
+)
 def test_every_page_passes(busy: str, tab: OpenTab, theme: str, width: int) -> None:
     """WCAG 2.2 AA, in both themes, on a phone and on a desk."""
     paths = [
@@ -59,7 +66,7 @@ def test_every_page_passes(busy: str, tab: OpenTab, theme: str, width: int) -> N
         assert complaints(page) == [], path
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_what_opens_passes_too(busy: str, tab: OpenTab, theme: str) -> None:
     """Menus, suggestions, help, complaints, the paused list."""
     page = tab("/exchanges?status=5xx", color_scheme=theme, reduced_motion="reduce", bypass_csp=True)

@@ -23,11 +23,6 @@ def npm(*words: str) -> str:
     return done.stdout
 
 
-def test_the_pages_own_unit_tests_pass() -> None:
-    """Formats, filters, addresses, sorting, timeline, live list."""
-    npm("test")
-
-
 def test_the_types_are_those_of_the_api(tmp_path: Path) -> None:
     """`npm run types` writes them from the OpenAPI document; here they must not differ."""
     source = tmp_path / "openapi.json"
