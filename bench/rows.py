@@ -30,8 +30,6 @@ from tests.stage.ports import free_port
 from tests.stage.rover import NO_CAUSES, Rover, unexplained
 
 SUSTAINED_PER_SECOND = 20_000
-# Seconds after `ready`: every process is taken in and every library searched.
-SETTLED = 10
 PACED = "function delay() return 3 end"
 """Each connection of wrk waits three milliseconds between requests."""
 
@@ -182,9 +180,8 @@ def _cost(
 
 
 def idle_memory(plan: Plan) -> list[Figure]:
-    """Row 5: resident memory of a daemon that has nothing to tell, when the search for TLS libraries at the start is over."""
+    """Row 5: resident memory of a daemon that has nothing to tell."""
     with observed(plan) as observation:
-        time.sleep(SETTLED)
         return [Figure(5, "resident memory, idle", resident_bytes(observation.rover.pid) / 1e6, "MB", limit=80)]
 
 

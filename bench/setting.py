@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ from tests.stage.deadline import wait_until
 from tests.stage.nginx import Nginx
 from tests.stage.ports import free_port, wait_listening
 from tests.stage.rover import Ledger, Rover
+
+MOST_SETTLING = 60.0
+"""Seconds after `ready` in which the work of the start must be over."""
+IDLE_NS = 50_000_000
+"""CPU time of a second that a daemon with nothing to do stays below."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,17 @@ class Observed:
         }
 
 
+def _settle(pid: int) -> None:
+    """Wait until the work of the start is over: every process taken in, every library searched."""
+    end, before = time.monotonic() + MOST_SETTLING, sum(cpu_ns_by_thread(pid).values())
+    while time.monotonic() < end:
+        time.sleep(1)
+        now = sum(cpu_ns_by_thread(pid).values())
+        if now - before < IDLE_NS:
+            return
+        before = now
+
+
 @contextmanager
 def observed(plan: Plan) -> Iterator[Observed]:
     """A `rover daemon` that watches nginx alone and reports to a draining receiver, while the block runs."""
@@ -180,6 +197,7 @@ def observed(plan: Plan) -> Iterator[Observed]:
     try:
         wait_listening(port, seconds=60)
         with Rover("-c", str(file), command=("daemon",)) as rover:
+            _settle(rover.pid)
             observation = Observed(rover, {}, {})
             observation.mark()
             yield observation
