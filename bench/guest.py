@@ -30,7 +30,7 @@ def main() -> None:
         for level in LEVELS:
             figures += native_cost(replace(plan, level=level))
         for streams in (1, 100):
-            figures += http2_cost(replace(plan, level=Level("none", bpf_us=3, engine_us=18)), streams)
+            figures += http2_cost(replace(plan, level=Level("none", engine_us=18)), streams)
         figures += https_cost(plan, (Level("none", server=1.35), Level("all", server=1.35)))
         figures.sort(key=lambda each: each.row)
     print_table(figures)

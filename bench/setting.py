@@ -185,12 +185,12 @@ def _settle(pid: int) -> None:
 
 
 @contextmanager
-def observed(plan: Plan) -> Iterator[Observed]:
-    """A `rover daemon` that watches nginx alone and reports to a draining receiver, while the block runs."""
+def observed(plan: Plan, watched: str = "nginx") -> Iterator[Observed]:
+    """A `rover daemon` that watches one executable and reports to a draining receiver, while the block runs."""
     port, count = free_port(), plan.folder / "received"
     file = plan.folder / "rover.yaml"
     file.write_text(
-        f"watch:\n  include:\n    - exe: nginx\nreporters:\n  oap:\n    addresses: [127.0.0.1:{port}]\n"
+        f"watch:\n  include:\n    - exe: {watched}\nreporters:\n  oap:\n    addresses: [127.0.0.1:{port}]\n"
         f"capture:\n  layers: {plan.level.layers}\nkernel:\n  attach: {plan.level.attach}\n"
     )
     receiver = subprocess.Popen([sys.executable, "-m", "bench.receiver", str(port), str(count)], env=dict(os.environ))

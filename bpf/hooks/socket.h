@@ -34,6 +34,15 @@ static __always_inline void rv_restart_flow(struct sock *sk, const struct rv_con
 	flow->send.last_nic_out_ns = 0;
 }
 
+/* Nobody's connection: its packets are no longer followed. */
+static __always_inline void rv_pass_over(struct sock *sk, struct rv_connection *c)
+{
+	if (!c || !c->has_flow)
+		return;
+	rv_let_go(rv_cookie(sk));
+	c->has_flow = 0;
+}
+
 /* A send that sent nothing: what leaves from here on leaves outside of any call all the same. */
 static __always_inline void rv_stop_sending(struct sock *sk, const struct rv_connection *c)
 {
@@ -118,8 +127,10 @@ static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr 
 	struct rv_send *send;
 	struct tcp_sock *tp;
 
-	if (!rv_is_watched(c, thread >> 32))
+	if (!rv_is_watched(c, thread >> 32)) {
+		rv_pass_over(sk, c);
 		return 0;
+	}
 	tp = rv_tcp(sk);
 	if (!tp || rv_is_layered(tp))
 		return 0;
@@ -156,8 +167,10 @@ static __always_inline int rv_receive_entered(struct sock *sk, u32 flags)
 	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	c = rv_connection(sk);
-	if (!rv_is_watched(c, id >> 32))
+	if (!rv_is_watched(c, id >> 32)) {
+		rv_pass_over(sk, c);
 		return 0;
+	}
 	if (c) {
 		c->receive_start_ns = bpf_ktime_get_boot_ns();
 		c->receive_thread = id;
@@ -334,10 +347,7 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		return 0; /* not consumption */
 	c = rv_connection(sk);
 	if (!rv_is_watched(c, tgid)) {
-		if (c && c->has_flow) {
-			rv_let_go(rv_cookie(sk));
-			c->has_flow = 0;
-		}
+		rv_pass_over(sk, c);
 		return 0;
 	}
 	if (direction == RV_TX && rv_options.has_send_entries) {
