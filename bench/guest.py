@@ -21,17 +21,18 @@ LEVELS = (
 
 
 def main() -> None:
-    """`python -m bench.guest FOLDER`: measure and write the figures to FOLDER."""
-    folder = Path(sys.argv[1])
+    """`python -m bench.guest FOLDER ROWS`: measure and write the figures to FOLDER."""
+    folder, rows = Path(sys.argv[1]), {int(row) for row in sys.argv[2].split(",")}
     with tempfile.TemporaryDirectory() as work:
         # A load of a second is 25 000 requests, and figures repeat to a percent: more would only take longer.
         plan = Plan(Path(work), rounds=1, seconds=1, unit="ki")
-        figures = server_cost(plan, LEVELS)
-        for level in LEVELS:
+        figures = server_cost(plan, LEVELS) if 1 in rows else []
+        for level in LEVELS if rows & {3, 4} else ():
             figures += native_cost(replace(plan, level=level))
-        for streams in (1, 100):
+        for streams in (1, 100) if 8 in rows else ():
             figures += http2_cost(replace(plan, level=Level("none", engine_us=18)), streams)
-        figures += https_cost(plan, (Level("none", server=1.35), Level("all", server=1.35)))
+        if 9 in rows:
+            figures += https_cost(plan, (Level("none", server=1.35), Level("all", server=1.35)))
         figures.sort(key=lambda each: each.row)
     print_table(figures)
     write_json("vm", figures, folder)
