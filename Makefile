@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):$(HOME)/.cargo/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+export DESTDIR PREFIX PYTHON PURGE
 BPF_SOURCES := $(wildcard bpf/*.[ch] bpf/*/*.[ch])
 FUZZ_SECONDS ?= 60
 
@@ -97,6 +98,19 @@ kube: setup-test ## real containers and a real Kubernetes API server: builds the
 	@$(MAKE) compile
 	$(BIN)/pytest -m 'kube and not vm' $(PYTEST)
 
+.PHONY: wheel
+wheel: setup ## dist/rover-….whl: runs without a compiler
+	@scripts/build-wheel.sh
+
+.PHONY: install
+install: ## rover, its unit and configuration into DESTDIR, below PREFIX (/usr)
+	@ls dist/rover-*.whl >/dev/null 2>&1 || $(MAKE) wheel
+	@scripts/install.sh install
+
+.PHONY: uninstall
+uninstall: ## take that away again; PURGE=1: configuration and data too
+	@scripts/install.sh uninstall
+
 .PHONY: lock
 lock: setup-test ## write requirements*.lock anew from pyproject.toml
 	scripts/lock.sh
@@ -108,5 +122,5 @@ docs: setup ## write what is generated: docs/configuration.md and config/rover.y
 
 .PHONY: clean
 clean: ## remove everything that was built or installed here
-	rm -rf .venv target web/node_modules rover/web/static rover/_engine*.so
+	rm -rf .venv target dist web/node_modules rover/web/static rover/_engine*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

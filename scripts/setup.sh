@@ -46,7 +46,7 @@ run_needs=(
 test_needs=(
     bpftool:bpftool clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
     ethtool:ethtool nft:nftables nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server openssl:openssl
-    /usr/include/liburing.h:liburing-dev /usr/include/openssl/ssl.h:libssl-dev
+    strace:strace /usr/include/liburing.h:liburing-dev /usr/include/openssl/ssl.h:libssl-dev
     /usr/include/gnutls/gnutls.h:libgnutls28-dev
 )
 vm_needs=(

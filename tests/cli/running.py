@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 ROVER = Path(os.environ.get("ROVER", Path(__file__).resolve().parents[2] / ".venv/bin/rover"))
@@ -14,12 +15,19 @@ DEADLINE_S = 30.0
 
 
 class Running:
-    """One command, used with `with`: ready inside the block, gone after it."""
+    """One command, used with `with`: ready inside the block, gone after it.
+
+    `before`: words of a command that becomes rover, as `setpriv` does."""
 
     def __init__(
-        self, *arguments: str, environment: dict[str, str] | None = None, stdout: int = subprocess.PIPE
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        stdout: int = subprocess.PIPE,
+        executable: Path = ROVER,
+        before: Sequence[str] = (),
     ) -> None:
-        self.command = [str(ROVER), *arguments]
+        self.command = [*before, str(executable), *arguments]
         self.environment = {**os.environ, **(environment or {})}
         self.errors: list[str] = []
         self._stdout = stdout

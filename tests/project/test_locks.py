@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PYTHON_LOCKS = ["requirements.lock", "requirements-dev.lock"]
+PYTHON_LOCKS = ["requirements.lock", "requirements-run.lock", "requirements-dev.lock"]
 ADDRESS = re.compile(r"https?://|git\+|file:|--index|--find-links|registry\.|@ ")
 
 
@@ -48,11 +48,11 @@ def test_every_optional_package_of_the_page_s_tools_is_locked():
 
 
 def test_tests_run_with_what_users_run():
-    run, test = (pinned(name) for name in PYTHON_LOCKS)
-    assert run.items() <= test.items()
+    run, installed, test = (pinned(name) for name in PYTHON_LOCKS)
+    assert installed.items() <= run.items() <= test.items()
 
 
 def test_everything_that_is_declared_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=!~\[ ]", entry)[0].lower() for entry in project["dependencies"]}
-    assert declared <= {name.lower() for name in pinned("requirements.lock")}
+    assert declared <= {name.lower() for name in pinned("requirements-run.lock")}
