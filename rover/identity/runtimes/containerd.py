@@ -1,13 +1,14 @@
 """containerd's own API: has the containers of its CRI plugin and those that docker, nerdctl or ctr made, each kind in a
-namespace of its own. Source: api/services/containers/v1/containers.proto of containerd."""
+namespace of its own."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rover.identity.names import Container
 from rover.identity.runtimes.grpc_call import Caller
-from rover.identity.runtimes.protobuf import fields_of, map_of, text_field
+from rover.identity.runtimes.messages import message, read
 
 _GET = "/containerd.services.containers.v1.Containers/Get"
 _NAMESPACES = "/containerd.services.namespaces.v1.Namespaces/List"
@@ -24,12 +25,13 @@ class Containerd:
 
     def maybe_container(self, container_id: str) -> Container | None:
         """The container; None if containerd does not have it. Raises OSError."""
+        request = message("GetContainerRequest", id=container_id)
         try:
             for namespace in ("k8s.io", *self._namespaces()):
                 metadata = (("containerd-namespace", namespace),)
-                answer = self._caller.maybe_call(_GET, text_field(1, container_id), metadata)
+                answer = self._caller.maybe_call(_GET, request.SerializeToString(), metadata)
                 if answer is not None:
-                    return _container(container_id, dict(fields_of(answer)).get(1, b""))
+                    return _container(container_id, read("GetContainerResponse", answer).container)
         except ValueError as error:
             raise OSError(f"containerd: an answer that is no container: {error}") from error
         return None
@@ -40,14 +42,13 @@ class Containerd:
 
     def _namespaces(self) -> list[str]:
         answer = self._caller.maybe_call(_NAMESPACES, b"") or b""
-        names = [dict(fields_of(raw)).get(1, b"").decode() for number, raw in fields_of(answer) if number == 1]
+        names = (each.name for each in read("ListNamespacesResponse", answer).namespaces)
         return [name for name in names if name != "k8s.io"]
 
 
-def _container(container_id: str, message: bytes) -> Container:
-    fields = list(fields_of(message))
-    labels, image = map_of(fields, 2), dict(fields).get(3, b"").decode()
+def _container(container_id: str, found: Any) -> Container:
+    labels = dict(found.labels)
     name = next((labels[label] for label in _NAME_LABELS if labels.get(label)), None)
     if labels.get("io.cri-containerd.kind") == "sandbox":
         name = "POD"  # as docker and the kubelet call the one that holds the pod's namespaces
-    return Container(container_id, name, "containerd", image or None, labels)
+    return Container(container_id, name, "containerd", found.image or None, labels)

@@ -1,5 +1,5 @@
 """Unary gRPC calls to a runtime's socket, with bytes for messages: a question is a field or two, and of the answer some
-few are read (`protobuf.py`), so no generated classes are needed."""
+few are read (`messages.py`), so no generated classes are needed."""
 
 from __future__ import annotations
 
