@@ -94,7 +94,7 @@ vm: setup-vm ## other kernels, booted in a virtual machine: all of them, or KERN
 .PHONY: kube
 kube: setup-test ## real containers and a real Kubernetes API server: builds them once (ten minutes), then tests/kube
 	@scripts/setup.sh kube
-	@tests/kube/apiserver/build.sh
+	@tests/kube/apiserver/build.sh --node
 	@$(MAKE) compile
 	$(BIN)/pytest -m 'kube and not vm' $(PYTEST)
 

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 purpose="${1:-run}"
 venv=.venv
-rust_needed=1.85 # what pyo3 asks for
+rust_needed=1.88 # what tonic asks for
 
 case "$purpose" in
     run) lock=requirements.lock ;;
@@ -54,7 +54,10 @@ vm_needs=(
     xz:xz-utils zstd:zstd
 )
 
-kube_needs=(containerd:containerd runc:runc /bin/busybox:busybox-static conntrack:conntrack go:golang-go)
+kube_needs=(
+    containerd:containerd runc:runc /bin/busybox:busybox-static conntrack:conntrack go:golang-go debootstrap:debootstrap
+    /usr/lib/cni/bridge:containernetworking-plugins
+)
 
 missing_packages() {
     local pair

@@ -99,7 +99,8 @@ class Server:
     def pod(self, namespace: str, name: str, ip: str | None = "10.244.1.5", **more: Any) -> Any:
         """A pod as a kubelet would report it once its container runs.
 
-        `more`: `container_id`, `node`, `labels`, `annotations`, `owner` (kind, name, uid)."""
+        `more`: `container_id`, `node`, `labels`, `annotations`, `owner` (kind, name, uid), `is_host_network`; `core`:
+        another client than the server's own."""
         metadata: dict[str, Any] = {"name": name, "labels": more.get("labels", {"app": "web"})}
         metadata["annotations"] = more.get("annotations", {})
         if "owner" in more:
@@ -111,7 +112,8 @@ class Server:
             "hostNetwork": more.get("is_host_network", False),
             "containers": [{"name": "main", "image": "shop/cart:1"}],
         }
-        created = self.core.create_namespaced_pod(namespace, {"metadata": metadata, "spec": spec})
+        core = more.get("core", self.core)
+        created = core.create_namespaced_pod(namespace, {"metadata": metadata, "spec": spec})
         if ip is None:
             return created
         status = {
@@ -126,4 +128,4 @@ class Server:
         addresses = [{"ip": each} for each in ip.split(",")]
         body = {"phase": "Running", "hostIP": "127.0.0.1", "podIP": addresses[0]["ip"], "podIPs": addresses}
         body["containerStatuses"] = [status]
-        return self.core.patch_namespaced_pod_status(name, namespace, {"status": body})
+        return core.patch_namespaced_pod_status(name, namespace, {"status": body})

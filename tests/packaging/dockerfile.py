@@ -1,11 +1,13 @@
 """The Dockerfile without an engine: its instructions, carried out in roots that debootstrap made.
 
 As far as this Dockerfile goes: ARG, FROM, WORKDIR, COPY, RUN; what tells how to start the image is kept.
-RUN is a chroot in mount and pid namespaces of its own. A base is made once and kept in the user's cache."""
+RUN is a chroot in mount and pid namespaces of its own. A base is made once and kept in the user's cache, and so is what
+RUN makes of it before the first COPY. An image of Rust is the base of its Debian with this machine's toolchain."""
 
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import re
 import shutil
@@ -16,6 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rover/roots"
 KEPT = ("USER", "ENTRYPOINT", "CMD")
+
+TOOLCHAIN = "/usr/local/cargo"
+"""Where images of Rust have it on their path."""
 
 REACHING = re.compile(r"(?i)(.*_proxy|(pip|npm|cargo|ssl|node)_.*|.*_ca_bundle)")
 """Variables by which this machine's package managers reach what they install."""
@@ -31,6 +36,9 @@ while [ "$1" != -- ]; do
 done
 shift
 exec chroot "$root" "$@"
+"""
+TOOLCHAIN_IN_CHROOT = f"""
+if [ -n "$SYSROOT" ]; then mkdir -p "$1{TOOLCHAIN}" && mount --bind "$SYSROOT" "$1{TOOLCHAIN}"; fi
 """
 
 
@@ -77,17 +85,47 @@ class Stage:
 
     name: str
     root: Path
+    layer: str
+    """What it was made of so far; empty once that is more than its base and packages."""
+    toolchain: str = ""
+    """Of an image of Rust: its folder on this machine."""
     at: str = "/"
     told: dict[str, str] = field(default_factory=dict)
 
     def run(self, command: str) -> None:
         """RUN. AssertionError with the end of its output if it fails."""
+        if not self.layer:
+            self._run(command)
+            return
+        self.layer += f"\n{command}"
+        kept = CACHE / f"layer-{hashlib.sha256(self.layer.encode()).hexdigest()[:16]}"
+        if not kept.exists():
+            self._run(command)
+            part = CACHE / f".{kept.name}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            clone(self.root, part)
+            part.rename(kept)
+        else:
+            shutil.rmtree(self.root)
+            clone(kept, self.root)
+
+    def _run(self, command: str) -> None:
         reaching = {name: value for name, value in os.environ.items() if REACHING.fullmatch(name)}
         files = [*REACHING_FILES, *(value for value in reaching.values() if value.startswith("/"))]
         bound = [name for name in dict.fromkeys(files) if Path(name).exists()]
-        environment = {**reaching, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-        environment["DEBIAN_FRONTEND"] = "noninteractive"
-        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", IN_CHROOT, "sh"]
+        environment = {**reaching, "PATH": f"{TOOLCHAIN}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+        environment |= {"DEBIAN_FRONTEND": "noninteractive", "SYSROOT": self.toolchain}
+        words = [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "/bin/sh",
+            "-ec",
+            TOOLCHAIN_IN_CHROOT + IN_CHROOT,
+            "sh",
+        ]
         inside = [str(self.root), *bound, "--", "/bin/sh", "-c", f"cd {self.at} && {command}"]
         done = subprocess.run(
             [*words, *inside],
@@ -104,6 +142,7 @@ class Stage:
 
     def copy(self, words: str, stages: dict[str, Stage]) -> None:
         """COPY, of one source."""
+        self.layer = ""
         *options, source, target = words.split()
         into = self.root / os.path.normpath(os.path.join(self.at, target)).lstrip("/")
         into.mkdir(parents=True, exist_ok=True)
@@ -118,7 +157,7 @@ class Stage:
 
 def base(image: str) -> Path:
     """What debootstrap makes of a `debian:SUITE-slim`, from the archive that this machine's apt uses."""
-    suite = re.fullmatch(r"debian:(\w+)-slim", image)
+    suite = re.fullmatch(r"(?:debian:|rust:1-slim-)(\w+?)(?:-slim)?", image)
     assert suite, image
     made = CACHE / suite[1]
     if not made.exists():
@@ -138,6 +177,11 @@ def base(image: str) -> Path:
     return made
 
 
+def clone(root: Path, into: Path) -> None:
+    """A copy, with owners and modes."""
+    subprocess.run(["cp", "-a", "--reflink=auto", str(root), str(into)], check=True)
+
+
 def build(folder: Path) -> Stage:
     """Carry out all of it below a folder; the last stage, which is the image."""
     values: dict[str, str] = {}
@@ -149,9 +193,12 @@ def build(folder: Path) -> Stage:
             values[name] = value
         elif word == "FROM":
             image, _, name = expand(rest, values).partition(" AS ")
-            stage = Stage(name, folder / f"stage{len(stages)}")
+            stage = Stage(name, folder / f"stage{len(stages)}", image)
             stages[name] = stage
-            subprocess.run(["cp", "-a", "--reflink=auto", str(base(image)), str(stage.root)], check=True)
+            if image.startswith("rust:"):
+                asked = ["rustc", "--print", "sysroot"]
+                stage.toolchain = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+            clone(base(image), stage.root)
         elif stage is None:
             raise AssertionError(f"{word} before FROM")
         elif word == "WORKDIR":
