@@ -43,15 +43,18 @@ class Pods:
         return f"10.244.3.{self._last}"
 
     def start(self, name: str, address: str | None = None, command: tuple[str, ...] = SERVER, **more: Any) -> Any:
-        """A pod that runs: its name, address, container and host pid."""
-        address = address or self.address()
+        """A pod that runs: its name, address and container. `is_host_network`: it has the host's addresses."""
+        is_host_network = more.get("is_host_network", False)
+        address = GATEWAY if is_host_network else address or self.address()
         pod = self.server.pod(self.namespace, name, ip=None, labels={"app": name.rpartition("-")[0]}, **more)
         network = f"rv{uuid.uuid4().hex[:8]}"
-        join(self.containers, network, address)
+        inside = () if is_host_network else ("--netns", network)
+        if inside:
+            join(self.containers, network, address)
         made = self.containers.run(
-            "--pod", pod.metadata.uid, "--netns", network, "--layout", "systemd", "--", "localhost/test:1", *command
+            "--pod", pod.metadata.uid, *inside, "--layout", "systemd", "--", "localhost/test:1", *command
         )
-        self.made.append((network, made["CONTAINER_ID"]))
+        self.made.append((network if inside else "", made["CONTAINER_ID"]))
         status = {"name": "main", "image": "shop/cart:1", "imageID": "", "ready": True, "restartCount": 0}
         status["containerID"] = f"containerd://{made['CONTAINER_ID']}"
         body = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "containerStatuses": [status]}
@@ -77,7 +80,8 @@ class Pods:
         """Remove all."""
         for network, container_id in self.made:
             self.containers.do("rm", container_id)
-            self.containers.do("net-rm", network)
+            if network:
+                self.containers.do("net-rm", network)
 
 
 def translate(cluster_ip: str, to: str, *, is_masqueraded: bool = False) -> None:

@@ -9,14 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.kube.pods import FAR, GATEWAY, PORT, wait_for_server
+from tests.kube.stage import Server
 from tests.stage.ports import free_port
 from tests.stage.rover import Record, unexplained
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 SERVICES, PODS_EACH, CLIENTS, ROUNDS = map(int, os.environ.get("KUBE_TEST_TRAFFIC", "3,2,3,15").split(","))
-"""`KUBE_TEST_TRAFFIC=10,3,5,50`: ten thousand exchanges between 35 pods, in some minutes."""
+"""`KUBE_TEST_TRAFFIC=10,3,5,50`: twelve thousand exchanges between 37 pods, in some minutes."""
 NODE_PORT = 30080
+EDGE_PORT = 30081
+"""Of the server on the host's network, which has the address that the host's own programs have too."""
+EDGE, AGENT = "edge-0", "agent-0"
 
 
 def rules_of(services: dict[str, list[str]], first: list[str]) -> str:
@@ -41,11 +45,20 @@ def translations():
     subprocess.run(["nft", "delete", "table", "ip", "rover_test"], check=False, capture_output=True)
 
 
+def forget(server: Server) -> None:
+    """The API server goes, and when it is back it knows nothing of the past."""
+    for action in ("stop-api", "compact", "start-api"):
+        server.do(action)
+
+
 @pytest.mark.timeout(900)
 def test_every_record_of_every_direction_has_the_right_names(server, pods, watching, translations, tmp_path):
+    """Also while the API server is restarted and its history compacted."""
     names = [f"web{number}" for number in range(SERVICES)]
     started = [pods.start(f"{name}-{number}") for name in names for number in range(PODS_EACH)]
     clients = [pods.start(f"shop-{number}", command=("sleep", "1000")) for number in range(CLIENTS)]
+    pods.start(EDGE, command=("httpd", "-f", "-p", f"{GATEWAY}:{EDGE_PORT}"), is_host_network=True)
+    agent = pods.start(AGENT, command=("sleep", "1000"), is_host_network=True)
     services = {}
     for name in names:
         body = {"metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": [{"port": 80}]}}
@@ -58,16 +71,19 @@ def test_every_record_of_every_direction_has_the_right_names(server, pods, watch
     wait_for_server(outside)
     urls = [f"http://{address}/" for address in services]
     urls += [f"http://{pod['address']}:{PORT}/" for pod in started]  # as a headless service's names resolve
-    urls.append(f"http://{GATEWAY}:{outside}/")
+    of_agent = [f"{url}{AGENT}" for url in urls]
+    urls += [f"http://{GATEWAY}:{EDGE_PORT}/", f"http://{GATEWAY}:{outside}/"]
     node_port = f"http://{GATEWAY}:{NODE_PORT}/"
     try:
         with watching(FAR) as rover, ThreadPoolExecutor() as pool:
             asking = [pool.submit(pods.ask, client, *urls * ROUNDS) for client in clients]
+            asking.append(pool.submit(pods.ask, agent, *of_agent * ROUNDS))
+            asking.append(pool.submit(forget, server))
             for _ in range(ROUNDS):
                 subprocess.run(["curl", "-sf", "-o", "/dev/null", node_port], check=True)
             for each in asking:
                 each.result()
-            to_pods = CLIENTS * ROUNDS * (len(urls) - 1) + ROUNDS
+            to_pods = (CLIENTS * (len(urls) - 1) + len(of_agent) + 1) * ROUNDS
             count = 2 * to_pods + CLIENTS * ROUNDS
             assert rover.wait_for(lambda: len(of_test(rover.records)) >= count, 20), len(of_test(rover.records))
             assert unexplained(rover.stop()) == 0
@@ -82,8 +98,8 @@ def test_every_record_of_every_direction_has_the_right_names(server, pods, watch
 
 
 def of_test(records: list[Record]) -> list[Record]:
-    """Those of addresses of the bridge."""
-    return [record for record in records if record["remote"]["address"].startswith("10.244.")]
+    """Those with an address of the bridge; the other end may have another address of the host."""
+    return [each for each in records if any(each[end]["address"].startswith("10.244.") for end in ("local", "remote"))]
 
 
 def faults(record: Record, by_address: dict[str, str], namespace: str) -> list[str]:
@@ -91,7 +107,7 @@ def faults(record: Record, by_address: dict[str, str], namespace: str) -> list[s
     found = []
     for end in ("local", "remote"):
         address, identity = record[end]["address"], record[end]["identity"]
-        pod = by_address.get(address)
+        pod = by_address[address] if address in by_address else maybe_on_host(record, end)
         told = (identity or {}).get("kubernetes", {}).get("pod")
         if told != pod:
             found.append(f"{record['side']} {end} {address}: {told} is {pod}: {identity}")
@@ -99,7 +115,15 @@ def faults(record: Record, by_address: dict[str, str], namespace: str) -> list[s
         if pod is None:
             continue
         workload = pod.rpartition("-")[0]
-        service = f"{workload if workload != 'shop' else pod}.{namespace}"
+        service = f"{workload if workload.startswith('web') else pod}.{namespace}"
         if identity["service"] != service or identity["container"]["name"] != "main":
             found.append(f"{record['side']} {end} {address}: {identity} is {service}")
     return found
+
+
+def maybe_on_host(record: Record, end: str) -> str | None:
+    """The pod on the host's network that this end is; curl and the server that stands for another machine are none."""
+    if record[end]["port"] == EDGE_PORT:
+        return EDGE
+    is_client = (record["side"] == "client") == (end == "local")
+    return AGENT if is_client and record["path"] == f"/{AGENT}" else None
