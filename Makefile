@@ -92,7 +92,7 @@ vm: setup-vm ## other kernels, booted in a virtual machine: all of them, or KERN
 	VM_KERNEL=$(KERNEL) $(BIN)/pytest -m vm $(PYTEST)
 
 .PHONY: kube
-kube: setup-test ## real containers and a real Kubernetes API server: builds them once (ten minutes), then tests/kube
+kube: setup-test ## real containers, API server and kubelet: builds them once (ten minutes), then tests/kube and the image
 	@scripts/setup.sh kube
 	@tests/kube/apiserver/build.sh --node
 	@$(MAKE) compile

@@ -9,20 +9,20 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 
 from tests.kube.manifests import applied, kubectl, overlay
-from tests.kube.stage import HERE, Server, lines, need, need_containers
+from tests.kube.stage import BIN, HERE, Server, lines, need, need_containers
 from tests.packaging.image import image_root
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ADDRESS = ("10.96.0.1/32", "dev", "lo")
-TOKEN = "7" * 64
 IMAGE = "localhost/rover:0.1.0"
 BACKEND = "10.96.0.200"
 """The address that its service asks for."""
@@ -99,16 +99,31 @@ def test_the_daemon_set_tells_the_backend_of_pods_by_their_names(node, manifests
     node.core.create_namespaced_pod("default", pod_of("shop-0", asking, labels={"app": "shop"}))
     runs(node, "default", "app=shop")
 
-    def found() -> list[dict[str, Any]]:
-        url = f"http://{backend.status.pod_ip}:8080/api/exchanges?path={PATH}&limit=500"
-        with urlopen(Request(url, headers={"Authorization": f"Bearer {TOKEN}"}), timeout=10) as answer:
-            exchanges: list[dict[str, Any]] = json.load(answer)["exchanges"]
-        return exchanges
+    with forwarded(node, "deployment/rover-backend") as port:
 
-    wait_until(lambda: len(found()) >= 2 * ASKED, lambda: (len(found()), log_of(node, daemon)))
-    told = [(each["side"], names(each["local"]), names(each["remote"])) for each in found()]
+        def found() -> list[dict[str, Any]]:
+            url = f"http://127.0.0.1:{port}/api/exchanges?path={PATH}&limit=500"
+            with urlopen(url, timeout=10) as answer:
+                exchanges: list[dict[str, Any]] = json.load(answer)["exchanges"]
+            return exchanges
+
+        wait_until(lambda: len(found()) >= 2 * ASKED, lambda: (len(found()), log_of(node, daemon)))
+        told = [(each["side"], names(each["local"]), names(each["remote"])) for each in found()]
     web_end, shop_end = ("web.default", "web-0", "main"), ("shop-0.default", "shop-0", "main")
     assert sorted(told) == [("client", shop_end, web_end)] * ASKED + [("server", web_end, shop_end)] * ASKED
+
+
+@contextmanager
+def forwarded(node: Server, what: str) -> Iterator[int]:
+    """A port of this machine that leads to the page, by the words of docs/install.md."""
+    command = [str(BIN / "kubectl"), "-n", "rover", "port-forward", what, ":8080"]
+    environment = {"KUBECONFIG": str(node.kubeconfig), "PATH": "/usr/bin"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            line = process.stdout.readline()
+            yield int(line.split("->")[0].rpartition(":")[2])
+        finally:
+            process.kill()
 
 
 def pod_of(name: str, command: str, labels: dict[str, str]) -> dict[str, Any]:
