@@ -56,7 +56,7 @@ vm_needs=(
 
 kube_needs=(
     containerd:containerd runc:runc /bin/busybox:busybox-static conntrack:conntrack go:golang-go debootstrap:debootstrap
-    /usr/lib/cni/bridge:containernetworking-plugins
+    podman:podman /usr/lib/cni/bridge:containernetworking-plugins
 )
 
 missing_packages() {

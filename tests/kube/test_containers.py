@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from rover.identity import Container, place_of
 from rover.identity.runtimes import Runtimes
 from rover.processes.procfs import ProcFs
-from tests.kube.stage import LAYOUTS, Containers
+from tests.kube.stage import HERE, LAYOUTS, Containers
 
 DEADLINE_S = 10.0
 
@@ -95,3 +98,46 @@ def test_a_socket_that_nobody_answers_is_a_final_answer_and_said_once(tmp_path: 
     finally:
         asking.stop()
     assert caplog.text.count("does not answer") == 1
+
+
+def test_podman_tells_name_image_and_labels(containers, tmp_path):
+    """Its service, as its socket unit starts it, and a container that it runs."""
+    if shutil.which("podman") is None:
+        pytest.skip("needs podman: make kube installs it")
+    path = tmp_path / "podman.sock"
+    script = str(HERE / "containers/containers.sh")
+    environment = {**os.environ, "CONTAINERS_DIR": str(containers.folder)}
+    words = [
+        script,
+        "podman",
+        "run",
+        "-d",
+        "--name",
+        "cart",
+        "--label",
+        "tier=front",
+        "localhost/test:1",
+        "sleep",
+        "99",
+    ]
+    made = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=environment, timeout=60).stdout
+    serve = [script, "podman", "system", "service", "--time", "60", f"unix://{path}"]
+    service = subprocess.Popen(serve, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while not path.is_socket():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)  # until it listens
+        asking = Runtimes([path])
+        asking.start()
+        try:
+            found = answer_of(asking, made.strip())
+            assert (found.name, found.runtime, found.image) == ("cart", "podman", "localhost/test:1")
+            assert found.labels["tier"] == "front"
+            assert answer_of(asking, "ab" * 32) is None
+        finally:
+            asking.stop()
+    finally:
+        service.terminate()
+        service.wait()
+        subprocess.run([script, "podman", "rm", "-f", "-t", "0", "cart"], check=True, env=environment, timeout=60)

@@ -16,8 +16,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from rover.identity.runtimes.cri import Cri
 from tests.kube.manifests import applied, kubectl, overlay
-from tests.kube.stage import BIN, HERE, Server, lines, need, need_containers
+from tests.kube.stage import BIN, HERE, Server, need, need_containers
 from tests.packaging.image import image_root
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -32,23 +33,28 @@ PATH = "/of-the-daemon-set"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server at the address that pods are told, with controllers and one kubelet, which has rover's image."""
+    """A server at the address that pods are told, with controllers and one kubelet."""
     need("kube-apiserver", "etcd", "kubelet", "kube-controller-manager", "kubectl")
     need_containers()
-    root = image_root()
     subprocess.run(["ip", "addr", "replace", *ADDRESS], check=True)
     folder = tmp_path_factory.mktemp("n")
     cluster = Server(folder, KUBE_API_ADDRESS="10.96.0.1", KUBE_API_PORT="443", KUBE_SERVICE_ACCOUNTS="1")
     try:
-        told = lines(cluster.do("start", script="node.sh"))
-        script = [str(HERE / "containers/containers.sh"), "image", IMAGE, str(root)]
-        subprocess.run(script, check=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **told}, timeout=300)
+        cluster.do("start", script="node.sh")
         yield cluster
     finally:
         cluster.do("stop", script="node.sh")
         cluster.do("stop")
         subprocess.run(["ip", "addr", "del", *ADDRESS], check=True)
         subprocess.run(["nft", "delete", "table", "ip", "rover_test"], check=False, capture_output=True)
+
+
+@pytest.fixture
+def image(node: Server) -> None:
+    """The node has it, as if it had pulled it."""
+    script = [str(HERE / "containers/containers.sh"), "image", IMAGE, str(image_root())]
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CONTAINERS_DIR": str(node.folder / "containers")}
+    subprocess.run(script, check=True, env=environment, timeout=300)
 
 
 @pytest.fixture
@@ -76,7 +82,23 @@ def manifests(tmp_path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_daemon_set_tells_the_backend_of_pods_by_their_names(node, manifests, tmp_path):
+def test_the_interface_of_the_kubelet_tells_name_image_and_labels(node):
+    """What CRI-O is asked by, answered by containerd, which has it as well."""
+    node.core.create_namespaced_pod("default", pod_of("cri-0", "sleep 999", labels={"app": "cri"}))
+    (status,) = runs(node, "default", "app=cri").status.container_statuses
+    runtime = Cri(node.folder / "containers/containerd.sock")
+    try:
+        found = runtime.maybe_container(status.container_id.removeprefix("containerd://"))
+        assert runtime.maybe_container("ab" * 32) is None
+    finally:
+        runtime.close()
+    assert (found.name, found.runtime) == ("main", "cri-o")
+    # Runtimes that do not tell what the pod stated, as this containerd, tell the image's id.
+    assert found.image == "localhost/test:1" or found.image.startswith("sha256:")
+    assert found.labels["io.kubernetes.pod.name"] == "cri-0"
+
+
+def test_the_daemon_set_tells_the_backend_of_pods_by_their_names(node, image, manifests, tmp_path):
     (tmp_path / "all.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
     kubectl(node, "apply", "--server-side", "-f", str(tmp_path / "all.json"))
     backend = runs(node, "rover", "app.kubernetes.io/component=backend")
