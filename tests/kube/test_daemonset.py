@@ -76,7 +76,7 @@ def manifests(tmp_path: Path) -> list[dict[str, Any]]:
             container["image"] = IMAGE
             for volume in pod["volumes"]:
                 if "hostPath" in volume:
-                    volume["hostPath"]["path"] = str(tmp_path / "data")
+                    volume["hostPath"]["path"] = str(tmp_path / volume["name"])
                 if volume.pop("persistentVolumeClaim", None):
                     volume["emptyDir"] = {}
     return found
