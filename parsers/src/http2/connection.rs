@@ -169,6 +169,12 @@ impl Connection {
         matches!(side.state, State::Head | State::Payload) && side.trust == Trust::Certain
     }
 
+    /// Somebody has seen the HPACK table of this direction right before the header block `block`, the newest entry first.
+    /// For tables of which a part is unknown; counts from the next block on. False if it does not fit for certain.
+    pub fn tell_table(&mut self, role: Role, block: &[u8], entries: &[(&[u8], &[u8])]) -> bool {
+        self.sides[role as usize].decoder.tell(block, entries, &self.limits.keep_headers)
+    }
+
     pub fn open_streams(&self) -> usize {
         self.streams.len()
     }

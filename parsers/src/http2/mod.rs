@@ -41,7 +41,8 @@
 //! HPACK indexes count from the newest entry. Of a connection joined in mid-stream, or after a lost block, entries added since
 //! are known by their place; an index beyond them is an entry of which nothing is known, and a field that refers to one
 //! is absent with `hpack_partial`. That is over when no unknown entry has room in the table any more, as far as its size is
-//! known: from a size update on. A table that gives way to a reference beyond its end was not what it seemed and is forgotten.
+//! known: from a size update on. Who has seen the table in the memory of one of the ends can tell it
+//! ([`Connection::tell_table`]): it is believed if it was seen before a block that is known, and has the entries added since. A table that gives way to a reference beyond its end was not what it seemed and is forgotten.
 //!
 //! # Crates
 //!

@@ -7,6 +7,8 @@ mod huffman;
 mod integer;
 mod table;
 
+use std::collections::VecDeque;
+
 use integer::{Literal, Reader, Unreadable};
 use table::{Entry, Found, Table};
 
@@ -17,6 +19,18 @@ use crate::text::shared;
 
 /// Scratch space kept between blocks; a larger one is given back.
 const SCRATCH_BYTES: usize = 1024;
+
+/// Blocks that are remembered while somebody may tell the table, and the longest of them. Between a block and what is told of
+/// it lie a few others at most.
+const RECENT_BLOCKS: usize = 8;
+const RECENT_BYTES: usize = 512;
+
+/// A block, and how many entries had been added before it.
+#[derive(Debug)]
+struct Recent {
+    block: Box<[u8]>,
+    added: usize,
+}
 
 /// A value, on its way to whoever wants it.
 #[derive(Clone, Copy, Debug)]
@@ -69,21 +83,79 @@ pub(super) struct Decoder {
     table: Table,
     name: Vec<u8>,
     value: Vec<u8>,
+    /// The last blocks, the newest last, from the first one on that referred to an unknown entry.
+    recent: VecDeque<Recent>,
+    lacks_entries: bool,
+    /// The table when so many entries had been added. Counts from the next block on: that it comes without a gap says
+    /// that nothing was missed before.
+    told: Option<(usize, Vec<Entry>)>,
 }
 
 impl Decoder {
     /// Of a direction seen from its first byte on.
     pub(super) fn new() -> Decoder {
-        Decoder { table: Table::empty(), name: Vec::new(), value: Vec::new() }
+        Decoder {
+            table: Table::empty(),
+            name: Vec::new(),
+            value: Vec::new(),
+            recent: VecDeque::new(),
+            lacks_entries: false,
+            told: None,
+        }
     }
 
     /// Blocks were missed: what the table holds is unknown.
     pub(super) fn forget(&mut self) {
         self.table = Table::unknown();
+        (self.recent, self.told, self.lacks_entries) = (VecDeque::new(), None, false);
+    }
+
+    /// Somebody has seen the table, the newest entry first, right before `block`. Believed only if the block is known, and
+    /// if there is one way alone in which the entries that we know are among those.
+    pub(super) fn tell(&mut self, block: &[u8], entries: &[(&[u8], &[u8])], keep: &KeepHeaders) -> bool {
+        if !self.table.is_open() || self.told.is_some() {
+            return false;
+        }
+        let entries: Vec<Entry> = entries
+            .iter()
+            .map(|(name, value)| {
+                let (known, bytes) = (Name::new(name, keep), name.len());
+                let text = known.is_wanted().then(|| shared(value));
+                Entry::new(known, bytes, value.len(), text).with_hash(value)
+            })
+            .collect();
+        let [added] = self.table.fits(&entries)[..] else {
+            return false;
+        };
+        let mut places = self.recent.iter().filter(|recent| *recent.block == *block).map(|recent| recent.added);
+        let is_known = places.any(|place| place == added);
+        if is_known {
+            self.told = Some((added, entries));
+        }
+        is_known
+    }
+
+    fn remember(&mut self, block: &[u8]) {
+        if let Some((added, entries)) = self.told.take() {
+            self.table.tell(added, entries);
+        }
+        if !self.table.is_open() {
+            (self.recent, self.lacks_entries) = (VecDeque::new(), false);
+            return;
+        }
+        if self.recent.len() >= RECENT_BLOCKS {
+            self.recent.pop_front();
+        }
+        if block.len() <= RECENT_BYTES {
+            self.recent.push_back(Recent { block: block.into(), added: self.table.added() });
+        }
     }
 
     /// Decodes a block, or what is there of one. Unless the end is [`End::Whole`] the table is unknown afterwards.
     pub(super) fn decode(&mut self, block: &[u8], keep: &KeepHeaders, fields: &mut impl Fields) -> End {
+        if self.lacks_entries {
+            self.remember(block);
+        }
         let mut reader = Reader::new(block);
         let mut has_fields = false;
         while let Some(first) = reader.peek() {
@@ -123,7 +195,10 @@ impl Decoder {
                 Some(value) => fields.field(entry.name, Value::Shared(value)),
                 None => {}
             },
-            Found::Unknown => fields.unknown_field(),
+            Found::Unknown => {
+                self.lacks_entries = true;
+                fields.unknown_field();
+            }
             Found::Nothing => return Err(Unreadable::Malformed),
         }
         Ok(())
@@ -154,7 +229,8 @@ impl Decoder {
             fields.field(name, shared.as_ref().map_or(Value::Raw(value), Value::Shared));
         }
         if is_added {
-            self.table.add(Entry::new(name, name_bytes, value.len(), shared));
+            let entry = Entry::new(name, name_bytes, value.len(), shared);
+            self.table.add(if self.table.is_open() { entry.with_hash(value) } else { entry });
         }
         if self.value.capacity() > SCRATCH_BYTES {
             self.value = Vec::new();
@@ -182,7 +258,10 @@ impl Decoder {
         match self.table.find(index) {
             Found::Static(entry) => Ok((Name::with_known(entry.known, &entry.name, keep), entry.name.len())),
             Found::Dynamic(entry) => Ok((entry.name, entry.name_bytes as usize)),
-            Found::Unknown => Ok((Name::UNKNOWN, 0)),
+            Found::Unknown => {
+                self.lacks_entries = true;
+                Ok((Name::UNKNOWN, 0))
+            }
             Found::Nothing => Err(Unreadable::Malformed),
         }
     }

@@ -5,6 +5,7 @@
 //! of them, and an entry added since we know the table is found however much lies beyond it.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use crate::http2::names::{Known, Name};
@@ -51,13 +52,29 @@ pub(super) struct Entry {
     pub name: Name,
     pub name_bytes: u32,
     value_bytes: u32,
+    /// Of the value, so that it can be known again; 0 in a table that is whole.
+    hash: u32,
     /// Of a header that nobody asks for, nothing.
     pub value: Option<Text>,
 }
 
 impl Entry {
     pub(super) fn new(name: Name, name_bytes: usize, value_bytes: usize, value: Option<Text>) -> Entry {
-        Entry { name, name_bytes: name_bytes as u32, value_bytes: value_bytes as u32, value }
+        Entry { name, name_bytes: name_bytes as u32, value_bytes: value_bytes as u32, hash: 0, value }
+    }
+
+    /// As it can be compared with what somebody else knows of the table.
+    pub(super) fn with_hash(self, value: &[u8]) -> Entry {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(value);
+        Entry { hash: hasher.finish() as u32, ..self }
+    }
+
+    /// Whether it may be this one: of an entry whose name is unknown the value decides.
+    fn may_be(&self, other: &Entry) -> bool {
+        let is_named = self.name.known == Known::Unknown
+            || (self.name, self.name_bytes) == (other.name, other.name_bytes) && self.value == other.value;
+        is_named && (self.value_bytes, self.hash) == (other.value_bytes, other.hash)
     }
 
     fn bytes(&self) -> u32 {
@@ -85,12 +102,22 @@ pub(super) struct Table {
     size: Option<u32>,
     /// No entry is older than those we have.
     is_whole: bool,
+    /// Entries since we know the table; those that are older and were told come behind them.
+    added: usize,
+    is_told: bool,
 }
 
 impl Table {
     /// Of a connection seen from its beginning.
     pub(super) fn empty() -> Table {
-        Table { entries: VecDeque::new(), bytes: 0, size: Some(DEFAULT_BYTES), is_whole: true }
+        Table {
+            entries: VecDeque::new(),
+            bytes: 0,
+            size: Some(DEFAULT_BYTES),
+            is_whole: true,
+            added: 0,
+            is_told: false,
+        }
     }
 
     /// Whatever is in it, and its size, is not known.
@@ -118,6 +145,7 @@ impl Table {
     pub(super) fn add(&mut self, entry: Entry) {
         let bytes = entry.bytes();
         let most = self.most();
+        self.added = self.added.saturating_add(1);
         if bytes > most {
             self.evict_to(0);
         } else {
@@ -126,6 +154,51 @@ impl Table {
             self.entries.push_front(entry);
         }
         self.settle();
+    }
+
+    /// Entries may be there that we do not know, and could be told.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_whole && !self.is_told
+    }
+
+    pub(super) fn added(&self) -> usize {
+        self.added
+    }
+
+    /// How many entries we had added when the table was `told`, the newest first: all numbers that fit, but 0 only where
+    /// no other does, for it always would. None once entries were evicted: then nothing can be counted.
+    pub(super) fn fits(&self, told: &[Entry]) -> Vec<usize> {
+        if !self.is_open() || self.entries.len() != self.added {
+            return Vec::new();
+        }
+        let fits = |added: usize| {
+            let ours = self.entries.range(self.added - added..);
+            told.len() > added && ours.zip(told).all(|(ours, told)| ours.may_be(told))
+        };
+        let found: Vec<usize> = (1..=self.added).filter(|added| fits(*added)).collect();
+        if found.is_empty() && !told.is_empty() {
+            return vec![0];
+        }
+        found
+    }
+
+    /// The table as it was when we had added so many entries. What follows from it for those added since is left.
+    pub(super) fn tell(&mut self, added: usize, told: Vec<Entry>) {
+        if !self.is_open() || self.entries.len() != self.added || added > self.added {
+            return;
+        }
+        self.is_told = true;
+        self.entries.truncate(self.added - added);
+        self.bytes = self.entries.iter().map(Entry::bytes).sum();
+        for entry in told {
+            // Index by index: behind one that has no room here none may follow.
+            if self.bytes.saturating_add(entry.bytes()) > self.most() {
+                break;
+            }
+            self.bytes += entry.bytes();
+            self.entries.push_back(entry);
+        }
     }
 
     /// A size update of the encoder (RFC 7541 §6.3). That the receiver's SETTINGS allow it is between the two: an encoder must

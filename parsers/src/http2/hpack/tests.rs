@@ -184,3 +184,94 @@ fn what_no_encoder_writes_ends_the_block() {
         assert_eq!(decode(&mut decoder, "be").1, End::Whole, "the table is unknown");
     }
 }
+
+/// Fields as `?` where they are unknown.
+fn fields(decoder: &mut Decoder, hex: &str) -> Vec<String> {
+    decode(decoder, hex).0.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<char> = hex.chars().filter(char::is_ascii_hexdigit).collect();
+    digits.chunks(2).filter_map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok()).collect()
+}
+
+fn tell(decoder: &mut Decoder, block: &str, entries: &[(&str, &str)]) -> bool {
+    let entries: Vec<(&[u8], &[u8])> =
+        entries.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    decoder.tell(&bytes(block), &entries, &KeepHeaders::new(NAMES))
+}
+
+fn joined() -> Decoder {
+    let mut decoder = Decoder::new();
+    decoder.forget();
+    // From the first block on that lacks something blocks are remembered.
+    assert_eq!(fields(&mut decoder, "be"), ["?: ?"]);
+    decoder
+}
+
+const OLD: [(&str, &str); 3] = [(":path", "/b"), ("x-a", "1"), (":path", "/a")];
+
+#[test]
+fn a_table_that_was_told_counts_from_the_next_block_on() {
+    let mut decoder = joined();
+    assert_eq!(fields(&mut decoder, "be c0"), ["?: ?", "?: ?"]);
+    assert!(tell(&mut decoder, "be c0", &OLD));
+    assert_eq!(fields(&mut decoder, "be c0 bf c1"), [":path: /b", ":path: /a", "x-a: 1", "?: ?"]);
+    let added = format!("4003{}0132 be bf c1", text("x-b"));
+    assert_eq!(fields(&mut decoder, &added), ["x-b: 2", "x-b: 2", ":path: /b", ":path: /a"]);
+}
+
+/// What was added after the block stays in front; what was added before it must be among what was told.
+#[test]
+fn a_table_that_was_told_is_put_where_its_block_was() {
+    let added = format!("4003{}0132", text("x-b"));
+    let mut decoder = joined();
+    fields(&mut decoder, "c0");
+    fields(&mut decoder, &added);
+    assert!(tell(&mut decoder, "c0", &OLD));
+    assert_eq!(fields(&mut decoder, "be bf c1"), ["x-b: 2", ":path: /b", ":path: /a"]);
+    let mut decoder = joined();
+    fields(&mut decoder, &added);
+    fields(&mut decoder, "c0");
+    assert!(tell(&mut decoder, "c0", &[&[("x-b", "2")], &OLD[..]].concat()));
+    assert_eq!(fields(&mut decoder, "be bf c1"), ["x-b: 2", ":path: /b", ":path: /a"]);
+}
+
+#[test]
+fn a_table_of_which_the_place_is_not_certain_is_not_believed() {
+    let added = |value: &str| format!("4003{}01{}", text("x-b"), text(value));
+    // No such block.
+    assert!(!tell(&mut joined(), "bf", &OLD));
+    // The block came before the entry that is in the table, or after one that is not.
+    let mut decoder = joined();
+    fields(&mut decoder, "c0");
+    fields(&mut decoder, &added("2"));
+    assert!(!tell(&mut decoder, "c0", &[&[("x-b", "2")], &OLD[..]].concat()));
+    fields(&mut decoder, "c1");
+    assert!(!tell(&mut decoder, "c1", &OLD));
+    // Another value of the same length.
+    assert!(!tell(&mut decoder, "c1", &[&[("x-b", "3")], &OLD[..]].concat()));
+    // The same entry twice: once seen, once before our time, or both seen.
+    let twice = [&[("x-b", "2"), ("x-b", "2")], &OLD[..]].concat();
+    fields(&mut decoder, &added("2"));
+    fields(&mut decoder, "c2");
+    assert!(!tell(&mut decoder, "c2", &twice));
+    // A header that nobody asks for is compared as well.
+    let mut decoder = joined();
+    fields(&mut decoder, &format!("4003{}0132 c0", text("y-n")));
+    fields(&mut decoder, "c0");
+    assert!(!tell(&mut decoder, "c0", &[&[("y-n", "3")], &OLD[..]].concat()));
+    assert!(tell(&mut decoder, "c0", &[&[("y-n", "2")], &OLD[..]].concat()));
+}
+
+/// A gap behind the block says that what was told may be of a block that was missed.
+#[test]
+fn a_table_that_was_told_before_a_gap_is_forgotten() {
+    let mut decoder = joined();
+    fields(&mut decoder, "c0");
+    assert!(tell(&mut decoder, "c0", &OLD));
+    decoder.forget();
+    assert_eq!(fields(&mut decoder, "c0"), ["?: ?"]);
+    let mut decoder = Decoder::new();
+    assert!(!tell(&mut decoder, "82", &OLD), "a table that is whole is told nothing");
+}
