@@ -23,6 +23,7 @@
 #include "maps/policies.h"
 #include "maps/scratch.h"
 #include "maps/tls.h"
+#include "maps/tables.h"
 #include "hooks/pages.h"
 #include "hooks/payload.h"
 #include "hooks/frames.h"
@@ -35,6 +36,7 @@
 #include "hooks/telling.h"
 #include "hooks/socket.h"
 #include "hooks/tls.h"
+#include "hooks/tables.h"
 #include "hooks/copy.h"
 #include "hooks/process.h"
 #include "hooks/netfilter.h"
@@ -371,6 +373,12 @@ int rv_u_cipher(struct pt_regs *regs)
 	return rv_tls_ciphered(regs);
 }
 
+SEC("uprobe")
+int rv_u_table(struct pt_regs *regs)
+{
+	return rv_table_read(regs);
+}
+
 #ifdef RV_PROBE
 #include "kprobes.h"
 #endif
@@ -393,6 +401,7 @@ struct rv_layouts {
 	struct rv_tls_event tls;
 	struct rv_cipher_event cipher;
 	struct rv_tls_state_event tls_state;
+	struct rv_table_event table;
 	struct rv_tls_site tls_site;
 	struct rv_tls_account tls_account;
 	struct rv_policy policy;

@@ -25,6 +25,7 @@ enum rv_event_type {
 	RV_EVENT_TLS = 10,
 	RV_EVENT_CIPHER = 11,
 	RV_EVENT_TLS_STATE = 12,
+	RV_EVENT_TABLE = 13,
 };
 
 enum rv_direction {
@@ -388,6 +389,23 @@ struct rv_tls_state_event {
 	u8 library;
 	u8 flags;
 	u8 pad;
+};
+
+/*
+ * HPACK's dynamic table in the memory of a decoder, right before it decodes a header block. Behind
+ * it come the block and the entries, the newest first: bytes of the name and of the value (2 each),
+ * name, value.
+ */
+struct rv_table_event {
+	u32 type;
+	u32 tgid;
+	u64 cookie; /* connection from which the goroutine read last */
+	u64 time_ns;
+	u32 block_bytes;
+	u32 entries;
+	u32 captured; /* bytes that follow */
+	u8 direction;
+	u8 pad[3];
 };
 
 /* Per-CPU counters by index; what an operation met on its way to an event. */

@@ -47,6 +47,8 @@ static __always_inline bool rv_first_bytes(const struct rv_buffers *buffers, u8 
 	return !bpf_probe_read_user(to, 5, (void *)at);
 }
 
+static __always_inline void rv_table_reads(u32 tgid, u64 cookie);
+
 /*
  * A socket operation of a process that uses TLS: noted in the call that the thread is in, if any.
  * What a callback of the library sends over a connection of its own (a log, OCSP) is none of the
@@ -59,6 +61,8 @@ static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 	struct rv_tls_thread *thread = NULL;
 	struct rv_tls_call *call;
 
+	if (rv_tls_user(tgid) & RV_TLS_TABLES && direction == RV_RX && c)
+		rv_table_reads(tgid, c->cookie);
 	if (rv_tls_user(tgid) & RV_TLS_BY_GOROUTINE)
 		thread = rv_tls_goroutine(tgid, false);
 	if (!thread || !thread->depth)

@@ -19,6 +19,7 @@ enum rv_tls_action {
 	RV_TLS_CIPHER_WRITE_ENTER = 10,
 	RV_TLS_CIPHER_WRITE_LEAVE = 11,
 	RV_TLS_CIPHER_WRITTEN = 12,
+	RV_TLS_TABLE_READ = 13,
 };
 
 /* How a call tells what it moved; a result not above 0 is nothing. */
@@ -197,6 +198,8 @@ struct {
 #define RV_TLS_USERS 65536
 #define RV_TLS_BY_THREAD 1
 #define RV_TLS_BY_GOROUTINE 2
+/* Its HPACK decoders are probed: see maps/tables.h. */
+#define RV_TLS_TABLES 4
 
 SEC(".bss.tls_users") volatile u8 rv_tls_users[RV_TLS_USERS];
 
@@ -209,6 +212,12 @@ static __always_inline void rv_set_tls_user(u32 tgid, u8 way)
 {
 	if (!(rv_tls_user(tgid) & way))
 		rv_tls_users[tgid & (RV_TLS_USERS - 1)] |= way;
+}
+
+/* A way that another CPU sets at this moment is set again with its next call. */
+static __always_inline void rv_clear_tls_way(u32 tgid, u8 way)
+{
+	rv_tls_users[tgid & (RV_TLS_USERS - 1)] &= ~way;
 }
 
 static __always_inline void rv_clear_tls_user(u32 tgid)

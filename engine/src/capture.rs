@@ -165,6 +165,7 @@ impl Capture {
                 leave: program("rv_u_leave")?,
                 free: program("rv_u_free")?,
                 cipher: program("rv_u_cipher")?,
+                table: program("rv_u_table")?,
                 sites: map("tls_sites")?,
                 accounts: map("tls_accounts")?,
                 goroutines: map("tls_goroutines")?,

@@ -6,7 +6,7 @@ use rover_reporters::record::{Operation, OperationSum, Protocol as Spoken, Side,
 
 use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
 use crate::core::{Far, Told};
-use crate::event::LayersBefore;
+use crate::event::{LayersBefore, ToldTable};
 use crate::events::{self, ConnectionEvent, DataEvent};
 use crate::exchange::{syscall_of, DroppedPackets, Exchange, OperationFacts};
 use crate::handshake::is_record;
@@ -325,6 +325,14 @@ impl Connection {
         self.tell_drops(before, s);
         if self.has_exchanges() {
             self.loose = Vec::new();
+        }
+    }
+
+    /// The HPACK table of a direction, seen right before a block.
+    pub fn tell_table(&mut self, direction: usize, told: &ToldTable<'_>) {
+        match &mut self.secure {
+            Some(secure) => secure.tell_table(direction, told),
+            None => self.conversation.tell_table(direction, told),
         }
     }
 

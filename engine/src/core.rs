@@ -4,6 +4,7 @@ mod activity;
 mod build;
 mod peers;
 mod query;
+mod tables;
 mod tls;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -35,6 +36,7 @@ use crate::policy::Steering;
 use crate::processes::{Decision, Gate, Passing, ProcessChange, Processes};
 use crate::report::Report;
 use crate::sessions::{SessionKey, Sessions};
+use crate::tls::Request;
 use crate::translations::{NoTranslating, Translating};
 
 /// How often what lasts long is looked for.
@@ -82,8 +84,10 @@ pub struct Core {
     interface: Option<(u64, u32, Arc<str>)>,
     /// Openings of connections of which it is not known yet what they speak, each with its process.
     openings: FxHashMap<u64, (u32, Box<Activity>)>,
-    /// Processes with TLS sessions of which no socket is known, to be asked for their ciphertext.
-    socketless: Vec<u32>,
+    /// What is to be followed in processes: TLS sessions of which no socket is known, HPACK tables that lack entries.
+    requests: Vec<Request>,
+    /// When processes were asked for their HPACK tables.
+    tables_asked: FxHashMap<u32, u64>,
     run: u32,
     sequence: u32,
     number: u64,
@@ -125,7 +129,8 @@ impl Core {
             interfaces: FxHashMap::default(),
             interface: None,
             openings: FxHashMap::default(),
-            socketless: Vec::new(),
+            requests: Vec::new(),
+            tables_asked: FxHashMap::default(),
             run,
             sequence: 0,
             number: 0,
@@ -168,6 +173,7 @@ impl Core {
             Some(Event::Tls(event, payload)) => self.tls(&event, payload),
             Some(Event::Cipher(event, payload)) => self.cipher(&event, payload),
             Some(Event::TlsState(event)) => self.tls_state(&event),
+            Some(Event::Table(event, told)) => self.table(&event, &told),
             None => self.ledger.lose(Cause::BadEvent, 1),
         }
     }
@@ -190,6 +196,7 @@ impl Core {
             self.report_unfinished();
             self.tell_overdue_openings();
             self.tell_unbound();
+            self.sweep_tables();
             let ids: Vec<u64> = self.connections.iter().filter(|(_, c)| c.has_loose()).map(|(id, _)| *id).collect();
             for id in ids {
                 self.tell_loose(id, false);
@@ -498,8 +505,10 @@ impl Core {
             patience: self.patience,
             figures: &self.figures,
             finished: &mut self.finished,
+            lacks_table: false,
         };
         act(connection, &mut surroundings);
+        let lacks_table = surroundings.lacks_table;
         if connection.needs_attention() != connection.is_attended {
             connection.is_attended = !connection.is_attended;
             if connection.is_attended {
@@ -519,6 +528,9 @@ impl Core {
                 self.report(id, exchange);
             }
             self.finished = finished;
+        }
+        if lacks_table {
+            self.ask_for_tables(id);
         }
         if is_over {
             self.forget(id);

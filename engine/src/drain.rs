@@ -72,8 +72,8 @@ pub struct Drain {
     pub core: Core,
     pub commands: Receiver<Command>,
     pub changes: Sender<ProcessChange>,
-    /// Takes processes whose TLS sessions have no socket.
-    pub socketless: Option<Requests>,
+    /// Takes what is to be followed in processes.
+    pub requests: Option<Requests>,
     pub gauges: Arc<Gauges>,
 }
 
@@ -146,7 +146,7 @@ impl State {
 impl Drain {
     /// Runs until it is told to stop.
     pub fn run(self) {
-        let Drain { mut capture, core, commands, changes, socketless, gauges } = self;
+        let Drain { mut capture, core, commands, changes, requests, gauges } = self;
         let state = Mutex::new(State {
             core,
             sinks: Vec::new(),
@@ -186,9 +186,9 @@ impl Drain {
                     count(&mut state.core.ledger, &capture, &gauges);
                 }
                 publish(&mut state, &gauges, &changes);
-                let pids = state.core.take_socketless();
-                if let Some(requests) = socketless.as_ref().filter(|_| !pids.is_empty()) {
-                    requests.ask(pids);
+                let wanted = state.core.take_requests();
+                if let Some(requests) = requests.as_ref().filter(|_| !wanted.is_empty()) {
+                    requests.ask(wanted);
                 }
                 let stop = obey(&mut state, &capture, &commands, &gauges);
                 state.report();

@@ -109,9 +109,9 @@ impl Engine {
             core.translating = Box::new(conntrack);
         }
         let watcher = Watcher::start(capture.tls(), &self.options.tls);
-        let socketless = watcher.requests();
+        let requests = watcher.requests();
         *held(&self.tls) = Some(watcher);
-        let drain = Drain { capture, core, commands: orders, changes, socketless, gauges: Arc::clone(&self.gauges) };
+        let drain = Drain { capture, core, commands: orders, changes, requests, gauges: Arc::clone(&self.gauges) };
         let thread = std::thread::Builder::new()
             .name("rover-drain".into())
             .spawn(move || {

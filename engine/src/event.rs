@@ -19,6 +19,16 @@ pub enum Event<'a> {
     /// Ciphertext of a session without a socket, its begin.
     Cipher(CipherEvent, &'a [u8]),
     TlsState(TlsStateEvent),
+    /// An HPACK table, and what it says.
+    Table(TableEvent, ToldTable<'a>),
+}
+
+/// The table of a decoder right before a header block.
+#[derive(Clone, Debug)]
+pub struct ToldTable<'a> {
+    pub block: &'a [u8],
+    /// Names and values, the newest first.
+    pub entries: Vec<(&'a [u8], &'a [u8])>,
 }
 
 /// Path given to execve and NUL-separated argv, both possibly cut.
@@ -42,6 +52,7 @@ impl Layout for ActivityEvent {}
 impl Layout for TlsEvent {}
 impl Layout for CipherEvent {}
 impl Layout for TlsStateEvent {}
+impl Layout for TableEvent {}
 
 /// The layers that came before a data event.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +81,22 @@ fn tls(raw: &[u8]) -> Option<Event<'_>> {
     let is_pieces = u32::from(event.flags) & TLS_PIECES != 0;
     let fits = is_pieces || u64::from(event.skipped) + u64::from(event.captured) <= u64::from(event.length);
     (fits && event.direction <= 1 && event.tail <= event.captured).then_some(Event::Tls(event, payload))
+}
+
+fn table(raw: &[u8]) -> Option<Event<'_>> {
+    let (event, text) = split::<TableEvent>(raw)?;
+    let text = text.get(..event.captured as usize)?;
+    let (block, mut rest) = text.split_at_checked(event.block_bytes as usize)?;
+    let mut entries = Vec::new();
+    for _ in 0..event.entries {
+        let (lengths, texts) = rest.split_first_chunk::<4>()?;
+        let [name_0, name_1, value_0, value_1] = *lengths;
+        let (name, texts) = texts.split_at_checked(usize::from(u16::from_le_bytes([name_0, name_1])))?;
+        let (value, behind) = texts.split_at_checked(usize::from(u16::from_le_bytes([value_0, value_1])))?;
+        entries.push((name, value));
+        rest = behind;
+    }
+    (event.direction <= 1).then_some(Event::Table(event, ToldTable { block, entries }))
 }
 
 fn split<T: Layout>(raw: &[u8]) -> Option<(T, &[u8])> {
@@ -116,6 +143,7 @@ pub fn maybe_event(raw: &[u8]) -> Option<Event<'_>> {
             let payload = payload.get(..event.captured as usize)?;
             (event.direction <= 1).then_some(Event::Cipher(event, payload))
         }
+        EVENT_TABLE => table(raw),
         EVENT_TLS_STATE => Some(Event::TlsState(split::<TlsStateEvent>(raw)?.0)),
         _ => None,
     }

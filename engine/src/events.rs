@@ -255,6 +255,22 @@ const _: () = assert!(std::mem::size_of::<TlsStateEvent>() == 56);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
+pub struct TableEvent {
+    pub kind: u32,
+    pub tgid: u32,
+    pub cookie: u64,
+    pub time_ns: u64,
+    pub block_bytes: u32,
+    pub entries: u32,
+    pub captured: u32,
+    pub direction: u8,
+    pub pad: [u8; 3],
+}
+
+const _: () = assert!(std::mem::size_of::<TableEvent>() == 40);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 pub struct TlsOperand {
     pub base: u8,
     pub is_memory: u8,
@@ -320,6 +336,7 @@ pub const EVENT_ACTIVITY: u32 = 9;
 pub const EVENT_TLS: u32 = 10;
 pub const EVENT_CIPHER: u32 = 11;
 pub const EVENT_TLS_STATE: u32 = 12;
+pub const EVENT_TABLE: u32 = 13;
 
 pub const RX: u32 = 0;
 pub const TX: u32 = 1;
@@ -395,6 +412,7 @@ pub const TLS_CIPHER_READ_LEAVE: u32 = 9;
 pub const TLS_CIPHER_WRITE_ENTER: u32 = 10;
 pub const TLS_CIPHER_WRITE_LEAVE: u32 = 11;
 pub const TLS_CIPHER_WRITTEN: u32 = 12;
+pub const TLS_TABLE_READ: u32 = 13;
 
 pub const TLS_COUNT: u32 = 0;
 pub const TLS_COUNT_BEHIND: u32 = 1;

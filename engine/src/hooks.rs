@@ -140,7 +140,7 @@ pub const HOOKS: &[Hook] = &[
 ];
 
 /// Not attached to the kernel, but to places in TLS libraries (`tls`).
-pub const TLS_PROGRAMS: &[&str] = &["rv_u_enter", "rv_u_leave", "rv_u_free", "rv_u_cipher"];
+pub const TLS_PROGRAMS: &[&str] = &["rv_u_enter", "rv_u_leave", "rv_u_free", "rv_u_cipher", "rv_u_table"];
 /// What these are called together.
 pub const TLS_HOOK: &str = "calls of TLS libraries";
 

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rover_reporters::record::{Side, Syscall, Tls};
 
 use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
+use crate::event::ToldTable;
 use crate::exchange::{Exchange, OperationFacts};
 use crate::handshake::Handshake;
 use crate::layers::Measured;
@@ -180,6 +181,13 @@ impl Secure {
                 exchange
             })
         })
+    }
+
+    /// The HPACK table of a direction, of the only session there is.
+    pub fn tell_table(&mut self, direction: usize, told: &ToldTable<'_>) {
+        if let ([session], true) = (&mut self.sessions[..], self.held.is_empty()) {
+            session.conversation.tell_table(direction, told);
+        }
     }
 
     pub fn maybe_open_exchange(&self, number: u32) -> Option<&Exchange> {

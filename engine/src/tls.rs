@@ -20,4 +20,4 @@ mod status;
 mod watcher;
 
 pub use self::status::{BlindWindow, LibraryStatus, Status};
-pub use self::watcher::{survey, Requests, Watcher};
+pub use self::watcher::{survey, Request, Requests, Watcher};

@@ -22,6 +22,7 @@ const STRUCTS: &[&str] = &[
     "rv_tls_event",
     "rv_cipher_event",
     "rv_tls_state_event",
+    "rv_table_event",
     "rv_tls_operand",
     "rv_tls_site",
     "rv_tls_account",

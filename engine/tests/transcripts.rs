@@ -3,12 +3,13 @@
 
 mod stage;
 
-use rover_engine::events;
+use rover_engine::events::{self, TableEvent};
 use rover_engine::ledger::Cause;
 use rover_engine::options::Options;
+use rover_engine::tls::Request;
 use rover_reporters::record::{Flag, Kind, Side};
 
-use self::stage::{get, ok, Stage, MS, PID};
+use self::stage::{get, ok, Stage, MS, PID, SERVER};
 
 /// RFC 9112 §9.3.2: answers come in the order of the requests.
 #[test]
@@ -287,4 +288,69 @@ fn an_older_connection_is_joined_at_a_frame_that_comes_in_two_operations() {
     }
     stage.finish(3);
     assert_eq!(stage.lines(), ["GET / 200 pre_existing"]);
+}
+
+/// A table event as the kernel side writes it: the newest entry first.
+fn table(now: u64, cookie: u64, block: &[u8], entries: &[(&str, &str)]) -> Vec<u8> {
+    let mut text = block.to_vec();
+    for (name, value) in entries {
+        text.extend((name.len() as u16).to_le_bytes());
+        text.extend((value.len() as u16).to_le_bytes());
+        text.extend([name.as_bytes(), value.as_bytes()].concat());
+    }
+    let event = TableEvent {
+        kind: events::EVENT_TABLE,
+        tgid: PID,
+        cookie,
+        time_ns: now,
+        block_bytes: block.len() as u32,
+        entries: entries.len() as u32,
+        captured: text.len() as u32,
+        ..TableEvent::default()
+    };
+    [stage::bytes_of(&event), text].concat()
+}
+
+/// Both ends of a connection that is older than rover move a request and its response.
+fn exchange_at_both_ends(stage: &mut Stage, stream: u32, block: &[u8]) {
+    let (request, response) = (frame(1, 0x5, stream, block), frame(1, 0x5, stream, b"\x88"));
+    let client = (SERVER + 1, 50_000, 80);
+    let server = (SERVER, 80, 50_000);
+    for (end, direction, at, bytes) in [
+        (client, events::TX, 0, &request),
+        (server, events::RX, 0, &request),
+        (server, events::TX, 1, &response),
+        (client, events::RX, 1, &response),
+    ] {
+        stage.now += MS;
+        let mut event = stage.event(direction, stage.offsets[at], bytes.len());
+        (event.cookie, event.local_port, event.remote_port) = end;
+        event.flags = events::DATA_PRE_EXISTING as u8;
+        (event.role, event.opened_ns) = (0, 0);
+        stage.send(&event, bytes);
+    }
+    stage.offsets[0] += request.len() as u64;
+    stage.offsets[1] += response.len() as u64;
+}
+
+#[test]
+fn a_table_that_one_end_was_seen_to_have_serves_both_from_the_next_block_on() {
+    let mut stage = Stage::new();
+    let block = b"\x82\x86\xbe";
+    exchange_at_both_ends(&mut stage, 7, block);
+    assert!(stage.core.take_requests().contains(&Request::Tables(PID)));
+    exchange_at_both_ends(&mut stage, 9, block);
+    // Once a second at most.
+    assert!(stage.core.take_requests().is_empty());
+    let mut other = table(stage.now, SERVER, b"\x82\x86\xbf", &[(":path", "/wrong")]);
+    stage.core.event(&other);
+    other.truncate(50);
+    stage.core.event(&other);
+    exchange_at_both_ends(&mut stage, 11, block);
+    stage.core.event(&table(stage.now, SERVER, block, &[(":path", "/old"), ("x", "y")]));
+    exchange_at_both_ends(&mut stage, 13, block);
+    stage.finish(17);
+    let partial = "GET - 200 hpack_partial,pre_existing";
+    let whole = "GET /old 200 pre_existing";
+    assert_eq!(stage.lines(), [partial, partial, partial, partial, partial, partial, whole, whole]);
 }

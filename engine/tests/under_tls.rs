@@ -5,6 +5,7 @@ mod stage;
 
 use rover_engine::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
 use rover_engine::ledger::Cause;
+use rover_engine::tls::Request;
 use rover_reporters::record::Flag;
 
 use self::stage::{bytes_of, get, ok, Stage, MS, PID, SERVER};
@@ -194,10 +195,10 @@ fn only_sessions_of_which_no_ciphertext_is_told_are_asked_for() {
     let mut tls = Tls::new();
     let hello = record(1, 90);
     tls.cipher(TX, &hello).socket(TX, &hello).call(TX, 0, &get("/a"));
-    assert!(tls.stage.core.take_socketless().is_empty());
+    assert!(tls.stage.core.take_requests().is_empty());
     tls.session += 1;
     tls.call(TX, 0, &get("/b"));
-    assert_eq!(tls.stage.core.take_socketless(), [PID]);
+    assert_eq!(tls.stage.core.take_requests(), [Request::Ciphertext(PID)]);
 }
 
 /// Never on a guessed peer.

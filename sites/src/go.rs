@@ -48,6 +48,24 @@ const HANDSHAKES: [Call; 2] = [
         Outcome::ZeroIsOk,
     ),
 ];
+/// `func (d *Decoder) Write(p []byte) (n int, err error)`, called with each header block: of `x/net`, and of `net/http`, which
+/// has a copy.
+const DECODERS: [Call; 2] = [
+    call(
+        "golang.org/x/net/http2/hpack.(*Decoder).Write",
+        Action::TableRead,
+        Action::TableRead,
+        CONNECTION_AND_SLICE,
+        Outcome::OkOnly,
+    ),
+    call(
+        "vendor/golang.org/x/net/http2/hpack.(*Decoder).Write",
+        Action::TableRead,
+        Action::TableRead,
+        CONNECTION_AND_SLICE,
+        Outcome::OkOnly,
+    ),
+];
 /// A closed connection is not read any more; its address is another's only after the next garbage collection.
 const CLOSE: Call = call("crypto/tls.(*Conn).Close", Action::Free, Action::Free, CONNECTION, Outcome::OkOnly);
 
@@ -60,7 +78,7 @@ pub(crate) fn is_go(image: &Image) -> bool {
     image.section(".go.buildinfo").is_some() || image.section(".gopclntab").is_some()
 }
 
-/// None for a Go program without crypto/tls.
+/// None for a Go program without crypto/tls and HTTP/2.
 pub(crate) fn find(image: &Image) -> Option<Found> {
     let mut code = Code::new(image, &Symbols::new());
     let table = match Table::of(&code) {
@@ -70,11 +88,13 @@ pub(crate) fn find(image: &Image) -> Option<Found> {
     let wanted: Vec<&str> = [READ.name, WRITE.name, CLOSE.name, HANDSHAKES[0].name, HANDSHAKES[1].name, MEMMOVE]
         .into_iter()
         .chain(PANICS)
+        .chain(DECODERS.map(|decoder| decoder.name))
         .collect();
     let functions = table.functions(&wanted);
     let is_panic = |name: &str| PANICS.iter().any(|panic| name.starts_with(panic));
     code.never_return(functions.iter().filter(|(name, _)| is_panic(name)).map(|(_, symbol)| symbol.address));
-    if !functions.contains_key(READ.name) && !functions.contains_key(WRITE.name) {
+    let has = |call: &Call| functions.contains_key(call.name);
+    if !has(&READ) && !has(&WRITE) && !DECODERS.iter().any(has) {
         return None;
     }
     let mut found = Found::default();
@@ -102,6 +122,13 @@ pub(crate) fn find(image: &Image) -> Option<Found> {
     if let Some(close) = close {
         let convention = convention(&close).unwrap_or(Convention::GoRegisters);
         found.sites.extend(sites.enter(&Call { convention, ..CLOSE }, &close));
+    }
+    for decoder in &DECODERS {
+        let Some(symbol) = functions.get(decoder.name) else { continue };
+        let Some(function) = Function::decode(&code, symbol.address, symbol.size) else { continue };
+        if let Some(convention) = convention(&function) {
+            found.sites.extend(sites.enter(&Call { convention, ..*decoder }, &function));
+        }
     }
     Some(found)
 }

@@ -41,6 +41,8 @@ pub enum Action {
     CipherWriteLeave,
     /// Ciphertext that a session gives to memory, told at the begin of a call that takes all of it.
     CipherWritten,
+    /// An HPACK decoder (`session`) is about to decode a header block; its first words are the slice of its dynamic table.
+    TableRead,
 }
 
 impl Action {

@@ -2,11 +2,18 @@
 
 HPACK's table of such a connection is not known (RFC 7541 §2.3.2): what was put into it before the start is null and
 flagged `hpack_partial`, what is sent again or as a literal is there. How large the share with all of method, path and
-status is depends on the client and on what it asked before; it is printed."""
+status is depends on the client and on what it asked before; it is printed.
 
+Where one end is a Go program its decoder has the table in memory: rover reads it there, once, and from then on the
+headers that this end receives are all known, at both ends."""
+
+import itertools
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -14,7 +21,7 @@ from tests.http2.conftest import PROGRAMS, Logged, running, told_by_grpc
 from tests.http2.test_languages import told_by_log
 from tests.stage.nginx import Nginx
 from tests.stage.ports import wait_listening
-from tests.stage.rover import Rover, unexplained
+from tests.stage.rover import Record, Rover, unexplained
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -33,8 +40,25 @@ def late_rover(port):
     assert unexplained(ledger) == 0, ledger
 
 
+def play_until(rover, port, is_known: Callable[[Record], bool], play: Callable[[], None]) -> int:
+    """Plays until both sides' records have what `is_known` asks for; how often."""
+    told = [rover.records_of(port, side) for side in ("server", "client")]
+    deadline = time.monotonic() + 20
+    for times in itertools.count(1):
+        before = [len(records) for records in told]
+        play()
+        rover.wait_for(lambda before=before: all(len(each) > n for each, n in zip(told, before, strict=True)))
+        if all(is_known(records[-1]) for records in told):
+            return times
+        assert time.monotonic() < deadline, [records[-1] for records in told]
+    raise AssertionError
+
+
 def require_true_or_null(rover, port, truth, name):
-    """As many records as exchanges on both sides, each value the truth or null; prints the share that has all."""
+    """As many records as exchanges on both sides, each value the truth or null; prints the share that has all.
+
+    The lower counts of both sides: with method, path and status; with gRPC's status as well."""
+    counted = []
     for side in ("server", "client"):
         told = rover.records_of(port, side)
         rover.wait_for(lambda told=told: len(told) >= len(truth))
@@ -62,6 +86,8 @@ def require_true_or_null(rover, port, truth, name):
             assert record["response"]["body_bytes"] == exchange.response_body
         counts = f"{whole} with method, path and status, {with_status} with gRPC's where there is one"
         print(f"{name}, {side} side: of {len(truth)} {counts}", file=sys.stderr)
+        counted.append((whole, with_status))
+    return tuple(min(each) for each in zip(*counted, strict=True))
 
 
 def talk(client, lines):
@@ -95,9 +121,54 @@ def test_visits_on_an_older_connection_are_told(
         with running(client, **PIPES) as talking:
             talk(talking, BEFORE)
             with late_rover(port) as rover:
+                played = 0
+                if server_name == "go":
+                    played = play_until(
+                        rover, port, lambda record: record["path"] is not None, lambda: talk(talking, [BEFORE[2]])
+                    )
                 talk(talking, AFTER)
-                truth = Logged(port, log, told_by_log).truth(len(BEFORE) + len(AFTER))[len(BEFORE) :]
-                require_true_or_null(rover, port, truth, f"{client_name} client, {server_name} server")
+                truth = Logged(port, log, told_by_log).truth(len(BEFORE) + played + len(AFTER))[len(BEFORE) :]
+                whole, _ = require_true_or_null(rover, port, truth, f"{client_name} client, {server_name} server")
+                # Without the table it is a third of Go's.
+                assert whole >= (len(AFTER) / 3 if server_name == "node" else len(AFTER))
+
+
+@pytest.mark.parametrize("client_name", ["go", "node"])
+def test_tables_of_one_program_are_not_mixed_up(ports, tmp_path, program, go_program, go_server, client_name):
+    """Clients whose header blocks are the same bytes and mean another path each, all at once to one Go server."""
+    port, log = ports.pop(), tmp_path / "server.log"
+    base = f"http://127.0.0.1:{port}"
+    node = [program("node"), PROGRAMS / "node_client.js", base, "0"]
+    client = [go_program("client"), base, "0", "1"] if client_name == "go" else node
+    with ExitStack() as stack:
+        stack.enter_context(running([go_server(), str(port), log]))
+        wait_listening(port)
+        clients = [stack.enter_context(running(client, **PIPES)) for _ in range(6)]
+        for number, talking in enumerate(clients):
+            talk(talking, [f"PUT:/missing{number}:0"])
+        with late_rover(port) as rover:
+
+            def play(times=1):
+                with ThreadPoolExecutor(len(clients)) as pool:
+                    work = [[f"PUT:/missing{number}:0"] * times for number in range(len(clients))]
+                    list(pool.map(talk, clients, work))
+
+            played = play_until(rover, port, lambda record: record["path"] is not None, play)
+            play(200)
+            count = len(clients) * (played + 200)
+            truth = Logged(port, log, told_by_log).truth(len(clients) + count)
+            paths = {exchange.connection: exchange.path for exchange in truth}
+            assert len(paths) == len(clients)
+            for side in ("server", "client"):
+                told = rover.records_of(port, side)
+                rover.wait_for(lambda told=told: len(told) >= count)
+                end = "remote" if side == "server" else "local"
+                values = [(record["path"], paths[record[end]["port"]]) for record in told]
+                assert [each for each in values if each[0] not in (None, each[1])] == []
+                known = sum(path is not None for path, _ in values)
+                print(f"{client_name} clients, {side} side: of {count} {known} with their path", file=sys.stderr)
+                if client_name == "go":
+                    assert known >= 6 * 190
 
 
 @pytest.mark.parametrize(
@@ -112,16 +183,27 @@ def test_calls_on_an_older_connection_are_told(ports, tmp_path, go_program, clie
     port, log = ports.pop(), tmp_path / "server.log"
     server = [sys.executable, PROGRAMS / "grpc_server.py"] if server_name == "core" else [go_program("grpcserver")]
     client = [sys.executable, PROGRAMS / "grpc_client.py"] if client_name == "core" else [go_program("grpcclient")]
+
+    def is_known(record: Record) -> bool:
+        has_method = server_name != "go" or record["path"] is not None
+        return has_method and (client_name != "go" or (record["grpc"] or {}).get("status") is not None)
+
     with running([*server, str(port), log]):
         wait_listening(port)
         with running([*client, str(port), "wait"], **PIPES) as talking:
             talk(talking, CALLS_BEFORE)
             with late_rover(port) as rover:
+                played = play_until(rover, port, is_known, lambda: talk(talking, [CALLS_BEFORE[0]]))
                 talk(talking, CALLS_AFTER)
-                truth = Logged(port, log, told_by_grpc).truth(len(CALLS_BEFORE) + len(CALLS_AFTER))
-                require_true_or_null(
+                truth = Logged(port, log, told_by_grpc).truth(len(CALLS_BEFORE) + played + len(CALLS_AFTER))
+                whole, with_status = require_true_or_null(
                     rover, port, truth[len(CALLS_BEFORE) :], f"grpc-{client_name} client, grpc-{server_name} server"
                 )
+                if server_name == "go":
+                    assert whole >= len(CALLS_AFTER)
+                if client_name == "go":
+                    # Of all whose method is known.
+                    assert with_status >= (len(CALLS_AFTER) if server_name == "go" else 40)
 
 
 def place(record, side):

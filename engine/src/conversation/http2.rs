@@ -6,6 +6,7 @@ use rover_parsers::http1::Limits;
 use rover_parsers::http2::{Closed, Connection, Event, Role, StreamRef};
 
 use super::{emit, Piece, Source, Step, Surroundings};
+use crate::event::ToldTable;
 use crate::exchange::{Exchange, Half, Head};
 use crate::ledger::Cause;
 
@@ -20,7 +21,13 @@ pub struct Http2 {
     /// Heads that began an exchange.
     pub exchanges: u32,
     pub is_reset: bool,
+    /// Header blocks that referred to unknown entries, and when the first one did.
+    partial_blocks: u64,
+    lacks_since_ns: u64,
 }
+
+/// How long the entries that a connection lacks are looked for: what was not found by then never will be.
+const LACKS_NS: u64 = 60_000_000_000;
 
 impl Http2 {
     /// `is_joining`: in mid-stream.
@@ -32,6 +39,8 @@ impl Http2 {
             open: Vec::new(),
             exchanges: 0,
             is_reset: false,
+            partial_blocks: 0,
+            lacks_since_ns: 0,
         }
     }
 
@@ -39,7 +48,15 @@ impl Http2 {
     pub fn upgraded(exchange: Exchange, exchanges: u32, limits: &Arc<Limits>) -> Http2 {
         let mut events = Vec::new();
         let parser = Connection::upgraded(Arc::clone(limits), &mut events);
-        let mut http = Http2 { parser, events: Vec::new(), open: Vec::new(), exchanges, is_reset: false };
+        let mut http = Http2 {
+            parser,
+            events: Vec::new(),
+            open: Vec::new(),
+            exchanges,
+            is_reset: false,
+            partial_blocks: 0,
+            lacks_since_ns: 0,
+        };
         for event in events {
             if let Event::Opened { stream } = event {
                 http.open_at(stream, Exchange { stream: Some(stream.id), ..exchange });
@@ -77,7 +94,27 @@ impl Http2 {
         };
         let is_refused = self.take(&mut events, Some(source), s);
         self.events = events;
+        s.lacks_table |= self.lacks_table(s.now_ns);
         Step { consumed, is_done: is_refused, is_refused }
+    }
+
+    /// Since the last call.
+    fn lacks_table(&mut self, now_ns: u64) -> bool {
+        let partial_blocks = self.parser.counters().partial_blocks;
+        if partial_blocks == self.partial_blocks {
+            return false;
+        }
+        self.partial_blocks = partial_blocks;
+        if self.lacks_since_ns == 0 {
+            self.lacks_since_ns = now_ns;
+        }
+        now_ns.saturating_sub(self.lacks_since_ns) < LACKS_NS
+    }
+
+    /// The HPACK table of a direction, seen right before a block.
+    pub fn tell_table(&mut self, role: Role, told: &ToldTable<'_>) {
+        // One that does not fit is none of this connection's, or of another block.
+        self.parser.tell_table(role, told.block, &told.entries);
     }
 
     /// Bytes of which there is no operation.

@@ -18,6 +18,7 @@ use self::http1::Http1;
 use self::http2::Http2;
 use self::stream::Stream;
 pub use self::stream::{Chunk, Piece};
+use crate::event::ToldTable;
 use crate::events;
 use crate::exchange::{Exchange, OperationFacts, Operations};
 use crate::hooks::Figures;
@@ -41,6 +42,8 @@ pub struct Surroundings<'a> {
     pub figures: &'a Figures,
     /// Finished exchanges, in order.
     pub finished: &'a mut Vec<Exchange>,
+    /// A header block referred to entries of an HPACK table that are not known.
+    pub lacks_table: bool,
 }
 
 #[derive(Debug)]
@@ -319,6 +322,16 @@ impl Conversation {
                 let exchanges = http.exchanges;
                 http.finish(s);
                 self.protocol = Protocol::Http2(Box::new(Http2::upgraded(exchange, exchanges, s.limits)));
+            }
+        }
+    }
+
+    /// The HPACK table of a direction, seen right before a block. While bytes are held back it is not clear which block.
+    pub fn tell_table(&mut self, direction: usize, told: &ToldTable<'_>) {
+        let role = self.role(direction);
+        if let Protocol::Http2(http) = &mut self.protocol {
+            if !self.streams[direction].has_held() {
+                http.tell_table(role, told);
             }
         }
     }

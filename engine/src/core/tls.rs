@@ -6,9 +6,8 @@ use crate::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
 use crate::ledger::Cause;
 use crate::secure::Plaintext;
 use crate::sessions::SessionKey;
+use crate::tls::Request;
 
-/// Processes that wait to be asked for their ciphertext; one that is not among them comes with its next event.
-const SOCKETLESS: usize = 1024;
 /// Plaintext of sessions of which the connection is not known yet, in all and for how long.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 const WAITING_NS: u64 = 2_000_000_000;
@@ -180,16 +179,8 @@ impl Core {
     fn ask_for_ciphertext(&mut self, key: &SessionKey) {
         let tgid = key.tgid;
         self.sessions.note_user(tgid);
-        if self.sessions.is_heard(key) {
-            return;
+        if !self.sessions.is_heard(key) {
+            self.request(Request::Ciphertext(tgid));
         }
-        if self.socketless.len() < SOCKETLESS && !self.socketless.contains(&tgid) {
-            self.socketless.push(tgid);
-        }
-    }
-
-    /// Processes whose sessions have no socket, since the last call.
-    pub fn take_socketless(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.socketless)
     }
 }

@@ -29,6 +29,10 @@ const FILES: usize = 16384;
 /// Processes in which the ciphertext of a library is looked at one by one. With more it is looked at in all: attaching and
 /// letting go takes the kernel tens of milliseconds each, too long where processes come and go.
 const CIPHER_PROCESSES: usize = 4;
+/// How long the HPACK decoders of a process are probed for one request, and of how many processes of a file at a time: one
+/// that comes too late is asked for again with its next block.
+const TABLES_NS: u64 = 3_000_000_000;
+const TABLE_PROCESSES: usize = 16;
 /// Stands for all of them.
 const EVERYBODY: u32 = 0;
 /// Processes that are remembered of a file: one that lives is enough to keep its probes.
@@ -80,6 +84,9 @@ struct Entry {
     /// Of what sessions write to memory, in all processes.
     memory_links: Vec<OwnedFd>,
     cipher_links: BTreeMap<u32, Vec<OwnedFd>>,
+    /// HPACK decoders, and the processes in which they are probed, each with the end of its time.
+    tables: Places,
+    table_links: BTreeMap<u32, (u64, Vec<OwnedFd>)>,
 }
 
 impl Entry {
@@ -304,11 +311,19 @@ impl Libraries {
             group.places.push(here);
         }
         entry.cipher.clear();
+        entry.tables = Places::default();
         // Ends before begins: a begin without its end would be taken for a call that lasts.
         for ((program, _), places) in groups.into_iter().rev() {
-            if program == Program::Cipher {
-                entry.cipher.push(places);
-                continue;
+            match program {
+                Program::Cipher => {
+                    entry.cipher.push(places);
+                    continue;
+                }
+                Program::Table => {
+                    entry.tables = places;
+                    continue;
+                }
+                Program::Enter | Program::Leave | Program::Free => {}
             }
             let links = links::attach(self.programs.way, self.programs.of(program), file, &places, None);
             entry.links.extend(links.map_err(|error| told(&error))?);
@@ -327,6 +342,8 @@ impl Libraries {
         entry.memory_links.clear();
         entry.cipher_links.clear();
         entry.cipher.clear();
+        entry.table_links.clear();
+        entry.tables = Places::default();
         self.sites.give_back(entry.slots.drain(..));
         self.accounts.give_back([entry.account]);
         entry.status.attached = false;
@@ -405,6 +422,41 @@ impl Libraries {
             if one.is_none() {
                 entry.cipher_links.retain(|pid, _| *pid == EVERYBODY);
             }
+        }
+    }
+
+    /// A connection of this process, older than rover, lacks entries of an HPACK table: for some seconds the program's
+    /// decoders are probed.
+    pub fn follow_tables(&mut self, pid: u32, mapped: &[Mapping]) {
+        let until_ns = clock::boot_ns() + TABLES_NS;
+        for mapping in mapped {
+            let known = files::maybe_file(mapping).and_then(|(_, m)| self.by_content.get(&Content::of(&m)).copied());
+            let Some(Known::Library(id)) = known else {
+                continue;
+            };
+            let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.tables.places.is_empty()) else {
+                continue;
+            };
+            if let Some((until, _)) = entry.table_links.get_mut(&pid) {
+                *until = until_ns;
+                continue;
+            }
+            let Some(file) = entry.file.as_ref().filter(|_| entry.table_links.len() < TABLE_PROCESSES) else {
+                continue;
+            };
+            let program = self.programs.of(Program::Table);
+            // A process that has gone meanwhile: nothing to follow.
+            if let Ok(links) = links::attach(self.programs.way, program, file, &entry.tables, Some(pid)) {
+                entry.table_links.insert(pid, (until_ns, links));
+            }
+        }
+    }
+
+    /// Lets go of decoders for which nobody has asked again.
+    pub fn release_tables(&mut self) {
+        let now_ns = clock::boot_ns();
+        for entry in self.entries.values_mut() {
+            entry.table_links.retain(|_, (until_ns, _)| *until_ns > now_ns);
         }
     }
 
@@ -509,8 +561,13 @@ fn check_code(file: &File, sites: &[Site]) -> Result<(), String> {
     Ok(())
 }
 
+/// For good, and not for seconds in some processes.
+fn lasts(site: &&Site) -> bool {
+    site.action != Action::TableRead
+}
+
 fn functions(sites: &[Site]) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = sites.iter().map(|site| site.function).collect();
+    let mut names: Vec<&'static str> = sites.iter().filter(lasts).map(|site| site.function).collect();
     names.dedup();
     names.sort_unstable();
     names.dedup();
@@ -518,7 +575,7 @@ fn functions(sites: &[Site]) -> Vec<&'static str> {
 }
 
 fn cost(sites: &[Site]) -> &'static str {
-    if sites.iter().any(|site| !site.is_emulated && !site.is_return_probe) {
+    if sites.iter().filter(lasts).any(|site| !site.is_emulated && !site.is_return_probe) {
         "stepped"
     } else if sites.iter().any(|site| site.is_return_probe) {
         "return probe"

@@ -23,6 +23,7 @@ pub struct Programs {
     pub leave: OwnedFd,
     pub free: OwnedFd,
     pub cipher: OwnedFd,
+    pub table: OwnedFd,
     pub sites: MapHandle,
     pub accounts: MapHandle,
     pub goroutines: MapHandle,
@@ -36,6 +37,7 @@ pub enum Program {
     Leave,
     Free,
     Cipher,
+    Table,
 }
 
 impl Programs {
@@ -45,6 +47,7 @@ impl Programs {
             Program::Leave => self.leave.as_fd(),
             Program::Free => self.free.as_fd(),
             Program::Cipher => self.cipher.as_fd(),
+            Program::Table => self.table.as_fd(),
         }
     }
 

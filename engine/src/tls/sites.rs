@@ -20,6 +20,7 @@ pub fn program_of(action: Action) -> Program {
         ReadLeave | WriteLeave | SendfileLeave | HandshakeLeave => Program::Leave,
         Free => Program::Free,
         CipherReadEnter | CipherReadLeave | CipherWriteEnter | CipherWriteLeave | CipherWritten => Program::Cipher,
+        TableRead => Program::Table,
     }
 }
 
@@ -38,6 +39,7 @@ fn action_number(action: Action) -> u32 {
         Action::CipherWriteEnter => events::TLS_CIPHER_WRITE_ENTER,
         Action::CipherWriteLeave => events::TLS_CIPHER_WRITE_LEAVE,
         Action::CipherWritten => events::TLS_CIPHER_WRITTEN,
+        Action::TableRead => events::TLS_TABLE_READ,
     }
 }
 

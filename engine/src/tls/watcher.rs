@@ -55,16 +55,25 @@ impl Bell {
     }
 }
 
-/// Asks for the ciphertext of processes.
+/// What is to be followed in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Its sessions have no socket.
+    Ciphertext(u32),
+    /// A connection older than rover lacks entries of its HPACK table.
+    Tables(u32),
+}
+
+/// Asks for more of processes than is told of all.
 #[derive(Clone, Debug)]
 pub struct Requests {
-    pids: Sender<Vec<u32>>,
+    requests: Sender<Vec<Request>>,
     bell: Arc<Bell>,
 }
 
 impl Requests {
-    pub fn ask(&self, pids: Vec<u32>) {
-        if self.pids.send(pids).is_ok() {
+    pub fn ask(&self, requests: Vec<Request>) {
+        if self.requests.send(requests).is_ok() {
             self.bell.ring();
         }
     }
@@ -94,7 +103,7 @@ impl Watcher {
         raise_descriptor_limit();
         let bell = Arc::new(Bell::new().map_err(|error| error.to_string())?);
         let mappings = Mappings::open().map_err(|error| format!("perf events of mappings: {error}"))?;
-        let (pids, asked) = channel();
+        let (asking, asked) = channel();
         let (ready, is_ready) = sync_channel(1);
         let status = Arc::new(Mutex::new(Status { enabled: true, ..Status::default() }));
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -113,7 +122,7 @@ impl Watcher {
         let thread = thread.spawn(move || search.run(&ready)).map_err(|error| error.to_string())?;
         // Late is no error: the thread goes on, and blind windows tell.
         is_ready.recv_timeout(START).unwrap_or_default();
-        Ok(Watcher { status, requests: Some(Requests { pids, bell }), is_stopping, thread: Some(thread) })
+        Ok(Watcher { status, requests: Some(Requests { requests: asking, bell }), is_stopping, thread: Some(thread) })
     }
 
     /// None where there is no thread.
@@ -202,7 +211,7 @@ struct Search {
     backlog: VecDeque<Mapping>,
     /// Files that nobody has mapped, to be looked at when nothing else is to be done.
     unmapped: VecDeque<PathBuf>,
-    asked: Receiver<Vec<u32>>,
+    asked: Receiver<Vec<Request>>,
     bell: Arc<Bell>,
     status: Arc<Mutex<Status>>,
     is_stopping: Arc<AtomicBool>,
@@ -218,11 +227,11 @@ impl Search {
         let likely = self.backlog.iter().take_while(|mapping| files::is_likely(&mapping.path)).count();
         for mapping in self.backlog.drain(..likely).collect::<Vec<_>>() {
             self.meet(&mapping);
-            self.follow_ciphertext();
+            self.follow();
         }
         for path in files::installed() {
             self.libraries.meet_installed(&path);
-            self.follow_ciphertext();
+            self.follow();
         }
         self.publish();
         // Nobody waits any more: nothing to tell.
@@ -232,7 +241,7 @@ impl Search {
         while !self.is_stopping.load(Ordering::Relaxed) {
             self.wait(&epoll);
             self.take_mappings();
-            self.follow_ciphertext();
+            self.follow();
             if let Some(mapping) = self.backlog.pop_front() {
                 self.meet(&mapping);
             } else if let Some(path) = self.unmapped.pop_front() {
@@ -243,6 +252,7 @@ impl Search {
                 judged = Instant::now();
                 self.libraries.judge();
                 self.libraries.release(is_alive);
+                self.libraries.release_tables();
             }
             if swept.elapsed() >= SWEEP {
                 swept = Instant::now();
@@ -255,11 +265,16 @@ impl Search {
         }
     }
 
-    /// Of the processes that are asked for. Never late: what their sessions say waits for it.
-    fn follow_ciphertext(&mut self) {
-        for pids in self.asked.try_iter().collect::<Vec<_>>() {
-            for pid in pids {
-                self.libraries.follow_ciphertext(pid, &maps::executable_files(pid));
+    /// What is asked for of processes. Never late: what their sessions say waits for it.
+    fn follow(&mut self) {
+        for requests in self.asked.try_iter().collect::<Vec<_>>() {
+            for request in requests {
+                match request {
+                    Request::Ciphertext(pid) => {
+                        self.libraries.follow_ciphertext(pid, &maps::executable_files(pid));
+                    }
+                    Request::Tables(pid) => self.libraries.follow_tables(pid, &maps::executable_files(pid)),
+                }
             }
         }
     }
