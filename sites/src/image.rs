@@ -34,7 +34,7 @@ pub(crate) struct Image {
     file: File,
     len: u64,
     /// Not an executable: ET_DYN without an interpreter. A PIE has one.
-    is_shared: bool,
+    pub is_shared: bool,
     segments: Vec<Segment>,
     sections: Vec<Section>,
 }

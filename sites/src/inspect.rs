@@ -22,7 +22,8 @@ pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
     let linked = |names: &[&str]| if image.is_library(names) { Linkage::Shared } else { Linkage::Static };
     let library = |kind, linkage, version, found: Found| {
         let Found { sites, return_sites, notes } = found.without_doubles();
-        Library { kind, linkage, version, build_id: image.build_id(), sites, return_sites, notes }
+        let is_over_memory = kind == Kind::Boringssl && linkage == Linkage::Static && image.is_shared;
+        Library { kind, linkage, version, build_id: image.build_id(), sites, return_sites, notes, is_over_memory }
     };
     if openssl::has_tls(&symbols) || openssl::has_bio(&symbols) {
         let code = Code::new(&image, &symbols);

@@ -159,4 +159,7 @@ pub struct Library {
     pub return_sites: Vec<Site>,
     /// What was not found and why, for a human.
     pub notes: Vec<String>,
+    /// Its sessions have no socket, as far as is known of such files: BoringSSL that an extension module brings along
+    /// (grpc-core, netty-tcnative, Conscrypt), whose owner moves the ciphertext itself.
+    pub is_over_memory: bool,
 }

@@ -146,10 +146,10 @@ set -e
 mount -t tmpfs none {folder}
 cp {library} {folder}/libssl.so.3
 export LD_LIBRARY_PATH={folder}
-LD_PRELOAD={folder}/libssl.so.3 sh -c 'while [ ! -e {done} ]; do sleep 0.05; done' &
+LD_PRELOAD={folder}/libssl.so.3 sh -c 'n=0; while [ ! -e {done} ] && [ $n -lt 1200 ]; do sleep 0.05; n=$((n+1)); done' &
 curl -sSk -o /dev/null {url}
 touch {ready}
-while [ ! -e {go} ]; do sleep 0.05; done
+n=0; while [ ! -e {go} ] && [ $n -lt 1200 ]; do sleep 0.05; n=$((n+1)); done
 exec curl -sSk -o /dev/null {url}
 """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOMY
 from tests.http2.conftest import PROGRAMS as HTTP2_PROGRAMS
 from tests.http2.conftest import Logged, call_with_grpc_core, told_by_grpc
 from tests.http2.conftest import running as running_program
@@ -15,6 +16,7 @@ from tests.stage.deadline import wait_until
 from tests.stage.exchange import Exchange
 from tests.stage.judge import BOTH, Judge
 from tests.stage.ports import wait_listening
+from tests.stage.rover import Rover
 
 from .conftest import Certificate, running
 from .test_records import PROGRAMS, make_nginx, require_encrypted, told, truth_of
@@ -37,6 +39,18 @@ def test_grpc_over_boringssl(
     judge.require(port, truth, seconds=20)
     records = judge.records(port, "server") + judge.records(port, "client")
     assert {record["tls"]["library"] for record in records} == {"boringssl"}
+
+
+def test_the_first_call_over_boringssl(ports: list[int], certificate: Certificate, tmp_path: Path) -> None:
+    """No process had sessions in this library before, and this one is over before anyone could ask for its ciphertext."""
+    port, log = ports.pop(), tmp_path / "log"
+    files = [str(certificate.certificate), str(certificate.key)]
+    with Rover("--port", str(port), environment=ROOMY) as rover:
+        with running_program([sys.executable, HTTP2_PROGRAMS / "grpc_server.py", str(port), log, *files]):
+            wait_listening(port)
+            assert call_with_grpc_core(port, "Unary", 1, 1, 1, trust=certificate.certificate) == [(0, 1)]
+            truth = Logged(port, log, told_by_grpc).truth(1)
+        Judge(rover).require(port, truth)
 
 
 def test_wget_over_gnutls(

@@ -1,5 +1,7 @@
 //! The table of files: each is looked at once; what has a TLS library inside is probed.
 
+mod following;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
 use std::io;
@@ -26,15 +28,6 @@ const LIBRARIES: u32 = 1024;
 const MOST_TOLD: usize = 2 * LIBRARIES as usize;
 /// Files that are remembered. A node with more goes through them again.
 const FILES: usize = 16384;
-/// Processes in which the ciphertext of a library is looked at one by one. With more it is looked at in all: attaching and
-/// letting go takes the kernel tens of milliseconds each, too long where processes come and go.
-const CIPHER_PROCESSES: usize = 4;
-/// How long the HPACK decoders of a process are probed for one request, and of how many processes of a file at a time: one
-/// that comes too late is asked for again with its next block.
-const TABLES_NS: u64 = 3_000_000_000;
-const TABLE_PROCESSES: usize = 16;
-/// Stands for all of them.
-const EVERYBODY: u32 = 0;
 /// Processes that are remembered of a file: one that lives is enough to keep its probes.
 const USERS: usize = 64;
 /// Calls after which a library is judged, and the share of odd ones (one in so many) that is too much. A few are normal:
@@ -334,6 +327,12 @@ impl Libraries {
             let links = links::attach(self.programs.way, program, file, &memory, None);
             entry.memory_links = links.map_err(|error| told(&error))?;
         }
+        // Asked for, it would come too late for the first connection, which may be over within milliseconds.
+        if library.is_over_memory {
+            let links =
+                following::attach_ciphertext(&self.programs, entry, file, None).map_err(|error| told(&error))?;
+            entry.cipher_links.insert(following::EVERYBODY, links);
+        }
         Ok(())
     }
 
@@ -390,76 +389,6 @@ impl Libraries {
         entry.file = Some(file);
     }
 
-    /// Sessions of this process have no socket: from now on their ciphertext is told.
-    pub fn follow_ciphertext(&mut self, pid: u32, mapped: &[Mapping]) {
-        for mapping in mapped {
-            let known = files::maybe_file(mapping).and_then(|(_, m)| self.by_content.get(&Content::of(&m)).copied());
-            let Some(Known::Library(id)) = known else {
-                continue;
-            };
-            let Some(entry) = self.entries.get_mut(&id) else {
-                continue;
-            };
-            let Some(file) = entry.file.as_ref() else {
-                continue;
-            };
-            let is_followed = [pid, EVERYBODY].iter().any(|pid| entry.cipher_links.contains_key(pid));
-            if is_followed || entry.cipher.is_empty() {
-                continue;
-            }
-            // An executable with a library of its own uses it in one way only: the next process is covered from the first.
-            let is_own = entry.status.linkage != SHARED;
-            let one = Some(pid).filter(|_| !is_own && entry.cipher_links.len() < CIPHER_PROCESSES);
-            let attached: io::Result<Vec<Vec<OwnedFd>>> = entry
-                .cipher
-                .iter()
-                .map(|places| links::attach(self.programs.way, self.programs.of(Program::Cipher), file, places, one))
-                .collect();
-            // A process that has gone meanwhile: nothing to follow.
-            if let Ok(links) = attached {
-                entry.cipher_links.insert(one.unwrap_or(EVERYBODY), links.into_iter().flatten().collect());
-            }
-            if one.is_none() {
-                entry.cipher_links.retain(|pid, _| *pid == EVERYBODY);
-            }
-        }
-    }
-
-    /// A connection of this process, older than rover, lacks entries of an HPACK table: for some seconds the program's
-    /// decoders are probed.
-    pub fn follow_tables(&mut self, pid: u32, mapped: &[Mapping]) {
-        let until_ns = clock::boot_ns() + TABLES_NS;
-        for mapping in mapped {
-            let known = files::maybe_file(mapping).and_then(|(_, m)| self.by_content.get(&Content::of(&m)).copied());
-            let Some(Known::Library(id)) = known else {
-                continue;
-            };
-            let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.tables.places.is_empty()) else {
-                continue;
-            };
-            if let Some((until, _)) = entry.table_links.get_mut(&pid) {
-                *until = until_ns;
-                continue;
-            }
-            let Some(file) = entry.file.as_ref().filter(|_| entry.table_links.len() < TABLE_PROCESSES) else {
-                continue;
-            };
-            let program = self.programs.of(Program::Table);
-            // A process that has gone meanwhile: nothing to follow.
-            if let Ok(links) = links::attach(self.programs.way, program, file, &entry.tables, Some(pid)) {
-                entry.table_links.insert(pid, (until_ns, links));
-            }
-        }
-    }
-
-    /// Lets go of decoders for which nobody has asked again.
-    pub fn release_tables(&mut self) {
-        let now_ns = clock::boot_ns();
-        for entry in self.entries.values_mut() {
-            entry.table_links.retain(|_, (until_ns, _)| *until_ns > now_ns);
-        }
-    }
-
     /// Lets go of files that this machine itself does not have any more, or never had (a container's), once nobody maps
     /// them: a probe holds the file and the file system that it is on.
     pub fn release(&mut self, is_alive: impl Fn(u32) -> bool) {
@@ -500,7 +429,7 @@ impl Libraries {
     /// Forgets what was kept for processes that have ended.
     pub fn sweep(&mut self, is_alive: impl Fn(u32) -> bool) {
         for entry in self.entries.values_mut() {
-            entry.cipher_links.retain(|pid, _| *pid == EVERYBODY || is_alive(*pid));
+            entry.cipher_links.retain(|pid, _| *pid == following::EVERYBODY || is_alive(*pid));
         }
         self.programs.sweep_goroutines(is_alive);
     }

@@ -56,7 +56,7 @@ impl Bell {
 }
 
 /// What is to be followed in a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Request {
     /// Its sessions have no socket.
     Ciphertext(u32),
@@ -267,14 +267,14 @@ impl Search {
 
     /// What is asked for of processes. Never late: what their sessions say waits for it.
     fn follow(&mut self) {
-        for requests in self.asked.try_iter().collect::<Vec<_>>() {
-            for request in requests {
-                match request {
-                    Request::Ciphertext(pid) => {
-                        self.libraries.follow_ciphertext(pid, &maps::executable_files(pid));
-                    }
-                    Request::Tables(pid) => self.libraries.follow_tables(pid, &maps::executable_files(pid)),
-                }
+        // Until one is followed it is asked for again with each of its events.
+        let mut asked: Vec<Request> = self.asked.try_iter().flatten().collect();
+        asked.sort_unstable();
+        asked.dedup();
+        for request in asked {
+            match request {
+                Request::Ciphertext(pid) => self.libraries.follow_ciphertext(pid, &maps::executable_files(pid)),
+                Request::Tables(pid) => self.libraries.follow_tables(pid, &maps::executable_files(pid)),
             }
         }
     }
