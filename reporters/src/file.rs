@@ -260,7 +260,8 @@ impl Writer {
         let (most, hours) = (self.options.rotate_bytes, self.options.rotate_hours);
         let is_large = most > 0 && open.bytes + first_line(bytes) as u64 > most;
         let age = open.since.elapsed().unwrap_or_default();
-        if !is_large && !(hours > 0.0 && age.as_secs_f64() >= hours * 3600.0) {
+        let is_old = hours > 0.0 && age.as_secs_f64() >= hours * 3600.0;
+        if !is_large && !is_old {
             return Ok(());
         }
         let path = &self.options.path;

@@ -27,19 +27,20 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
     config = loaded.config
 
     from rover.cli.file_output import add_file_output
+    from rover.cli.oap_output import add_oap_output
     from rover.config import ConfigError
-    from rover.daemon import Capture, StopSignal, notify, oap_options
+    from rover.daemon import Capture, LinkWatch, StopSignal, notify
 
     stop = StopSignal()
     capture = Capture(config)
     add_file_output(capture, config)
     if config.reporters.oap.addresses:
-        capture.engine.add_oap(oap_options(config, capture.node_name))
+        add_oap_output(capture, config)
     elif config.reporters.file.path is None:
         key = "reporters.oap.addresses"
         raise ConfigError("is empty and reporters.file.path is not set: records would go nowhere", key=key, origin=key)
     print(capture.start(), file=sys.stderr, flush=True)
     notify(environment.notify_socket, "READY=1")
-    stop.wait()
+    stop.wait(meanwhile=LinkWatch(capture.engine).look)
     notify(environment.notify_socket, "STOPPING=1")
     print(capture.finish(), file=sys.stderr, flush=True)

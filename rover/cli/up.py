@@ -32,7 +32,7 @@ def command(file: Path | None, show: str | None) -> None:
 
     from rover.cli.file_output import add_file_output
     from rover.cli.serving import Serving
-    from rover.daemon import Capture, NodeFacts, StopSignal, notify
+    from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal, notify
 
     stop = StopSignal()
     capture = Capture(config)
@@ -57,7 +57,7 @@ def command(file: Path | None, show: str | None) -> None:
     print(ready, file=sys.stderr, flush=True)
     notify(environment.notify_socket, "READY=1")
     if show == "none":
-        stop.wait()
+        stop.wait(meanwhile=LinkWatch(capture.engine).look)
     else:
         watch_until_stopped(stop, capture, descriptor, show, None)
     notify(environment.notify_socket, "STOPPING=1")
