@@ -93,7 +93,7 @@ def test_records_that_were_not_sent_at_the_end_are_sent_by_the_next_daemon(tmp_p
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "rover-test", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "rover-test", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
 
@@ -107,10 +107,8 @@ def test_a_full_disk_neither_ends_nor_stalls_the_daemon(tmp_path: Path, small_di
         place.tree["reporters"]["oap"]["spool"]["path"] = str(place.spool)
         with place.daemon() as daemon:
             wait_until(lambda: segments.contents(place.spool), "records on disk", SECONDS)
-            try:
-                filler.write_bytes(b"x" * (1 << 16))
-            except OSError:
-                assert filler.exists()
+            with pytest.raises(OSError, match="No space left"):
+                filler.write_bytes(b"x" * (16 << 20))
             wait_until(lambda: said(daemon, "spool=failing"), "the line", SECONDS)
             assert "No space left" in next(line for line in daemon.errors if "spool=failing" in line)
             filler.unlink()

@@ -17,7 +17,7 @@ const HINTS: [(&str, &str); 7] = [
     ("UnknownIssuer", CA),
     ("BadSignature", CA),
     ("CaUsedAsEndEntity", CA),
-    ("NotValidForName", NAME),
+    ("not valid for name", NAME),
     ("CertificateRequired", CERTIFICATE),
     ("AlertReceived", CERTIFICATE),
     ("InvalidContentType", SECTION),
