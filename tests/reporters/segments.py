@@ -17,7 +17,10 @@ def contents(folder: Path) -> list[bytes]:
     """The content of each whole frame, in the order of the files; what a crash cut off at the end is left out."""
     found = []
     for path in sorted(folder.glob("*.spool")):
-        data, offset = path.read_bytes(), 0
+        try:
+            data, offset = path.read_bytes(), 0
+        except FileNotFoundError:  # delivered meanwhile
+            continue
         while len(data) - offset >= HEAD.size:
             magic, stored, length, _, _, _, content_crc, head_crc = HEAD.unpack_from(data, offset)
             assert magic == b"RVF1"
