@@ -9,8 +9,9 @@ mod segment;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -125,10 +126,11 @@ impl Spool {
         let lock = options.path.join(LOCK);
         let lock =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(SpoolError::InUse(options.path.clone())),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        // SAFETY: the descriptor is that of an open file; the call takes nothing else.
+        if unsafe { libc::flock(lock.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            let error = io::Error::last_os_error();
+            let is_used = error.kind() == io::ErrorKind::WouldBlock;
+            return Err(if is_used { SpoolError::InUse(options.path.clone()) } else { failed(error) });
         }
         let mut spool = Spool {
             segments: BTreeMap::new(),

@@ -126,7 +126,7 @@ fn a_segment_may_be_torn_at_every_byte() {
     let file = folder.files(SUFFIX).remove(0);
     let whole = fs::read(&file).unwrap();
     let frame = whole.len() / 3;
-    assert!(frame > HEAD_BYTES + 60 && whole.len() % 3 == 0);
+    assert!(frame > HEAD_BYTES + 60 && whole.len().is_multiple_of(3));
     for end in 0..=whole.len() {
         fs::write(&file, &whole[..end]).unwrap();
         let (mut spool, recovered) = open(&folder, 1 << 20);
