@@ -218,14 +218,15 @@ fn the_account_balances_at_every_moment_of_a_troubled_life() {
         }
         let stats = reporter.stop(Duration::from_millis(300));
         balance(&stats);
-        assert_eq!((stats.recovered, stats.held_records), (spooled_before, 0), "life {life}: {stats:?}");
+        // A segment of which a part was delivered is sent again as a whole.
+        assert!(stats.recovered >= spooled_before && stats.held_records == 0, "life {life}: {stats:?}");
         assert_eq!(stats.dropped.len(), 0, "{stats:?}");
         spooled_before = stats.spooled_records;
         seen.extend(server.take().map(|server| paths(&server)).unwrap_or_default());
     }
     let server = Running::start_at(address, Manner::Polite, false);
     let mut reporter = OapReporter::start(spooled(&folder, address)).unwrap();
-    wait(|| reporter.stats().recovered == spooled_before && reporter.stats().spooled_records == 0);
+    wait(|| reporter.stats().recovered >= spooled_before && reporter.stats().spooled_records == 0);
     balance(&reporter.stop(LONG));
     seen.extend(paths(&server));
     assert_eq!(seen.len(), pushed as usize);
