@@ -49,8 +49,8 @@ test: setup-test ## the tests of this machine, in at most ten minutes from nothi
 	@$(MAKE) compile
 	cargo test --release --quiet --workspace
 	cd web && npm run --silent test
-	$(BIN)/pytest -n 2 -m 'not root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
-	$(BIN)/pytest -m 'root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
+	$(BIN)/pytest --durations=10 -n 2 -m 'not root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
+	$(BIN)/pytest --durations=20 -m 'root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
 
 .PHONY: slow
 slow: setup-test ## the tests marked `slow`: hook by hook, other libraries and languages, a hundred thousand records
