@@ -45,7 +45,7 @@ run: build ## daemon, backend and web page in one (rover up)
 # What needs root loads programs into the kernel and is told by the second: one after the other, while nothing else runs.
 # 5: PYTEST chose none of these.
 .PHONY: test
-test: setup-test ## the tests of this machine, in at most ten minutes from nothing
+test: setup-test ## the tests of this machine, twelve to fifteen minutes from nothing
 	@$(MAKE) compile
 	cargo test --release --quiet --workspace
 	cd web && npm run --silent test
