@@ -3,7 +3,7 @@
 
 mod stage;
 
-use rover_engine::events::{self, TableEvent};
+use rover_engine::events::{self, DataEvent, TableEvent};
 use rover_engine::ledger::Cause;
 use rover_engine::options::Options;
 use rover_engine::tls::Request;
@@ -269,6 +269,46 @@ fn a_connection_whose_first_operation_comes_in_pieces_is_recognised() {
     stage.finish(2);
     assert_eq!(stage.lines(), ["POST / 200"]);
     assert_eq!(stage.records[0].request.body_bytes, Some(9000));
+}
+
+/// The writer of the last frame comes back from its call after the peer has read it and closed. The server's own end comes
+/// behind: a socket lives as long as a call on it.
+#[test]
+fn the_end_of_a_stream_that_is_told_after_the_peer_has_closed_ends_the_response() {
+    let mut stage = Stage::new();
+    let (mut late, bytes) = answered_but_for_the_end(&mut stage);
+    stage.offsets[1] += bytes.len() as u64;
+    stage.changed(events::CONNECTION_RX_END).wait(800);
+    assert_eq!(stage.lines(), Vec::<String>::new());
+    late.end_ns = stage.now;
+    stage.send(&late, &bytes);
+    stage.changed(events::CONNECTION_TX_END).changed(events::CONNECTION_CLOSED);
+    assert_eq!(stage.lines(), ["GET / 200"]);
+    stage.finish(3);
+}
+
+/// A client may leave with all that Content-Length announced. Go's server then never sends what ends the stream.
+#[test]
+fn a_response_of_which_the_end_was_never_sent_is_truncated() {
+    let mut stage = Stage::new();
+    answered_but_for_the_end(&mut stage);
+    stage.changed(events::CONNECTION_RX_END).changed(events::CONNECTION_TX_END);
+    assert_eq!(stage.lines(), ["GET / 200 truncated"]);
+    stage.finish(2);
+}
+
+/// Request, head and content; what would end the stream: trailers, one literal without a name in the table.
+fn answered_but_for_the_end(stage: &mut Stage) -> (DataEvent, Vec<u8>) {
+    let request = [PREFACE, &frame(1, 0x5, 1, b"\x82\x84\x86")].concat();
+    let answer = [frame(4, 0, 0, b""), frame(1, 0x4, 1, b"\x88"), frame(0, 0, 1, b"summed")].concat();
+    for (direction, bytes) in [(events::RX, &request), (events::TX, &answer)] {
+        stage.now += MS;
+        let event = stage.event(direction, 0, bytes.len());
+        stage.offsets[direction as usize] += bytes.len() as u64;
+        stage.send(&event, bytes);
+    }
+    let end = frame(1, 0x5, 1, b"\0\x05x-sum\x0217");
+    (stage.event(events::TX, stage.offsets[1], end.len()), end)
 }
 
 /// Go's servers take a frame's head and its payload one by one.

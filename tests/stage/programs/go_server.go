@@ -22,8 +22,9 @@ type entry struct {
 	Protocol     string `json:"protocol"`
 }
 
-// answer writes the response to one request and tells its status and the size of its content.
-func answer(w http.ResponseWriter, path string, body []byte) (int, int) {
+// answer writes the response to one request and tells its status and the size of its content; the end of that of /left is
+// kept back until the client is gone.
+func answer(w http.ResponseWriter, path string, body []byte, gone <-chan struct{}) (int, int) {
 	known := map[string][]byte{"/plain": []byte("hello world"), "/large": bytes.Repeat([]byte("l"), 1<<20), "/echo": body}
 	switch path {
 	case "/none":
@@ -36,7 +37,15 @@ func answer(w http.ResponseWriter, path string, body []byte) (int, int) {
 	case "/trailers":
 		w.Header().Set("Trailer", "X-Sum")
 		n, _ := w.Write([]byte("summed"))
+		// Else net/http adds Content-Length, and curl closes once it has so much, maybe before the trailers are sent.
+		w.(http.Flusher).Flush()
 		w.Header().Set("X-Sum", "17")
+		return http.StatusOK, n
+	case "/left":
+		w.Header().Set("Content-Length", "6")
+		n, _ := w.Write([]byte("summed"))
+		w.(http.Flusher).Flush()
+		<-gone
 		return http.StatusOK, n
 	case "/pieces":
 		sent := 0
@@ -67,7 +76,7 @@ func main() {
 	encoder := json.NewEncoder(log)
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		status, sent := answer(w, r.URL.Path, body)
+		status, sent := answer(w, r.URL.Path, body, r.Context().Done())
 		if r.Method == http.MethodHead {
 			sent = 0
 		}
