@@ -78,11 +78,13 @@ format: setup-test ## rewrite the sources as `make check` wants them
 .PHONY: bench
 bench: setup-test ## cost and completeness on this machine: a table, and JSON in bench-results/
 	@$(MAKE) compile
+	@cargo build --quiet --release -p rover-sites --example entries
 	$(SUDO) $(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-vm
 bench-vm: setup-vm ## the same cost in instructions, in a virtual machine: the figures to quote
 	@$(MAKE) compile
+	@cargo build --quiet --release -p rover-sites --example entries
 	$(BIN)/python -m bench.vm $(ARGS)
 
 .PHONY: fuzz

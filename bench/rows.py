@@ -2,12 +2,13 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 from bench.calibration import run_overhead_ns
 from bench.results import Figure, median_figure
@@ -16,6 +17,7 @@ from bench.setting import (
     Load,
     Observed,
     Plan,
+    entries_probed,
     https_server,
     observed,
     requests_counted,
@@ -61,7 +63,8 @@ def server_cost(plan: Plan, levels: Sequence[Level]) -> list[Figure]:
         median_figure(1, "requests per second, rover off", [each.per_second for each in off], "1/s"),
         median_figure(1, "nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit),
     ]
-    for level, loads in on.items():
+    for level in levels:
+        loads = on[level]
         figures += [
             median_figure(1, f"{level}: requests per second", [each.per_second for each in loads], "1/s"),
             median_figure(1, f"{level}: nginx CPU per request", [each.cpu_us for each in loads], plan.unit),
@@ -70,36 +73,66 @@ def server_cost(plan: Plan, levels: Sequence[Level]) -> list[Figure]:
     return figures
 
 
+OTHERS = "entry and return instructions of SSL_read and SSL_write probed, nothing done there"
+MOST_OF_OTHERS = 0.25
+"""What rover may add, all of it, of what the bare probes of others add."""
+
+
 def https_cost(plan: Plan, levels: Sequence[Level], added_us: float | None = None) -> list[Figure]:
-    """Row 9: the same over TLS, and what rover adds: probes of the library, and the hooks below them."""
-    off, on = _by_turns(plan, levels, https_server)
-    figures = [median_figure(9, "HTTPS: nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit)]
-    for level, loads in on.items():
-        added = [with_rover.cpu_us - without.cpu_us for with_rover, without in zip(loads, off, strict=True)]
-        name = f"HTTPS, {level}: nginx CPU"
+    """Row 9: the same over TLS, and what rover adds: probes of the library, and the hooks below them.
+
+    By turns with what others probe, so that both are held against the same."""
+    off, on = _by_turns(plan, levels, https_server, {OTHERS: partial(entries_probed, plan)})
+    others = _added(on[OTHERS], off)
+    figures = [
+        median_figure(9, "HTTPS: nginx CPU per request, rover off", [each.cpu_us for each in off], plan.unit),
+        median_figure(9, f"HTTPS, {OTHERS}: nginx CPU per request, added", others, plan.unit),
+    ]
+    for level in levels:
+        loads, name = on[level], f"HTTPS, {level}: nginx CPU"
+        added = _added(loads, off)
+        shares = [own / other for own, other in zip(added, others, strict=True)]
         figures += [
             median_figure(9, f"{name} per request, added", added, plan.unit, limit=added_us),
+            median_figure(9, f"{name}, added, to that of entry and return", shares, "×", limit=MOST_OF_OTHERS),
             median_figure(9, f"{name}, on / off", _ratios(loads, off), "×", limit=level.server),
         ]
     return figures
+
+
+def _added(loads: Sequence[Load], off: Sequence[Load]) -> list[float]:
+    return [disturbed.cpu_us - without.cpu_us for disturbed, without in zip(loads, off, strict=True)]
 
 
 def _ratios(loads: Sequence[Load], off: Sequence[Load]) -> list[float]:
     return [with_rover.cpu_us / without.cpu_us for with_rover, without in zip(loads, off, strict=True)]
 
 
+Disturbance = Callable[[Nginx], AbstractContextManager[object]]
+
+
+def _observing(plan: Plan, level: Level) -> Disturbance:
+    return lambda _: observed(replace(plan, level=level))
+
+
 def _by_turns(
-    plan: Plan, levels: Sequence[Level], serve: Callable[[Path], AbstractContextManager[Nginx]]
-) -> tuple[list[Load], dict[Level, list[Load]]]:
+    plan: Plan,
+    levels: Sequence[Level],
+    serve: Callable[[Path], AbstractContextManager[Nginx]],
+    others: Mapping[str, Disturbance] = MappingProxyType({}),
+) -> tuple[list[Load], dict[Level | str, list[Load]]]:
+    """Loads with nobody watching, and by the rover of each level and whatever else there is to compare with."""
     off: list[Load] = []
-    on: dict[Level, list[Load]] = {level: [] for level in levels}
+    disturbances: dict[Level | str, Disturbance] = {level: _observing(plan, level) for level in levels}
+    disturbances.update(others)
+    on: dict[Level | str, list[Load]] = {name: [] for name in disturbances}
     with serve(plan.folder / "nginx") as nginx:
         run_load(nginx, plan, seconds=1)
         for _ in range(plan.rounds):
             off.append(run_load(nginx, plan))
-            for level, loads in on.items():
-                with observed(replace(plan, level=level)):
-                    loads.append(run_load(nginx, plan))
+            for name, disturb in disturbances.items():
+                with disturb(nginx):
+                    on[name].append(run_load(nginx, plan))
     return off, on
 
 

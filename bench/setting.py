@@ -83,13 +83,37 @@ def https_server(folder: Path) -> Iterator[Nginx]:
     """The same, and over TLS on a port of its own: `tls_url`."""
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, port = folder / "key.pem", folder / "certificate.pem", free_port()
-    words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    # Cheap handshakes: rover leaves fewer requests to share those of a load, and their price would count as its own.
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words = ["-x509", *curve, "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     command = ["openssl", "req", *words, "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     extra = f"listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
     with Nginx(folder, free_port(), has_log=False, server=extra) as nginx:
         nginx.tls_url = f"https://127.0.0.1:{port}"
         yield nginx
+
+
+ENTRIES = Path(__file__).resolve().parents[1] / "target/release/examples/entries"
+"""Built by `make bench` and `make bench-vm` from sites/examples/entries.rs."""
+
+
+@contextmanager
+def entries_probed(plan: Plan, nginx: Nginx) -> Iterator[None]:
+    """What others do: probes on entry and return instructions of the functions that nginx reads and writes by."""
+    (worker,) = nginx.worker_pids()
+    lines = Path(f"/proc/{worker}/maps").read_text().splitlines()
+    (library,) = {line.split()[-1] for line in lines if "/libssl.so" in line}
+    command = [str(ENTRIES), library, str(plan.folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n", "the probes of others cannot be placed"
+            yield
+        finally:
+            process.stdin.close()
+            process.wait(60)
 
 
 def requests_counted(nginx: Nginx) -> int:

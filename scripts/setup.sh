@@ -47,7 +47,7 @@ test_needs=(
     bpftool:bpftool clang-format:clang-format curl:curl ip:iproute2 nginx:nginx-light wrk:wrk chromium:chromium
     ethtool:ethtool nft:nftables nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server openssl:openssl
     strace:strace /usr/include/liburing.h:liburing-dev /usr/include/openssl/ssl.h:libssl-dev
-    /usr/include/gnutls/gnutls.h:libgnutls28-dev
+    /usr/include/gnutls/gnutls.h:libgnutls28-dev gnutls-serv:gnutls-bin
 )
 vm_needs=(
     bpftrace:bpftrace busybox:busybox-static cpio:cpio depmod:kmod flock:util-linux qemu-system-x86_64:qemu-system-x86

@@ -163,7 +163,8 @@ static const struct rv_tls_thread rv_fresh_thread;
 
 /*
  * Sessions: inserted at the first call that moves bytes or shows the connection, deleted when the
- * library frees the object. What is not freed (the process ends) goes as the least recently used.
+ * library frees the object. What is not freed (the process ends) the engine deletes within seconds;
+ * else it goes as the least recently used.
  */
 struct rv_tls_key {
 	u64 session;

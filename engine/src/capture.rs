@@ -169,6 +169,7 @@ impl Capture {
                 sites: map("tls_sites")?,
                 accounts: map("tls_accounts")?,
                 goroutines: map("tls_goroutines")?,
+                sessions: map("tls_sessions")?,
                 way,
             })
         };

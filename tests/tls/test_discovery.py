@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,17 @@ from tests.stage.deadline import wait_until
 from tests.stage.ports import free_port
 from tests.stage.recording import RX, TX
 from tests.stage.rover import Rover, unexplained
-from tests.tls.conftest import Server
+from tests.tls.conftest import Certificate, Server
 from tests.tls.watching import count_of, watching
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 BLIND_LIMIT_NS = 100_000_000
 IDLE_LIMIT_BYTES = 75_000_000
+PAIRS = Path(__file__).parents[2] / "sites/tests/live/pairs.c"
+AT_A_TIME = 10
+MOST_KEPT_BYTES = 64 << 20
+"""What tables of bounded size grow to; measured: 24 MB after 400 processes, 32 MB after 1 200."""
 
 
 @pytest.fixture
@@ -97,11 +102,29 @@ def test_what_was_read_of_libraries_is_not_kept_in_memory() -> None:
         wait_until(lambda: rover.resident_bytes() < IDLE_LIMIT_BYTES, "memory to go back", 30)
 
 
-def test_a_thousand_processes_with_the_library_leave_nothing_behind(tmp_path: Path) -> None:
+@pytest.fixture
+def pairs(tmp_path: Path, certificate: Certificate, program: Callable[[str], str]) -> list[str]:
+    """The command of a process that makes two sessions, shakes hands and moves a few messages, all over memory."""
+    binary = tmp_path / "pairs"
+    subprocess.run([program("gcc"), "-O2", PAIRS, "-o", binary, "-lssl", "-lcrypto"], check=True, timeout=60)
+    return [str(binary), str(certificate.key), str(certificate.certificate), "5"]
+
+
+def run_many(command: list[str], count: int) -> None:
+    """Runs the command so often, some at a time."""
+    running: list[subprocess.Popen[bytes]] = []
+    for _ in range(count):
+        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        if len(running) == AT_A_TIME:
+            assert running.pop(0).wait(20) == 0
+    assert [each.wait(20) for each in running] == [0] * len(running)
+
+
+@pytest.mark.timeout(400)
+def test_a_thousand_processes_that_use_the_library_leave_nothing_behind(tmp_path: Path, pairs: list[str]) -> None:
     """Files, entries of maps, descriptors and memory are as before."""
     with watching(tmp_path) as watch:
-        for _ in range(20):
-            subprocess.run(["openssl", "version"], check=True, stdout=subprocess.DEVNULL, timeout=10)
+        run_many(pairs, 20)
 
         def holding() -> tuple[int, int, int]:
             entries = {name: n for name, n in entries_of(os.getpid()).items() if name.startswith("tls_")}
@@ -110,20 +133,20 @@ def test_a_thousand_processes_with_the_library_leave_nothing_behind(tmp_path: Pa
         before, memory = holding(), resident_bytes(os.getpid())
         looked = watch.status()["attach_ns"]
         started = time.monotonic()
-        for _ in range(100):
-            ten = [subprocess.Popen(["openssl", "version"], stdout=subprocess.DEVNULL) for _ in range(10)]
-            assert [each.wait(20) for each in ten] == [0] * 10
+        run_many(pairs, 1000)
         seconds = time.monotonic() - started
+        # About 10 s on a machine that has nothing else to do; no matter for what is looked at.
+        print(f"1000 processes in {seconds:.1f} s, {(resident_bytes(os.getpid()) - memory) / 1e6:.1f} MB more")
+        # None of them has freed its sessions.
+        wait_until(lambda: holding()[2] <= before[2] + 64, "sessions to go, those of others apart", 40)
         after = holding()
-        others = after[0] - before[0]
+        others = max(0, after[0] - before[0])
         if others == 0:
             assert watch.status()["attach_ns"] == looked, "a library that is known is not attached to again"
         assert others < 50, "libraries of others who work on this machine"
         assert after[1] <= before[1] + 8 * others + 2
-        assert after[2] <= before[2] + 64, "sessions of others"
-        assert resident_bytes(os.getpid()) - memory < 16 << 20
+        assert resident_bytes(os.getpid()) - memory < MOST_KEPT_BYTES
         assert watch.status()["mappings_lost"] == 0
-    assert seconds < 60
 
 
 def test_what_the_configuration_skips_is_left_alone_and_named(
@@ -191,6 +214,42 @@ def test_a_new_library_is_probed_within_a_tenth_of_a_second(
         windows = [w["blind_ns"] for w in watch.status()["blind_windows"] if "/copied-" in w["path"]]
     assert len(windows) == 5
     assert min(windows) < BLIND_LIMIT_NS, windows
+
+
+SAME_NUMBER = """\
+set -e
+for folder in {first} {second}; do
+    mount -t tmpfs none $folder
+    cp {library} $folder/libssl.so.3
+    done=$folder.done
+    export done
+    LD_PRELOAD=$folder/libssl.so.3 sh -c 'n=0; while [ ! -e $done ] && [ $n -lt 600 ]; do sleep 0.1; n=$((n+1)); done' &
+done
+stat -c %i {first}/libssl.so.3 {second}/libssl.so.3 >{numbers}
+wait
+"""
+
+
+def test_a_library_is_let_go_though_another_of_its_number_is_in_use(tmp_path: Path, copied: Path) -> None:
+    """Numbers of inodes begin anew in every tmpfs."""
+    first, second, numbers = (tmp_path / name for name in ("first", "second", "numbers"))
+    first.mkdir()
+    second.mkdir()
+    library = copied / "libssl.so.3"
+    script = SAME_NUMBER.format(first=first, second=second, numbers=numbers, library=library)
+    with watching(tmp_path) as watch, subprocess.Popen(["unshare", "--mount", "sh", "-c", script]) as process:
+        try:
+            for folder in (first, second):
+                is_probed = partial(watch.library, folder / "libssl.so.3")
+                wait_until(is_probed, "its library", 30)
+            assert len(set(numbers.read_text().split())) == 1
+            Path(f"{first}.done").touch()
+            wait_until(lambda: watch.library(first / "libssl.so.3") is None, "the probes of the first to go", 30)
+            assert watch.library(second / "libssl.so.3")
+        finally:
+            Path(f"{first}.done").touch()
+            Path(f"{second}.done").touch()
+            assert process.wait(20) == 0
 
 
 PASSING = """\

@@ -97,6 +97,46 @@ def test_uvicorn_and_httpx(judge: Judge, ports: list[int], certificate: Certific
     require_encrypted(judge.records(port, "server") + judge.records(port, "client"), "openssl")
 
 
+def test_aiohttp(judge: Judge, ports: list[int], certificate: Certificate) -> None:
+    """Its server and its client in one process over memory BIOs, four peers at a time."""
+    port = ports.pop()
+    words = [str(port), str(certificate.certificate), str(certificate.key), "4", "50"]
+    truth = truth_of([sys.executable, str(PROGRAMS / "aiohttp_both.py"), *words])
+    judge.require(port, truth)
+    require_encrypted(judge.records(port, "server") + judge.records(port, "client"), "openssl")
+
+
+def test_gnutls_serv(
+    judge: Judge, ports: list[int], certificate: Certificate, tmp_path: Path, program: Callable[[str], str]
+) -> None:
+    """GnuTLS as server, OpenSSL as client; each connection ends with its response."""
+    port = ports.pop()
+    server = [program("gnutls-serv"), "--quiet", "--http", "--port", str(port)]
+    server += ["--x509keyfile", str(certificate.key), "--x509certfile", str(certificate.certificate)]
+    truth = []
+    with running(server, port, tmp_path):
+        for number in range(30):
+            curl = ["curl", "-sS", "--http1.0", "--ipv4", "--cacert", str(certificate.certificate), "-o", "/dev/null"]
+            curl += ["-w", '{"connection":%{local_port},"body":%{size_download},"status":%{response_code}}']
+            done = subprocess.run([*curl, f"https://localhost:{port}/{number}"], capture_output=True, timeout=20)
+            assert done.returncode == 0, done.stderr
+            seen = json.loads(done.stdout)
+            truth.append(
+                Exchange(
+                    "GET",
+                    f"/{number}",
+                    seen["status"],
+                    0,
+                    seen["body"],
+                    protocol="HTTP/1.0",
+                    connection=seen["connection"],
+                )
+            )
+    judge.require(port, truth)
+    require_encrypted(judge.records(port, "server"), "gnutls")
+    require_encrypted(judge.records(port, "client"), "openssl")
+
+
 MANY = 200
 """Connections at a time."""
 

@@ -89,6 +89,17 @@ impl Entry {
         let own = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| Content::of(&metadata));
         own.is_none() || here != own
     }
+
+    /// Numbers repeat from one file system to the next, and the kernel's name of one is not always that of `stat`: whether
+    /// it is the same is asked of the file itself. One that cannot be reached any more may be.
+    fn is_mapped_by(&self, mapping: &Mapping) -> bool {
+        if mapping.inode.number != self.status.inode {
+            return false;
+        }
+        let own = self.file.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| Content::of(&metadata));
+        let other = files::maybe_file(mapping).map(|(_, metadata)| Content::of(&metadata));
+        own.zip(other).is_none_or(|(own, other)| own.is_same_file(&other))
+    }
 }
 
 pub struct Libraries {
@@ -401,16 +412,13 @@ impl Libraries {
             return;
         }
         // A child has the mappings of its parent, of which no event tells.
-        let mut users: HashMap<u64, u32> = HashMap::new();
-        for pid in maps::processes() {
-            users.extend(maps::executable_files(pid).iter().map(|mapping| (mapping.inode.number, pid)));
-        }
+        let mapped: Vec<Mapping> = maps::processes().into_iter().flat_map(maps::executable_files).collect();
         for id in idle {
             let Some(mut entry) = self.entries.remove(&id) else {
                 continue;
             };
-            if let Some(pid) = users.get(&entry.status.inode) {
-                entry.users.push(*pid);
+            if let Some(mapping) = mapped.iter().find(|mapping| entry.is_mapped_by(mapping)) {
+                entry.users.push(mapping.pid);
                 self.entries.insert(id, entry);
                 continue;
             }
@@ -431,7 +439,7 @@ impl Libraries {
         for entry in self.entries.values_mut() {
             entry.cipher_links.retain(|pid, _| *pid == following::EVERYBODY || is_alive(*pid));
         }
-        self.programs.sweep_goroutines(is_alive);
+        self.programs.sweep(is_alive);
     }
 
     pub fn status(&self) -> Vec<LibraryStatus> {

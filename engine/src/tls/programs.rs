@@ -1,4 +1,4 @@
-//! The programs of bpf/hooks/tls.h and the two maps that tell them what a place means.
+//! The programs of bpf/hooks/tls.h and the maps that tell them what a place means, or that they fill.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,6 +27,7 @@ pub struct Programs {
     pub sites: MapHandle,
     pub accounts: MapHandle,
     pub goroutines: MapHandle,
+    pub sessions: MapHandle,
     pub way: AttachWay,
 }
 
@@ -85,18 +86,24 @@ impl Programs {
 }
 
 impl Programs {
-    /// Forgets calls of goroutines whose process ended within them.
-    pub fn sweep_goroutines(&self, is_alive: impl Fn(u32) -> bool) {
-        // `struct rv_tls_goroutine`: the process is behind the address.
+    /// Forgets calls of goroutines whose process ended within them, and sessions that were not freed before theirs did: the
+    /// next process of that number might have one at the same address.
+    pub fn sweep(&self, is_alive: impl Fn(u32) -> bool) {
+        // `struct rv_tls_goroutine` and `struct rv_tls_key`: the process is behind the address.
         let process = |key: &[u8]| Some(u32::from_ne_bytes(key.get(8..12)?.try_into().ok()?));
         let mut alive = HashMap::new();
-        for key in self.goroutines.keys() {
-            let Some(pid) = process(&key) else {
-                continue;
-            };
-            if !*alive.entry(pid).or_insert_with(|| is_alive(pid)) {
+        for map in [&self.goroutines, &self.sessions] {
+            // Deleted afterwards: behind a key that is gone the map begins anew.
+            let keys: Vec<Vec<u8>> = map.keys().collect();
+            for key in keys {
+                let Some(pid) = process(&key) else {
+                    continue;
+                };
+                if *alive.entry(pid).or_insert_with(|| is_alive(pid)) {
+                    continue;
+                }
                 // One that is not there any more is as wanted.
-                self.goroutines.delete(&key).unwrap_or_default();
+                map.delete(&key).unwrap_or_default();
             }
         }
     }
