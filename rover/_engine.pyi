@@ -76,8 +76,11 @@ class Engine:
     def ledger(self) -> str:
         """JSON object: captured, reported, in_flight, and a count per cause of all the rest."""
 
+    def maybe_pulse_s(self) -> float | None:
+        """Seconds since the drain thread began its last round; None unless it runs. Asks nobody: it answers always."""
+
     def stats(self) -> str:
-        """JSON object: events, connections, BPF run time, memory, what was sent."""
+        """JSON object: events, connections, lag, queues, operations by service, BPF run time, what was sent."""
 
     def record_to(self, path: str, most_bytes: int) -> None:
         """Write the raw event stream to a file, at most `most_bytes`. OSError if it cannot be opened."""

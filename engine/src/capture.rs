@@ -66,6 +66,8 @@ pub struct ProgramCost {
     pub run_ns: u64,
     pub runs: u64,
     pub instructions: u64,
+    /// Runs that the kernel left out, because the program ran on this CPU already; counted always.
+    pub missed: u64,
 }
 
 /// The loaded object with its links; dropping it detaches.
@@ -268,6 +270,7 @@ impl Capture {
                     run_ns: info.run_time_ns,
                     runs: info.run_cnt,
                     instructions: u64::from(info.verified_insns),
+                    missed: info.recursion_misses,
                 });
             }
         }

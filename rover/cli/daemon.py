@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from rover.cli.logs_of_rover import say
 from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
@@ -28,18 +28,24 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
 
     from rover.cli.file_output import add_file_output
     from rover.config import ConfigError
-    from rover.daemon import Capture, StopSignal, notify, oap_options
+    from rover.daemon import Capture, StopSignal, Supervision, oap_options
 
     stop = StopSignal()
-    capture = Capture(config)
-    add_file_output(capture, config)
-    if config.reporters.oap.addresses:
-        capture.engine.add_oap(oap_options(config, capture.node_name))
-    elif config.reporters.file.path is None:
-        key = "reporters.oap.addresses"
-        raise ConfigError("is empty and reporters.file.path is not set: records would go nowhere", key=key, origin=key)
-    print(capture.start(), file=sys.stderr, flush=True)
-    notify(environment.notify_socket, "READY=1")
-    stop.wait()
-    notify(environment.notify_socket, "STOPPING=1")
-    print(capture.finish(), file=sys.stderr, flush=True)
+    with Supervision(config, environment) as supervision:
+        capture = Capture(config)
+        add_file_output(capture, config)
+        if config.reporters.oap.addresses:
+            capture.engine.add_oap(oap_options(config, capture.node_name))
+        elif config.reporters.file.path is None:
+            key = "reporters.oap.addresses"
+            told = "is empty and reporters.file.path is not set: records would go nowhere"
+            raise ConfigError(told, key=key, origin=key)
+        url = supervision.listen(capture)
+        ready = capture.start()
+        supervision.ready()
+        if url is not None:
+            say(f"rover: metrics {url}")
+        say(ready)
+        stop.wait()
+        supervision.stopping()
+        say(capture.finish())

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from rover._engine import Ingest
 from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, open_store
-from rover.backend.serve import is_loopback
 from rover.config import Config, ConfigError
 from rover.daemon.options import read_token
+from rover.listener import is_loopback
 
 
 class Serving:

@@ -77,7 +77,7 @@ def load_config(file: Path | None) -> tuple[Loaded, Environment]:
     set_up_logging("warning", is_debug=is_debug())
     environment = read_environment()
     loaded = load(file, environment.variables)
-    set_up_logging(loaded.config.log.level, is_debug=is_debug())
+    set_up_logging(loaded.config.log.level, loaded.config.log.format, is_debug=is_debug())
     return loaded, environment
 
 

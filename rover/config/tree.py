@@ -341,11 +341,41 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """What Prometheus and probes may ask a running daemon: `/metrics`, `/healthz`, `/readyz`."""
+
+    address: str | None = _key(
+        "127.0.0.1:9464",
+        kinds.optional(kinds.ADDRESS),
+        "Where they are answered, by `rover daemon` and `rover up`; null means nowhere.",
+    )
+    token_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File whose first line is the bearer token of `/metrics`; required beyond loopback.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The one daemon of this machine: `rover daemon` or `rover up`."""
+
+    folder: Path = _key(
+        Path("/run/rover"),
+        kinds.PATH,
+        "Holds the lock that a second daemon finds taken, and the socket that `rover status` asks. Made if missing.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What rover says about itself on stderr."""
 
     level: str = _key(
         "info", kinds.choice("debug", "info", "warning", "error"), "The least severe message that is shown."
+    )
+    format: str = _key(
+        "text", kinds.choice("text", "json"), "Form of a message: a line to read, or one JSON object a line."
     )
 
 
@@ -375,6 +405,8 @@ class Config:
     reporters: Reporters = _section(Reporters)
     backend: Backend = _section(Backend)
     node: Node = _section(Node)
+    daemon: Daemon = _section(Daemon)
+    metrics: Metrics = _section(Metrics)
     log: Log = _section(Log)
     shutdown: Shutdown = _section(Shutdown)
 

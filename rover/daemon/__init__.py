@@ -1,7 +1,8 @@
 """The running capture: engine, process decisions, facts about itself, and its end.
 
-Public surface: `Capture` runs the engine for a configuration, `NodeFacts` tells about it, `StopSignal` waits for the
-end, `notify` speaks to systemd. What the command line prints is not decided here."""
+Public surface: `Capture` runs the engine for a configuration, `Supervision` surrounds one that runs for months,
+`NodeFacts` tells about it, `StopSignal` waits for the end, `notify` speaks to systemd. What the command line prints is
+not decided here."""
 
 from rover.daemon.capture import Capture, node_name, process_table
 from rover.daemon.facts import NodeFacts
@@ -9,5 +10,16 @@ from rover.daemon.naming import Naming
 from rover.daemon.notify import notify
 from rover.daemon.options import oap_options
 from rover.daemon.stop import StopSignal
+from rover.daemon.supervision import Supervision
 
-__all__ = ["Capture", "Naming", "NodeFacts", "StopSignal", "node_name", "notify", "oap_options", "process_table"]
+__all__ = [
+    "Capture",
+    "Naming",
+    "NodeFacts",
+    "StopSignal",
+    "Supervision",
+    "node_name",
+    "notify",
+    "oap_options",
+    "process_table",
+]

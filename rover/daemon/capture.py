@@ -70,6 +70,10 @@ class Capture:
         stats: dict[str, Any] = json.loads(self.engine.stats())
         return stats
 
+    def maybe_pulse_s(self) -> float | None:
+        """Seconds since the drain thread began its last round; None unless it runs. Asks nobody: it answers always."""
+        return self.engine.maybe_pulse_s()
+
     @property
     def watched_processes(self) -> int:
         """Number of processes that are watched."""

@@ -174,6 +174,10 @@ mod engine_module {
             py.detach(|| self.inner.ledger()).to_json()
         }
 
+        fn maybe_pulse_s(&self) -> Option<f64> {
+            self.inner.maybe_pulse().map(|age| age.as_secs_f64())
+        }
+
         fn stats(&self, py: Python<'_>) -> String {
             py.detach(|| self.inner.stats())
         }

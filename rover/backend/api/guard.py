@@ -7,15 +7,11 @@ loopback a token is required, which such a page does not have, and any name may 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import ipaddress
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rover.backend.api.errors import error_response
+from rover.listener import has_token, is_loopback_host
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -65,28 +61,3 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             return error_response(405, "method_not_allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
         return None
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a Host header names loopback, with any port: a forwarded port keeps its own number."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def has_token(authorization: str, token: str) -> bool:
-    """Whether an Authorization header carries the token: as Bearer, or as the password of Basic."""
-    scheme, _, value = authorization.partition(" ")
-    given = value.strip()
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-    elif scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(given.encode(), token.encode())

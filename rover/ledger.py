@@ -1,0 +1,13 @@
+"""What the entries of a ledger mean to who reads it."""
+
+from __future__ import annotations
+
+EXPLAINED = frozenset(
+    {"captured", "reported", "in_flight", "records", "not_http", "excluded", "filtered", "own_reporting", "mid_stream"}
+)
+"""Entries of the ledger that are no loss: figures, and what nobody asked for."""
+
+
+def losses(ledger: dict[str, int]) -> dict[str, int]:
+    """What was lost that somebody may have wanted, by cause."""
+    return {cause: count for cause, count in ledger.items() if count and cause not in EXPLAINED}
