@@ -59,6 +59,11 @@ class Engine:
         Port 0: whatever the port. `since_ns`: since boot. `identity`: JSON object as in a record, None: nobody that is
         known. What began before keeps the name from before. ValueError for what is no address."""
 
+    def reconfigure(self, options: str) -> None:
+        """Take over filters, query, kept headers, head size and the time of unfinished exchanges; the rest is ignored.
+
+        `options` as at the making. ValueError if it cannot be used."""
+
     def add_output(self, fd: int, format: str, options: str) -> None:
         """Write records to a file descriptor. `format`: json, text or combined.
 

@@ -30,7 +30,7 @@ use crate::hooks::Figures;
 use crate::layers::Measured;
 use crate::ledger::{Cause, Ledger};
 use crate::names::KernelNames;
-use crate::options::Options;
+use crate::options::{Capture, Options};
 use crate::patience::Patience;
 use crate::policy::Steering;
 use crate::processes::{Decision, Gate, Passing, ProcessChange, Processes};
@@ -139,6 +139,18 @@ impl Core {
             swept_ns: 0,
             own_pid,
         }
+    }
+
+    /// Takes over what can change while it runs. What parsers need holds for connections that begin from now on.
+    pub fn reconfigure(&mut self, options: Options) {
+        let Options { capture, filters, .. } = options;
+        self.options.filters = filters;
+        self.options.capture = Capture {
+            payload_bytes: self.options.capture.payload_bytes,
+            layers: self.options.capture.layers,
+            ..capture
+        };
+        self.limits = self.options.limits();
     }
 
     pub fn connections(&self) -> usize {

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::core::Core;
 use crate::events;
 use crate::ledger::{Cause, Ledger};
+use crate::options::Options;
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::Recorder;
 use crate::report::Report;
@@ -34,6 +35,8 @@ pub enum Command {
     Introduce(Vec<u32>),
     /// Who has which address from now on.
     Name(Vec<Naming>),
+    /// Other options, as far as they can change while it runs.
+    Reconfigure(Box<Options>),
     AddSink(Box<dyn Sink>),
     Record(Box<Recorder>),
     /// The ledger as it is now.
@@ -405,6 +408,7 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                     state.core.addresses.change(change);
                 }
             }
+            Ok(Command::Reconfigure(options)) => state.core.reconfigure(*options),
             Ok(Command::AddSink(sink)) => {
                 state.core.has_activity |= sink.wants_activity();
                 state.sinks.push(sink);

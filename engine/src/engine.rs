@@ -163,6 +163,11 @@ impl Engine {
         self.tell(Command::Name(changes));
     }
 
+    /// Other options, as far as they can change while it runs.
+    pub fn reconfigure(&self, options: Options) {
+        self.tell(Command::Reconfigure(Box::new(options)));
+    }
+
     /// Writes encoded records to `descriptor`, which stays the caller's.
     ///
     /// # Errors

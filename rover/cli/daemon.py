@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from rover.cli.logs_of_rover import say
-from rover.cli.settings import config_option, load_config
+from rover.cli.settings import config_option, load_config, relog, reread
 
 _EXAMPLES = """\b
 Examples:
@@ -22,16 +23,17 @@ Examples:
 def command(file: Path | None, oap: tuple[str, ...]) -> None:
     """Capture on this node and report to a backend or to SkyWalking OAP."""
     loaded, environment = load_config(file)
-    if oap:
-        loaded = loaded.override({"reporters.oap.addresses": (list(oap), "--oap")})
+    flags = {"reporters.oap.addresses": (list(oap), "--oap")} if oap else {}
+    loaded = loaded.override(flags)
     config = loaded.config
 
     from rover.cli.file_output import add_file_output
     from rover.config import ConfigError
     from rover.daemon import Capture, StopSignal, Supervision, oap_options
 
-    stop = StopSignal()
-    with Supervision(config, environment) as supervision:
+    stop = StopSignal(is_hung_up=os.isatty(0))
+    with Supervision(loaded, environment, lambda: reread(file, flags), relog) as supervision:
+        stop.on_hangup = supervision.reload
         capture = Capture(config)
         add_file_output(capture, config)
         if config.reporters.oap.addresses:

@@ -87,6 +87,17 @@ def load_capture_config(file: Path | None, given: Mapping[str, Any]) -> tuple[Co
     return loaded.override(capture_flags(loaded, given)).config, environment
 
 
+def reread(file: Path | None, flags: Mapping[str, tuple[Any, str]] | None = None) -> Loaded:
+    """The configuration as it is now, with the same flags on top; logging stays as it is. Raises ConfigError."""
+    return load(file, read_environment().variables, flags)
+
+
+def relog(config: Config) -> Callable[[], None]:
+    """What makes logging as this configuration says."""
+    debug = is_debug()
+    return lambda: set_up_logging(config.log.level, config.log.format, is_debug=debug)
+
+
 def is_debug() -> bool:
     """Whether the command runs as `rover --debug …`."""
     context = click.get_current_context(silent=True)

@@ -10,7 +10,7 @@ import click
 
 from rover.cli.logs_of_rover import say
 from rover.cli.output import FORMATS, encoder_options, watch_until_stopped
-from rover.cli.settings import config_option, load_config
+from rover.cli.settings import config_option, load_config, relog, reread
 
 _EXAMPLES = """\b
 Examples:
@@ -35,8 +35,9 @@ def command(file: Path | None, show: str | None) -> None:
     from rover.cli.serving import Serving
     from rover.daemon import Capture, NodeFacts, StopSignal, Supervision
 
-    stop = StopSignal()
-    with Supervision(config, environment) as supervision:
+    stop = StopSignal(is_hung_up=os.isatty(0))
+    with Supervision(loaded, environment, lambda: reread(file), relog) as supervision:
+        stop.on_hangup = supervision.reload
         capture = Capture(config)
         capture.engine.add_rows()
         add_file_output(capture, config)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from types import TracebackType
 
-from rover.config import Config, ConfigError
+from rover.config import Config, ConfigError, Loaded
 from rover.config.environment import Environment
 from rover.daemon.capture import Capture
 from rover.daemon.lock import NodeLock
 from rover.daemon.notify import notify
 from rover.daemon.options import read_token
+from rover.daemon.reload import Prepare, Reloader
+from rover.listener import host_of, is_loopback
 from rover.telemetry import Endpoint, Heartbeat, ListenError, Telling
 from rover.telemetry.line import line
 
@@ -23,9 +27,15 @@ _TOKEN_LENGTH = 16
 class Supervision:
     """Used with `with` around a capture's life; `ready` when it captures, `stopping` before its end."""
 
-    def __init__(self, config: Config, environment: Environment) -> None:
-        """Takes the lock. Raises ConfigError: another daemon runs."""
-        self._config = config
+    def __init__(self, loaded: Loaded, environment: Environment, again: Callable[[], Loaded], relog: Prepare) -> None:
+        """Takes the lock. Raises ConfigError: another daemon runs.
+
+        `again` reads the configuration as it was read for this one, `relog` sets up logging."""
+        self._config = config = loaded.config
+        self._token: str | None = None
+        self._reloader = Reloader(loaded, again)
+        self._reloader.on_change(["log."], relog)
+        self._reloader.on_change([], self._prepare_token)
         self._environment = environment
         self._lock = NodeLock(config.daemon.folder)
         self._lock.take()
@@ -49,8 +59,12 @@ class Supervision:
         """Answer probes, Prometheus and `rover status`; the URL of the metrics. Raises ConfigError."""
         settings = self._config.metrics
         self._telling = Telling(capture)
-        token = None if settings.token_file is None else _strong_token(self._config)
-        self._endpoint = Endpoint(self._telling, self._config.daemon.folder, settings.address, lambda: token)
+        self._telling.add("reloads", lambda: dict(self._reloader.counts))
+        self._prepare_token(self._config)()
+        self._endpoint = Endpoint(self._telling, self._config.daemon.folder, settings.address, lambda: self._token)
+        rules = ("watch.include", "watch.exclude", "watch.rules_file")
+        self._reloader.on_change(rules, capture.prepare_rules)
+        self._reloader.on_change(("watch.ports", "watch.side", "capture."), capture.prepare_options)
         try:
             return self._endpoint.start()
         except ListenError as error:
@@ -67,6 +81,12 @@ class Supervision:
         )
         self._heartbeat.start()
 
+    def reload(self) -> None:
+        """Read the configuration again, and tell systemd."""
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._reloader.reload()
+        self._tell("READY=1")
+
     def stopping(self) -> None:
         """The end has begun."""
         if self._telling is not None:
@@ -74,6 +94,19 @@ class Supervision:
         if self._heartbeat is not None:
             self._heartbeat.stop()
         self._tell("STOPPING=1")
+
+    def _prepare_token(self, config: Config) -> Callable[[], None]:
+        settings = config.metrics
+        token = None if settings.token_file is None else _strong_token(config)
+        if token is None and settings.address is not None and not is_loopback(host_of(settings.address)):
+            key = "metrics.token_file"
+            told = f"metrics.address {settings.address} is beyond loopback: that needs a token"
+            raise ConfigError(told, key=key, origin=key)
+
+        def take_over() -> None:
+            self._token = token
+
+        return take_over
 
     def _tell(self, state: str) -> None:
         notify(self._environment.notify_socket, state)

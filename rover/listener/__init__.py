@@ -2,7 +2,7 @@
 
 Public surface: `is_loopback` and `is_loopback_host` judge addresses, `has_token` a request, `Bucket` its rate."""
 
-from rover.listener.access import has_token, is_loopback, is_loopback_host
+from rover.listener.access import has_token, host_of, is_loopback, is_loopback_host
 from rover.listener.bucket import Bucket
 
-__all__ = ["Bucket", "has_token", "is_loopback", "is_loopback_host"]
+__all__ = ["Bucket", "has_token", "host_of", "is_loopback", "is_loopback_host"]

@@ -8,6 +8,11 @@ import hmac
 import ipaddress
 
 
+def host_of(address: str) -> str:
+    """The host of a checked HOST:PORT, without brackets."""
+    return address.rpartition(":")[0].strip("[]")
+
+
 def is_loopback(host: str) -> bool:
     """Whether only processes of this machine can reach a socket bound to `host`."""
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from socketserver import BaseServer, TCPServer, ThreadingMixIn, UnixStreamServer
 from typing import Any
 
-from rover.listener import Bucket, has_token, is_loopback, is_loopback_host
+from rover.listener import Bucket, has_token, host_of, is_loopback, is_loopback_host
 from rover.telemetry.client import SOCKET
 from rover.telemetry.status import Telling, backends
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class ListenError(Exception):
-    """An address or token that cannot be used. `str()` is one line; `key` names the key of the configuration."""
+    """An address that cannot be used. `str()` is one line; `key` names the key of the configuration."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,8 @@ class Endpoint:
     """Serves one daemon's status, from `start` to `stop`."""
 
     def __init__(self, telling: Telling, folder: Path, address: str | None, token: Callable[[], str | None]) -> None:
-        """`folder`: where the local socket goes; `address`: HOST:PORT, None: no HTTP; `token` as it is now."""
+        """`folder`: where the local socket goes; `address`: HOST:PORT, None: no HTTP; `token` as it is now,
+        which must be there beyond loopback."""
         self._telling = telling
         self._folder = folder
         self._address = address
@@ -73,14 +74,9 @@ class Endpoint:
         self._servers.append(local)
         url = None
         if self._address is not None:
-            host, _, port = self._address.rpartition(":")
-            host = host.strip("[]")
-            if not is_loopback(host) and self._token() is None:
-                self.stop()
-                message = f"metrics.address {self._address} is beyond loopback: that needs a token"
-                raise ListenError("metrics.token_file", message)
+            port = int(self._address.rpartition(":")[2])
             try:
-                server = _HttpServer(host, int(port), public, {"/metrics": self._metrics}, self._token)
+                server = _HttpServer(host_of(self._address), port, public, {"/metrics": self._metrics}, self._token)
             except OSError as error:
                 self.stop()
                 raise ListenError("metrics.address", f"{self._address}: {_reason(error)}") from error

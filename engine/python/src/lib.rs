@@ -153,6 +153,11 @@ mod engine_module {
             Ok(())
         }
 
+        fn reconfigure(&self, options: &str) -> PyResult<()> {
+            self.inner.reconfigure(options_from(options)?);
+            Ok(())
+        }
+
         fn add_output(&self, fd: i32, format: &str, options: &str) -> PyResult<()> {
             self.inner.add_output(fd, format, options).map_err(|error| PyValueError::new_err(error.to_string()))
         }
