@@ -96,6 +96,11 @@ class Engine:
 def replay(path: str, fd: int, format: str, options: str, engine_options: str = "{}") -> str:
     """The same engine over a recording. Returns the ledger. OSError or ValueError if the file cannot be used."""
 
+def keep_needed_privileges(extra: list[str]) -> None:
+    """Give up, for good, all capabilities that rover has no use for, but `extra`, and the way to get new ones by exec.
+
+    `extra`: CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE. OSError: other threads run already, or what the kernel says."""
+
 def probe(options: str) -> str:
     """What this kernel allows with the options of an engine, as a JSON object:
     `{"hooks", "kernel", "privileges", "figures", "programs", "tls", "load_ms", "error"}`, where `tls` is what

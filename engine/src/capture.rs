@@ -299,7 +299,7 @@ fn check_kernel() -> Result<(), CaptureError> {
             "boot with lockdown=integrity or none",
         ));
     }
-    let missing = crate::probe::missing_capabilities();
+    let missing = crate::privileges::missing();
     if let Some(first) = missing.first() {
         return Err(CaptureError::unsupported(
             &missing.join(", "),

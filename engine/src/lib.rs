@@ -33,6 +33,7 @@ pub mod options;
 pub mod patience;
 pub mod policy;
 mod priority;
+pub mod privileges;
 pub mod probe;
 pub mod processes;
 pub mod recording;

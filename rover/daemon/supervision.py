@@ -13,6 +13,7 @@ from rover.daemon.capture import Capture
 from rover.daemon.lock import NodeLock
 from rover.daemon.notify import notify
 from rover.daemon.options import read_token
+from rover.daemon.privileges import give_up_privileges
 from rover.daemon.reload import Prepare, Reloader
 from rover.listener import host_of, is_loopback
 from rover.telemetry import Endpoint, Heartbeat, ListenError, Telling
@@ -28,7 +29,7 @@ class Supervision:
     """Used with `with` around a capture's life; `ready` when it captures, `stopping` before its end."""
 
     def __init__(self, loaded: Loaded, environment: Environment, again: Callable[[], Loaded], relog: Prepare) -> None:
-        """Takes the lock. Raises ConfigError: another daemon runs.
+        """Takes the lock, and gives up what is not needed. Raises ConfigError: another daemon runs.
 
         `again` reads the configuration as it was read for this one, `relog` sets up logging."""
         self._config = config = loaded.config
@@ -39,6 +40,7 @@ class Supervision:
         self._environment = environment
         self._lock = NodeLock(config.daemon.folder)
         self._lock.take()
+        give_up_privileges(config)
         self._telling: Telling | None = None
         self._endpoint: Endpoint | None = None
         self._heartbeat: Heartbeat | None = None

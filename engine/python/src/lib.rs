@@ -23,6 +23,7 @@ mod engine_module {
     use rover_engine::capture::CaptureError;
     use rover_engine::engine::{self, ReplayError};
     use rover_engine::options::Options;
+    use rover_engine::privileges;
     use rover_engine::probe as finding;
     use rover_engine::processes::Decision;
     use rover_engine::recording::RecordingError;
@@ -216,6 +217,12 @@ mod engine_module {
                 ReplayError::Version(reason) => PyValueError::new_err(reason),
             },
         )
+    }
+
+    /// Gives up what there is no use for.
+    #[pyfunction]
+    fn keep_needed_privileges(extra: Vec<String>) -> PyResult<()> {
+        privileges::keep_only_needed(&extra).map_err(Into::into)
     }
 
     /// What this machine allows.

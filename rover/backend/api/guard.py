@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rover.backend.api.errors import error_response
-from rover.listener import has_token, is_loopback_host
+from rover.listener import Bucket, has_token, is_loopback_host
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -25,12 +25,18 @@ SECURITY_HEADERS = {
 }
 
 
+_ATTEMPTS = 200
+_ATTEMPTS_RATE = 20.0
+"""Wrong tokens that are answered at once, and a second: far too few to guess one."""
+
+
 class Guard:
     """ASGI middleware around everything. `token` is None on loopback."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
         self._app = app
         self._token = token
+        self._attempts = Bucket(_ATTEMPTS_RATE, _ATTEMPTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -55,6 +61,8 @@ class Guard:
             if not is_loopback_host(headers.get("host", "")):
                 return error_response(421, "wrong_host", "this address is served under the names of loopback only")
         elif not has_token(headers.get("authorization", ""), self._token):
+            if not self._attempts.take():
+                return error_response(429, "too_many_attempts", "too many wrong tokens", {"Retry-After": "1"})
             # Browsers ask for a password by themselves; the name given with it does not matter.
             challenge = {"WWW-Authenticate": 'Basic realm="rover", charset="UTF-8"'}
             return error_response(401, "no_token", "a token is needed: Authorization: Bearer …", challenge)
