@@ -59,6 +59,9 @@ class Engine:
         Port 0: whatever the port. `since_ns`: since boot. `identity`: JSON object as in a record, None: nobody that is
         known. What began before keeps the name from before. ValueError for what is no address."""
 
+    def govern(self, level: int) -> None:
+        """Give up: 0 nothing, 1 bodies framed within themselves, 2 and the kernel's layers, 3 and 7 of 8 connections."""
+
     def reconfigure(self, options: str) -> None:
         """Take over filters, query, kept headers, head size and the time of unfinished exchanges; the rest is ignored.
 
