@@ -60,7 +60,7 @@ class Engine:
         known. What began before keeps the name from before. ValueError for what is no address."""
 
     def govern(self, level: int) -> None:
-        """Give up: 0 nothing, 1 bodies framed within themselves, 2 and the kernel's layers, 3 and 7 of 8 connections."""
+        """Give up: 0 nothing, 1 bodies framed within themselves, 2 also the layers, 3 also 7 of 8 connections."""
 
     def reconfigure(self, options: str) -> None:
         """Take over filters, query, kept headers, head size and the time of unfinished exchanges; the rest is ignored.

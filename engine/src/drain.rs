@@ -13,6 +13,7 @@ use crate::alarm::Alarm;
 use crate::capture::Capture;
 use crate::clock;
 use crate::core::Core;
+use crate::effort::Effort;
 use crate::events;
 use crate::ledger::{Cause, Ledger};
 use crate::options::Options;
@@ -35,6 +36,8 @@ pub enum Command {
     Introduce(Vec<u32>),
     /// Who has which address from now on.
     Name(Vec<Naming>),
+    /// Do more or less for each exchange.
+    Govern(Effort),
     /// Other options, as far as they can change while it runs.
     Reconfigure(Box<Options>),
     AddSink(Box<dyn Sink>),
@@ -407,6 +410,10 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                 for change in changes {
                     state.core.addresses.change(change);
                 }
+            }
+            Ok(Command::Govern(effort)) => {
+                state.core.figures = capture.set_layers(effort < Effort::WithoutLayers);
+                state.core.set_effort(effort);
             }
             Ok(Command::Reconfigure(options)) => state.core.reconfigure(*options),
             Ok(Command::AddSink(sink)) => {

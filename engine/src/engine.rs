@@ -16,6 +16,7 @@ use crate::capture::{Capture, CaptureError};
 use crate::clock;
 use crate::core::Core;
 use crate::drain::{Command, Drain, Gauges};
+use crate::effort::Effort;
 use crate::events;
 use crate::hooks::{Figures, HookStatus};
 use crate::ledger::Ledger;
@@ -161,6 +162,11 @@ impl Engine {
     /// Others have these addresses from now on.
     pub fn name_addresses(&self, changes: Vec<Naming>) {
         self.tell(Command::Name(changes));
+    }
+
+    /// Do more or less for each exchange: 0 all … 3 a sample of the connections.
+    pub fn govern(&self, level: u8) {
+        self.tell(Command::Govern(Effort::from_level(level)));
     }
 
     /// Other options, as far as they can change while it runs.

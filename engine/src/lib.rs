@@ -19,6 +19,7 @@ mod conversation;
 pub mod copies;
 pub mod core;
 pub mod drain;
+pub mod effort;
 pub mod engine;
 pub mod event;
 pub mod events;

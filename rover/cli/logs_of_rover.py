@@ -77,7 +77,7 @@ class Sparing(logging.Filter):
         self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to show it: an answer to somebody (`is_answer`) always."""
+        """Whether to show it; what is rare and asked for (`is_answer`) always."""
         if getattr(record, "is_answer", False):
             return True
         kind = (record.name, record.levelno, str(record.msg))

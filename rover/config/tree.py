@@ -356,6 +356,34 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What rover may take: above a limit it gives up bodies, then layers, then connections (docs/operations.md)."""
+
+    cpu_percent: float | None = _key(
+        None,
+        kinds.optional(kinds.with_bounds(kinds.NUMBER, 0.1, 100_000)),
+        "The most CPU time that the daemon may take, of one CPU; null means no limit.",
+        unit="percent",
+        is_live=True,
+    )
+    memory_bytes: int | None = _key(
+        None,
+        kinds.optional(kinds.with_bounds(kinds.SIZE, 16 * _MIB, 1 << 40)),
+        "The most resident memory that the daemon may take; null means no limit.",
+        unit="bytes",
+        is_live=True,
+    )
+    application_percent: float | None = _key(
+        None,
+        kinds.optional(kinds.with_bounds(kinds.NUMBER, 0.01, 100_000)),
+        "The most CPU time that the programs in the kernel may take from applications, of one CPU; null means no "
+        "limit. Held only while `kernel.bpf_stats_enabled` is 1.",
+        unit="percent",
+        is_live=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """What Prometheus and probes may ask a running daemon: `/metrics`, `/healthz`, `/readyz`."""
 
@@ -428,6 +456,7 @@ class Config:
     backend: Backend = _section(Backend)
     node: Node = _section(Node)
     daemon: Daemon = _section(Daemon)
+    limits: Limits = _section(Limits)
     metrics: Metrics = _section(Metrics)
     log: Log = _section(Log)
     shutdown: Shutdown = _section(Shutdown)

@@ -10,6 +10,7 @@ from types import TracebackType
 from rover.config import Config, ConfigError, Loaded
 from rover.config.environment import Environment
 from rover.daemon.capture import Capture
+from rover.daemon.governor import Governor
 from rover.daemon.lock import NodeLock
 from rover.daemon.notify import notify
 from rover.daemon.options import read_token
@@ -44,6 +45,7 @@ class Supervision:
         self._telling: Telling | None = None
         self._endpoint: Endpoint | None = None
         self._heartbeat: Heartbeat | None = None
+        self._governor: Governor | None = None
 
     def __enter__(self) -> Supervision:
         return self
@@ -51,8 +53,9 @@ class Supervision:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
+        for each in (self._governor, self._heartbeat):
+            if each is not None:
+                each.stop()
         if self._endpoint is not None:
             self._endpoint.stop()
         self._lock.release()
@@ -64,6 +67,9 @@ class Supervision:
         self._telling.add("reloads", lambda: dict(self._reloader.counts))
         self._prepare_token(self._config)()
         self._endpoint = Endpoint(self._telling, self._config.daemon.folder, settings.address, lambda: self._token)
+        self._governor = governor = Governor(self._config.limits, capture.engine.govern, capture.stats)
+        self._telling.add("governor", governor.status)
+        self._reloader.on_change(["limits."], lambda config: lambda: setattr(governor, "limits", config.limits))
         rules = ("watch.include", "watch.exclude", "watch.rules_file")
         self._reloader.on_change(rules, capture.prepare_rules)
         self._reloader.on_change(("watch.ports", "watch.side", "capture."), capture.prepare_options)
@@ -77,6 +83,8 @@ class Supervision:
         assert self._telling is not None
         telling = self._telling
         telling.ready()
+        assert self._governor is not None
+        self._governor.start()
         self._tell("READY=1")
         self._heartbeat = Heartbeat(
             self._tell, telling.pulse_s, lambda: line(telling.status()), self._environment.watchdog_s
@@ -93,8 +101,9 @@ class Supervision:
         """The end has begun."""
         if self._telling is not None:
             self._telling.stopping()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
+        for each in (self._governor, self._heartbeat):
+            if each is not None:
+                each.stop()
         self._tell("STOPPING=1")
 
     def _prepare_token(self, config: Config) -> Callable[[], None]:

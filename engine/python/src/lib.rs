@@ -154,6 +154,10 @@ mod engine_module {
             Ok(())
         }
 
+        fn govern(&self, level: u8) {
+            self.inner.govern(level);
+        }
+
         fn reconfigure(&self, options: &str) -> PyResult<()> {
             self.inner.reconfigure(options_from(options)?);
             Ok(())
