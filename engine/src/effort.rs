@@ -30,7 +30,7 @@ const ONE_OF: u64 = 8;
 
 /// Whether a connection is in the sample: a matter of its number alone, so that all of its operations agree.
 pub fn is_in_sample(cookie: u64) -> bool {
-    (cookie.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % ONE_OF == 0
+    (cookie.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(ONE_OF)
 }
 
 #[cfg(test)]
