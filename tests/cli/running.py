@@ -29,17 +29,9 @@ class Running:
         executable: Path = ROVER,
         before: Sequence[str] = (),
         is_json: bool = False,
-        before: tuple[str, ...] = (),
     ) -> None:
-        """`is_json`: it logs in JSON. `before`: words of a command that becomes rover, as `setpriv` does."""
-        executable: Path = ROVER,
-        before: Sequence[str] = (),
-        is_json: bool = False,
-    ) -> None:
-        """`is_json`: it logs in JSON. `before`: words of a command that becomes rover, as `setpriv` does."""
+        """`is_json`: it logs in JSON."""
         self.command = [*before, str(executable), *arguments]
-        self._alone = Alone()
-        self.environment = {**os.environ, **self._alone.variables, **(environment or {})}
         self._alone = Alone()
         self.environment = {**os.environ, **self._alone.variables, **(environment or {})}
         self.errors: list[str] = []
