@@ -191,6 +191,7 @@ def observed(plan: Plan, watched: str = "nginx") -> Iterator[Observed]:
     file = plan.folder / "rover.yaml"
     file.write_text(
         f"watch:\n  include:\n    - exe: {watched}\nreporters:\n  oap:\n    addresses: [127.0.0.1:{port}]\n"
+        f"    spool:\n      path: {plan.folder / 'spool'}\n"
         f"capture:\n  layers: {plan.level.layers}\nkernel:\n  attach: {plan.level.attach}\n"
     )
     receiver = subprocess.Popen([sys.executable, "-m", "bench.receiver", str(port), str(count)], env=dict(os.environ))

@@ -73,7 +73,22 @@ class Engine:
         `options`: JSON `{"color", "width", "micros", "zone"}`. ValueError if they cannot be used."""
 
     def add_oap(self, options: str) -> None:
-        """Send records to an OAP. JSON `{"addresses", "token", "node_name"}`."""
+        """Send records to an OAP. JSON `{"addresses", "token", "node_name", "unknown_end", "tls", "spool"}`. `tls`, if
+        there: `{"ca_file", "cert_file", "key_file", "server_name"}`; `spool`, if there: `{"path", "bytes", "hours"}`.
+        ValueError if they cannot be used."""
+
+    def add_file(self, options: str) -> None:
+        """Append records to a file. JSON `{"path", "format", "rotate_bytes", "rotate_hours", "keep"}`; not rotated by
+        what is 0. ValueError if it cannot be opened."""
+
+    def reopen_files(self) -> None:
+        """Open the files of add_file anew, by their paths: somebody has renamed them."""
+
+    def outputs(self) -> str:
+        """JSON object `{"oap", "files"}`, at any moment, also while the engine does not run.
+
+        Each of `oap`: `{"backend", "away_seconds", "last_error", "spooled_records", "spool_error"}`. Each of `files`:
+        `{"path", "written", "dropped", "rotations", "error"}`, in records."""
 
     def add_rows(self) -> None:
         """Keep rows for take_rows."""

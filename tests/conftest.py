@@ -18,6 +18,9 @@ from tests.stage.rover import EXECUTABLE, Rover, unexplained
 ROOMY = {"ROVER_KERNEL_RING_BYTES": str(64 << 20)}
 """These tests are about what is told, not about how much may be lost when others take the CPU: test_overload.py is."""
 
+os.environ.setdefault("ROVER_REPORTERS_OAP_SPOOL_PATH", "null")
+"""No test leaves anything for the next: those about the spool give it a folder of their own."""
+
 STAGE_PROGRAMS = Path(__file__).parent / "stage/programs"
 
 PORTS_PER_MODULE = 96

@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rover_reporters::encoder::{self, EncoderError};
+use rover_reporters::file::FileHandle;
+use rover_reporters::oap_stream::OapLink;
 use rover_reporters::row::Row;
 
 use crate::addresses::Naming;
@@ -29,7 +31,7 @@ use crate::probe;
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
 use crate::report::Report;
-use crate::sinks::{LineSink, OapSink, RowQueue, RowSink, Sink};
+use crate::sinks::{FileSink, LineSink, OapSink, RowQueue, RowSink, Sink};
 use crate::tls::Watcher;
 use crate::translations::Conntrack;
 
@@ -52,6 +54,8 @@ pub struct Engine {
     figures: Mutex<Figures>,
     tls: Mutex<Option<Watcher>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    links: Mutex<Vec<OapLink>>,
+    files: Mutex<Vec<FileHandle>>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -82,6 +86,8 @@ impl Engine {
             figures: Mutex::new(Figures::default()),
             tls: Mutex::new(None),
             thread: Mutex::new(None),
+            links: Mutex::new(Vec::new()),
+            files: Mutex::new(Vec::new()),
         }
     }
 
@@ -190,8 +196,32 @@ impl Engine {
     /// Options that cannot be used.
     pub fn add_oap(&self, options: &str) -> Result<(), String> {
         let sink = OapSink::start(options).map_err(|error| error.to_string())?;
+        held(&self.links).push(sink.link());
         self.tell(Command::AddSink(Box::new(sink)));
         Ok(())
+    }
+
+    /// Writes encoded records to a file that is rotated.
+    ///
+    /// # Errors
+    /// Options that cannot be used, or a file that cannot be opened.
+    pub fn add_file(&self, options: &str) -> Result<(), String> {
+        let sink = FileSink::start(options)?;
+        held(&self.files).push(sink.handle());
+        self.tell(Command::AddSink(Box::new(sink)));
+        Ok(())
+    }
+
+    /// Opens the files anew: somebody has renamed them.
+    pub fn reopen_files(&self) {
+        held(&self.files).iter().for_each(FileHandle::reopen);
+    }
+
+    /// How the outputs are: one JSON object, without asking the drain thread.
+    pub fn outputs(&self) -> String {
+        let links: Vec<_> = held(&self.links).iter().map(OapLink::state).collect();
+        let files: Vec<_> = held(&self.files).iter().map(FileHandle::stats).collect();
+        serde_json::json!({"oap": links, "files": files}).to_string()
     }
 
     pub fn add_rows(&self) {

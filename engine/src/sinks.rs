@@ -11,9 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rover_reporters::encoder::Encoder;
+use rover_reporters::encoder::{self, Encoder};
+use rover_reporters::file::{FileHandle, FileOptions, Lines, RotatingFile};
 use rover_reporters::json::JsonEncoder;
-use rover_reporters::oap_stream::{OapOptions, OapReporter, Pushed, StartError};
+use rover_reporters::oap_stream::{OapLink, OapOptions, OapReporter, Pushed, StartError};
 use rover_reporters::record::{Activity, Record};
 use rover_reporters::row::Row;
 
@@ -127,6 +128,56 @@ impl Sink for LineSink {
     }
 }
 
+/// Encoded records to a file that is rotated.
+pub struct FileSink {
+    encoder: Box<dyn Encoder>,
+    lines: Lines,
+    file: RotatingFile,
+}
+
+impl FileSink {
+    /// # Errors
+    /// Options that cannot be used, or a file that cannot be opened.
+    pub fn start(options: &str) -> Result<FileSink, String> {
+        let options: FileOptions = serde_json::from_str(options).map_err(|error| format!("file options: {error}"))?;
+        let encoder = encoder::by_name(&options.format, "{}").map_err(|error| error.to_string())?;
+        let path = options.path.clone();
+        let file = RotatingFile::start(options).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(FileSink { encoder, lines: Lines::default(), file })
+    }
+
+    /// To be asked from any thread.
+    pub fn handle(&self) -> FileHandle {
+        self.file.handle()
+    }
+}
+
+impl Sink for FileSink {
+    fn accept(&mut self, record: &Record) -> bool {
+        if self.file.refuses() {
+            return false;
+        }
+        let before = self.lines.bytes.len();
+        self.encoder.encode(record, &mut self.lines.bytes);
+        self.lines.records += u64::from(self.lines.bytes.len() > before);
+        if self.lines.bytes.len() >= BATCH_BYTES {
+            self.flush();
+        }
+        true
+    }
+
+    fn flush(&mut self) {
+        if !self.lines.bytes.is_empty() {
+            self.file.write(std::mem::take(&mut self.lines));
+        }
+    }
+
+    fn finish(&mut self, deadline: Instant) {
+        self.flush();
+        self.file.finish(deadline);
+    }
+}
+
 /// Rows that wait for the store.
 const ROWS: usize = 200_000;
 
@@ -207,6 +258,11 @@ impl OapSink {
     /// Options that cannot be used.
     pub fn start(options: &str) -> Result<OapSink, StartError> {
         Ok(OapSink { reporter: OapReporter::start(OapOptions::from_json(options)?)? })
+    }
+
+    /// How it is connected, to be asked from any thread.
+    pub fn link(&self) -> OapLink {
+        self.reporter.link()
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod combined;
 pub mod encoder;
+pub mod file;
 pub mod json;
 pub mod layers;
 pub mod oap;
@@ -12,6 +13,7 @@ pub mod proto;
 pub mod record;
 pub mod row;
 pub mod samples;
+pub mod spool;
 pub mod text;
 pub mod timeline;
 mod wall_time;

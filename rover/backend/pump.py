@@ -16,15 +16,19 @@ ROWS = 4096
 WAIT_MS = 200
 """Longest wait inside the source; bounds how long `stop` takes."""
 AFTER_ERROR_S = 1.0
+FLUSH_S = 0.5
+"""A store that takes longer is waited for again, unless the end has come."""
 TELL_AGAIN_S = 60.0
 
 
 class Pump:
     """Runs from its creation until `stop`, then empties the source."""
 
-    def __init__(self, source: RowSource, store: Store) -> None:
+    def __init__(self, source: RowSource, store: Store, *, stores_first: bool = False) -> None:
+        """`stores_first`: ask the source again only when what it gave is stored."""
         self._source = source
         self._store = store
+        self._stores_first = stores_first
         self._stopping = threading.Event()
         self._told = -TELL_AGAIN_S
         self._thread = threading.Thread(target=self._run, name="row-pump", daemon=True)
@@ -53,6 +57,8 @@ class Pump:
                 return
             if self._store.put(rows) < len(rows) and is_last:
                 return
+            while rows and self._stores_first and not self._store.flush(FLUSH_S) and not self._stopping.is_set():
+                pass
 
     def _tell(self, error: Exception) -> None:
         if time.monotonic() - self._told >= TELL_AGAIN_S:

@@ -56,9 +56,11 @@ class Backend:
         self._thread: threading.Thread | None = None
         self._is_stopped = False
 
-    def add_source(self, source: RowSource) -> None:
-        """Pump rows from `source` into the store, in a thread of its own, until `stop`."""
-        self._pumps.append(Pump(source, self._store))
+    def add_source(self, source: RowSource, *, stores_first: bool = False) -> None:
+        """Pump rows from `source` into the store, in a thread of its own, until `stop`.
+
+        `stores_first`: the source is asked again only when what it gave is stored, as one that answers for it needs."""
+        self._pumps.append(Pump(source, self._store, stores_first=stores_first))
 
     def start(self) -> str:
         """Bind and serve; returns the base URL, ending in a slash.

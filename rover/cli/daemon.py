@@ -28,8 +28,9 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
     config = loaded.config
 
     from rover.cli.file_output import add_file_output
+    from rover.cli.oap_output import add_oap_output
     from rover.config import ConfigError
-    from rover.daemon import Capture, StopSignal, Supervision, oap_options
+    from rover.daemon import Capture, LinkWatch, StopSignal, Supervision
 
     stop = StopSignal(is_hung_up=os.isatty(0))
     with Supervision(loaded, environment, lambda: reread(file, flags), relog) as supervision:
@@ -37,7 +38,7 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
         capture = Capture(config)
         add_file_output(capture, config)
         if config.reporters.oap.addresses:
-            capture.engine.add_oap(oap_options(config, capture.node_name))
+            add_oap_output(capture, config)
         elif config.reporters.file.path is None:
             key = "reporters.oap.addresses"
             told = "is empty and reporters.file.path is not set: records would go nowhere"
@@ -48,6 +49,6 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
         if url is not None:
             say(f"rover: metrics {url}")
         say(ready)
-        stop.wait()
+        stop.wait(meanwhile=LinkWatch(capture.engine).look)
         supervision.stopping()
         say(capture.finish())

@@ -1,21 +1,29 @@
-"""The reporter `reporters.file`: records appended to a file."""
+"""The reporter `reporters.file`: records appended to a file, opened anew on SIGUSR1."""
 
 from __future__ import annotations
 
-import os
+import re
+import signal
 
 from rover.config import Config, ConfigError
-from rover.daemon import Capture
+from rover.daemon import Capture, file_options
 
 
 def add_file_output(capture: Capture, config: Config) -> None:
-    """Add the file of the configuration, if it names one. Raises ConfigError if it cannot be opened."""
-    settings = config.reporters.file
-    if settings.path is None:
+    """Add the file of the configuration, if it names one. Raises ConfigError if it cannot be opened.
+
+    SIGUSR1 is taken in any case: without a file there is nothing to open, and it must not end the program."""
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: capture.engine.reopen_files())
+    options = file_options(config)
+    if options is None:
         return
     try:
-        descriptor = os.open(settings.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-    except OSError as error:
+        capture.engine.add_file(options)
+    except ValueError as error:
         key = "reporters.file.path"
-        raise ConfigError(f"{settings.path}: {error.strerror}", key=key, origin=key) from error
-    capture.engine.add_output(descriptor, settings.format, "{}")
+        raise ConfigError(without_number(error), key=key, origin=key) from error
+
+
+def without_number(error: Exception) -> str:
+    """What the engine says of a file, without the number that Rust appends to the system's words."""
+    return re.sub(r" \(os error \d+\)", "", str(error))

@@ -45,7 +45,7 @@ class Serving:
             self.backend.stop(0)
             key = "backend.grpc.address"
             raise ConfigError(f"{address}: {_reason(error)}", key=key, origin=key) from error
-        self.backend.add_source(self._ingest)
+        self.backend.add_source(self._ingest, stores_first=True)
         return url, f"{address.rpartition(':')[0]}:{port}"
 
     def stop(self) -> None:
@@ -58,12 +58,14 @@ def _ingest_options(config: Config) -> str:
     """The JSON object that makes a gRPC server. Raises ConfigError: beyond loopback it needs a token."""
     grpc = config.backend.grpc
     key = "backend.grpc.token_file"
+    # A daemon forgets what was answered: it has to be stored by then.
+    options: dict[str, object] = {"hold_answers": True}
     if grpc.token_file is not None:
-        return json.dumps({"token": read_token(grpc.token_file, key)})
+        return json.dumps({**options, "token": read_token(grpc.token_file, key)})
     if not is_loopback(host_of(grpc.address)):
         address = f"backend.grpc.address {grpc.address} is beyond loopback"
         raise ConfigError(f"{address}: that needs a token", key=key, origin=key)
-    return "{}"
+    return json.dumps(options)
 
 
 def _told(error: BackendError) -> ConfigError:

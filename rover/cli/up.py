@@ -33,7 +33,7 @@ def command(file: Path | None, show: str | None) -> None:
 
     from rover.cli.file_output import add_file_output
     from rover.cli.serving import Serving
-    from rover.daemon import Capture, NodeFacts, StopSignal, Supervision
+    from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal, Supervision
 
     stop = StopSignal(is_hung_up=os.isatty(0))
     with Supervision(loaded, environment, lambda: reread(file), relog) as supervision:
@@ -63,7 +63,7 @@ def command(file: Path | None, show: str | None) -> None:
         supervision.ready()
         say(ready)
         if show == "none":
-            stop.wait()
+            stop.wait(meanwhile=LinkWatch(capture.engine).look)
         else:
             watch_until_stopped(stop, capture, descriptor, show, None)
         supervision.stopping()

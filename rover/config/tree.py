@@ -264,6 +264,53 @@ class Kubernetes:
 
 
 @dataclass(frozen=True, slots=True)
+class OapTls:
+    """TLS to the backend. The files are in PEM form, read anew for each connection."""
+
+    enabled: bool = _key(
+        False, kinds.BOOLEAN, "Whether reports go over TLS; so they do as well when another key of this section is set."
+    )
+    ca_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "Certificates of the authorities that the backend's certificate has to come from; not set means those that "
+        "this system trusts.",
+    )
+    cert_file: Path | None = _key(
+        None, kinds.optional(kinds.PATH), "Certificate that is shown to a backend that asks for one (mTLS)."
+    )
+    key_file: Path | None = _key(None, kinds.optional(kinds.PATH), "Private key of that certificate.")
+    server_name: str | None = _key(
+        None,
+        kinds.optional(kinds.TEXT),
+        "Name that the backend's certificate has to be for; not set means the host of its address.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OapSpool:
+    """Where reports of `rover daemon` wait on disk while the backend is away or too slow. docs/oap.md explains it."""
+
+    path: Path | None = _key(
+        Path("/var/lib/rover/spool"),
+        kinds.optional(kinds.PATH),
+        "Folder of its own, made if missing; `null` means that they wait in memory only.",
+    )
+    bytes: int = _key(
+        _GIB,
+        kinds.with_bounds(kinds.SIZE, _MIB, 1 << 50),
+        "The most that is kept there; above it the oldest goes, counted as `spool_full`.",
+        unit="bytes",
+    )
+    hours: float = _key(
+        24,
+        kinds.with_bounds(kinds.NUMBER, 0.01, 87600),
+        "What is older is not sent any more, counted as `spool_expired`.",
+        unit="hours",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class OapReporter:
     """Access logs to a SkyWalking OAP, or to rover's own backend."""
 
@@ -275,6 +322,8 @@ class OapReporter:
     token_file: Path | None = _key(
         None, kinds.optional(kinds.PATH), "File whose first line is sent as the authentication token."
     )
+    tls: OapTls = _section(OapTls)
+    spool: OapSpool = _section(OapSpool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +333,22 @@ class FileReporter:
     path: Path | None = _key(
         None,
         kinds.optional(kinds.PATH),
-        "File to which `rover daemon` and `rover up` append records; not set means none.",
+        "File to which `rover daemon` and `rover up` append records; not set means none. SIGUSR1 opens it anew, as "
+        "logrotate expects after a rename.",
     )
     format: str = _key("json", kinds.choice("json", "text", "combined"), "Format of these lines.")
+    rotate_bytes: int = _key(
+        0,
+        kinds.with_bounds(kinds.SIZE, 0, 1 << 50),
+        "The file is renamed to `path.1`, that to `path.2`, and so on, before it would become larger; 0 means never.",
+        unit="bytes",
+    )
+    rotate_hours: float = _key(
+        0, kinds.with_bounds(kinds.NUMBER, 0, 87600), "The same at this age of the file; 0 means never.", unit="hours"
+    )
+    keep: int = _key(
+        5, kinds.with_bounds(kinds.INTEGER, 0, 10_000), "How many of these are kept; the oldest is removed."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,30 @@ def oap_options(config: Config, node_name: str) -> str:
     options: dict[str, object] = {"addresses": list(oap.addresses), "node_name": node_name, "unknown_end": "name"}
     if oap.token_file is not None:
         options["token"] = read_token(oap.token_file, "reporters.oap.token_file")
+    tls, spool = oap.tls, oap.spool
+    files = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
+    if tls.enabled or tls.server_name is not None or any(files.values()):
+        named = {name: None if path is None else str(path) for name, path in files.items()}
+        options["tls"] = {**named, "server_name": tls.server_name}
+    if spool.path is not None:
+        options["spool"] = {"path": str(spool.path), "bytes": spool.bytes, "hours": spool.hours}
     return json.dumps(options)
+
+
+def file_options(config: Config) -> str | None:
+    """The JSON object that makes a file of records; None if there is to be none."""
+    file = config.reporters.file
+    if file.path is None:
+        return None
+    return json.dumps(
+        {
+            "path": str(file.path),
+            "format": file.format,
+            "rotate_bytes": file.rotate_bytes,
+            "rotate_hours": file.rotate_hours,
+            "keep": file.keep,
+        }
+    )
 
 
 def read_token(path: Path, key: str) -> str:

@@ -34,8 +34,15 @@ class StopSignal:
         if hasattr(signal, "SIGPIPE"):
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
-    def wait(self, duration_s: float | None = None, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Returns when a signal has come, after the duration, or when `is_over` holds (asked twice a second)."""
+    def wait(
+        self,
+        duration_s: float | None = None,
+        is_over: Callable[[], bool] = lambda: False,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Returns when a signal has come, after the duration, or when `is_over` holds (asked twice a second).
+
+        `meanwhile` is called as often."""
         end = None if duration_s is None else time.monotonic() + duration_s
         while not self._is_asked:
             left = _POLL_S if end is None else min(_POLL_S, end - time.monotonic())
@@ -45,6 +52,7 @@ class StopSignal:
             self._answer_hangup()
             if is_over():
                 return
+            meanwhile()
 
     def _answer_hangup(self) -> None:
         if not self._is_hangup_due or self._is_asked:

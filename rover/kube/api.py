@@ -107,7 +107,7 @@ class Api:
             )
             answer = client.call_api(method, url, headers, _request_timeout=(_CONNECT_S, read_s)).response
         except Exception as error:  # refused, unreachable, certificates, a token file that is gone
-            raise KubernetesError(f"{path}: {error!r}") from error
+            raise KubernetesError(f"{path}: {getattr(error, 'reason', None) or repr(error)}") from error
         if answer.status != 200:
             status = answer.status
             answer.close()

@@ -103,10 +103,11 @@ def test_the_daemon_set_tells_the_backend_of_pods_by_their_names(node, image, ma
     kubectl(node, "apply", "--server-side", "-f", str(tmp_path / "all.json"))
     backend = runs(node, "rover", "app.kubernetes.io/component=backend")
     rule = f"type nat hook output priority -100; ip daddr {BACKEND} dnat to {backend.status.pod_ip};"
-    rules = f"table ip rover_test {{ chain out {{ {rule} }} }}"
+    rules = f"table ip rover_test {{\nchain out {{ {rule} }}\n}}"
     subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
     daemon = runs(node, "rover", "app.kubernetes.io/component=daemon")
     wait_until(lambda: "ready hooks=" in log_of(node, daemon), lambda: log_of(node, daemon))
+    assert "Kubernetes API does not answer" not in log_of(node, daemon), log_of(node, daemon)
 
     web = {
         "metadata": {"name": "web"},

@@ -42,7 +42,7 @@ def test_grpc_over_boringssl(
 
 
 def test_the_first_call_over_boringssl(ports: list[int], certificate: Certificate, tmp_path: Path) -> None:
-    """No process had sessions in this library before, and this one is over before anyone could ask for its ciphertext."""
+    """No process had sessions in this library before, and this one is over before its ciphertext could be asked for."""
     port, log = ports.pop(), tmp_path / "log"
     files = [str(certificate.certificate), str(certificate.key)]
     with Rover("--port", str(port), environment=ROOMY) as rover:

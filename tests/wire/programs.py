@@ -63,8 +63,8 @@ class Sent:
     def is_balanced(self) -> bool:
         """Whether every record is accounted for."""
         stats = self.stats
-        accounted = stats["acked"] + stats["withheld"] + stats["held_records"] + sum(stats["dropped"].values())
-        return bool(stats["pushed"] == accounted)
+        accounted = stats["acked"] + stats["withheld"] + stats["held_records"] + stats["spooled_records"]
+        return bool(stats["pushed"] + stats["recovered"] == accounted + sum(stats["dropped"].values()))
 
 
 def send_records(addresses: Sequence[str], count: int, *, layers: bool = False, **options: Any) -> Sent:

@@ -15,11 +15,18 @@ class Recorder:
     """A grpcio server on a free port of 127.0.0.1. A context manager.
 
     `knows_processes`: serve EBPFProcessService too. `is_rover`: announce a backend of rover's own. `failing`: so many
-    streams end with UNAVAILABLE after their first message. `token`: asked of every call. `raw`: the messages as bytes.
+    streams end with UNAVAILABLE after their first message. `token`: asked of every call. `credentials`: speak TLS.
+    `raw`: the messages as bytes.
     """
 
     def __init__(
-        self, *, knows_processes: bool = True, is_rover: bool = False, failing: int = 0, token: str | None = None
+        self,
+        *,
+        knows_processes: bool = True,
+        is_rover: bool = False,
+        failing: int = 0,
+        token: str | None = None,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.streams: list[list[Any]] = []
         self.raw: list[bytes] = []
@@ -31,7 +38,11 @@ class Recorder:
         if knows_processes:
             report = grpc.unary_unary_rpc_method_handler(self._report, bytes)
             self._serve("EBPFProcessService", reportProcesses=report)
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            port = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.address = f"127.0.0.1:{port}"
 
     @property
     def messages(self) -> list[Any]:

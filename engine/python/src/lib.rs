@@ -171,6 +171,18 @@ mod engine_module {
             self.inner.add_oap(options).map_err(PyValueError::new_err)
         }
 
+        fn add_file(&self, options: &str) -> PyResult<()> {
+            self.inner.add_file(options).map_err(PyValueError::new_err)
+        }
+
+        fn reopen_files(&self) {
+            self.inner.reopen_files();
+        }
+
+        fn outputs(&self) -> String {
+            self.inner.outputs()
+        }
+
         fn add_rows(&self) {
             self.inner.add_rows();
         }

@@ -85,11 +85,19 @@ pub struct Feed {
     node: Option<(String, String)>,
     current: Option<(Arc<Batch>, usize)>,
     left_bytes: usize,
+    /// One batch and no more.
+    is_alone: bool,
     age: Pin<Box<Sleep>>,
 }
 
 impl Feed {
-    pub fn new(shared: Arc<Shared>, state: Arc<StreamState>, backend: Backend, options: &OapOptions) -> Feed {
+    pub fn new(
+        shared: Arc<Shared>,
+        state: Arc<StreamState>,
+        backend: Backend,
+        options: &OapOptions,
+        is_alone: bool,
+    ) -> Feed {
         Feed {
             shared,
             state,
@@ -97,6 +105,7 @@ impl Feed {
             node: Some((options.node_name.clone(), options.cluster_name.clone())),
             current: None,
             left_bytes: options.stream_bytes,
+            is_alone,
             age: Box::pin(tokio::time::sleep(options.stream_age())),
         }
     }
@@ -136,6 +145,9 @@ impl Feed {
             Next::Batch(batch) => {
                 self.state.lock().taken.push(Arc::clone(&batch));
                 self.current = Some((batch, 0));
+                if self.is_alone {
+                    self.left_bytes = 0;
+                }
                 Poll::Ready(true)
             }
         }

@@ -12,6 +12,7 @@ use tonic::{Code, Request, Status};
 
 use super::batch::Backend;
 use super::feed::Feed;
+use super::OapOptions;
 use crate::proto::v3;
 use crate::proto::v3::ebpf_process_service_client::EbpfProcessServiceClient;
 
@@ -40,14 +41,21 @@ impl Link {
     /// Connects to `address` (`host:port`) and asks who is there.
     ///
     /// The question is a report of no processes: OAP answers it with nothing, and a refused token shows at once.
-    pub async fn open(address: &str, token: Option<&str>, agent_id: &str) -> Result<Link, Status> {
-        let token = token
+    pub async fn open(address: &str, options: &OapOptions, agent_id: &str) -> Result<Link, Status> {
+        let token = options
+            .token
+            .as_deref()
             .map(|token| token.parse().map_err(|_| Status::invalid_argument("token is not ASCII text")))
             .transpose()?;
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(|error| Status::invalid_argument(format!("address {address}: {error}")))?
             .connect_timeout(CONNECT)
             .tcp_keepalive(Some(KEEPALIVE));
+        if let Some(tls) = &options.tls {
+            let config = tls.config().map_err(Status::invalid_argument)?;
+            endpoint = endpoint.tls_config(config).map_err(|error| Status::invalid_argument(with_causes(&error)))?;
+        }
         let channel = endpoint.connect().await.map_err(|error| Status::unavailable(with_causes(&error)))?;
         let mut link = Link { channel, token, backend: Backend::Oap };
         let mut question =
@@ -92,7 +100,7 @@ pub fn is_denied(status: &Status) -> bool {
 }
 
 /// An error with all that caused it: the first says "transport error" only.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -4,6 +4,7 @@
 //! besides exchanges, [`OapReporter::hand_over`] gives the batch to the sender. What cannot be held is refused and counted;
 //! what is sent counts as delivered when its stream was closed with OK, so delivery is at least once.
 
+mod account;
 mod backoff;
 mod batch;
 mod feed;
@@ -11,30 +12,41 @@ mod link;
 mod node;
 mod queue;
 mod sender;
+mod spooling;
 mod stats;
+mod suspects;
+mod tls;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use tokio::sync::Notify;
 
+use account::Drop as DropCause;
 use batch::{Backend, OpenBatch, MESSAGE_OVERHEAD};
 pub use link::{AUTHENTICATION, ROVER_BACKEND};
-use queue::Queue;
+use queue::{Limits, Queue};
 use sender::Sender;
-pub use stats::OapStats;
-use stats::{Counters, Drop as DropCause, PushCounters};
+use spooling::SpoolThread;
+use stats::{Counters, PushCounters};
+pub use stats::{LinkStats, OapStats};
+pub use tls::TlsFiles;
 
 use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
 use crate::record::{Activity, Record};
+use crate::spool::{self, SpoolOptions};
 
 /// A batch is handed over when it has reached this size, whether the engine asks for it or not.
 const BATCH_BYTES: usize = 64 << 10;
+
+/// Of the time for the end, how much may be spent with a backend before the rest is for the disk.
+const FLUSH_SHARE: f64 = 0.6;
 
 /// Where records go and how.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +69,29 @@ pub struct OapOptions {
     /// How long the backend may owe an answer, or not read, before the stream counts as failed. A busy OAP takes some 500
     /// exchanges a second and may have 6000 of them before it when the stream ends; what fails too early is counted twice.
     pub answer_seconds: f32,
+    /// While another address than the first is used, the ones before it are tried again after this time.
+    pub return_seconds: f32,
+    /// Over TLS, with these files; `None`: without.
+    pub tls: Option<TlsFiles>,
+    /// What cannot be sent waits there; `None`: in memory only.
+    pub spool: Option<SpoolKeys>,
+}
+
+/// The spool as a configuration names it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolKeys {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub hours: f64,
+}
+
+impl From<&SpoolKeys> for SpoolOptions {
+    fn from(keys: &SpoolKeys) -> SpoolOptions {
+        // A float becomes the nearest number that an integer can hold.
+        let most_age_ms = (keys.hours * 3_600_000.0) as u64;
+        SpoolOptions { path: keys.path.clone(), most_bytes: keys.bytes, most_age_ms }
+    }
 }
 
 impl Default for OapOptions {
@@ -71,6 +106,9 @@ impl Default for OapOptions {
             stream_seconds: 5.0,
             stream_bytes: 4 << 20,
             answer_seconds: 60.0,
+            return_seconds: 60.0,
+            tls: None,
+            spool: None,
         }
     }
 }
@@ -83,6 +121,10 @@ impl OapOptions {
 
     fn stream_age(&self) -> Duration {
         positive(self.stream_seconds)
+    }
+
+    fn return_after(&self) -> Duration {
+        positive(self.return_seconds)
     }
 
     fn answer_timeout(&self) -> Duration {
@@ -147,6 +189,7 @@ pub struct OapReporter {
     open: OpenBatch,
     counters: PushCounters,
     sender: Option<JoinHandle<()>>,
+    spool: Option<SpoolThread>,
 }
 
 impl OapReporter {
@@ -155,17 +198,23 @@ impl OapReporter {
         if options.addresses.is_empty() {
             return Err(StartError("oap options: no address".to_owned()));
         }
+        if let Some(tls) = &options.tls {
+            tls.check().map_err(StartError)?;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| StartError(format!("event loop: {error}")))?;
         let shared = Arc::new(Shared {
-            queue: Queue::new(options.queue_bytes),
+            queue: Queue::new(Limits::new(options.queue_bytes, options.spool.is_some()), first_sequence(&options)),
             counters: Counters::default(),
             backend: AtomicU8::new(0),
             stop: Notify::new(),
         });
         let encoder = OapEncoder::new(options.unknown_end);
+        let start_spool = |keys: &SpoolKeys| SpoolThread::start(Arc::clone(&shared), keys.into());
+        let spool = options.spool.as_ref().map(start_spool).transpose();
+        let spool = spool.map_err(|error| StartError(format!("spooling thread: {error}")))?;
         let sender = Sender::new(Arc::clone(&shared), options, agent_id());
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -187,6 +236,7 @@ impl OapReporter {
             open: OpenBatch::default(),
             counters: PushCounters::default(),
             sender: Some(thread),
+            spool,
         })
     }
 
@@ -276,22 +326,26 @@ impl OapReporter {
     }
 
     pub fn stats(&self) -> OapStats {
-        let (bytes, records) = self.shared.queue.held();
-        let held = (bytes + self.open.held_bytes(), records + self.open.records());
-        self.shared.counters.snapshot(self.counters, held)
+        stats::snapshot(&self.shared, self.counters, (self.open.held_bytes(), self.open.records()))
     }
 
-    /// Flushes for at most `most`, ends the sending thread and counts what is left as `report_unsent`.
+    /// What can be asked from any thread.
+    pub fn link(&self) -> OapLink {
+        OapLink(Arc::clone(&self.shared))
+    }
+
+    /// Flushes, ends both threads and counts what is left as `report_unsent`; takes at most about `most`. With a spool what
+    /// the backend does not take goes to disk, in the last part of that time.
     pub fn stop(&mut self, most: Duration) -> OapStats {
-        self.flush(most);
+        let deadline = Instant::now() + most;
+        self.flush(if self.spool.is_some() { most.mul_f64(FLUSH_SHARE) } else { most });
         self.end_thread();
-        let stats = self.stats();
-        if stats.held_records > 0 {
-            self.shared.counters.drop_records(DropCause::Unsent, stats.held_records);
+        self.shared.queue.put_all_back();
+        if let Some(spool) = self.spool.take() {
+            spool.finish(deadline);
         }
-        let mut stats = self.stats();
-        (stats.held_records, stats.held_bytes) = (0, 0);
-        stats
+        self.shared.queue.drop_held(DropCause::Unsent);
+        self.stats()
     }
 
     fn end_thread(&mut self) {
@@ -306,6 +360,27 @@ impl OapReporter {
 impl Drop for OapReporter {
     fn drop(&mut self) {
         self.end_thread();
+        if let Some(spool) = self.spool.take() {
+            spool.finish(Instant::now());
+        }
+    }
+}
+
+/// Above all sequences of a former run, wherever the clock was then.
+fn first_sequence(options: &OapOptions) -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(since.as_nanos()).unwrap_or(0);
+    options.spool.as_ref().map_or(0, |keys| spool::first_sequence(&keys.path).max(now))
+}
+
+/// How a reporter is connected, for those who watch over it.
+#[derive(Clone, Debug)]
+pub struct OapLink(Arc<Shared>);
+
+impl OapLink {
+    /// Where records go, since when they cannot, and why; the spool's state.
+    pub fn state(&self) -> LinkStats {
+        stats::link(&self.0)
     }
 }
 

@@ -1,40 +1,45 @@
 //! The loop that keeps a stream open: connect, feed one stream after the other, settle what was answered.
 //!
 //! Streams are closed every few seconds, because only a closed stream is acknowledged; the next one is opened while the
-//! answer is still on its way. A batch whose stream failed is sent once more and then given up.
+//! answer is still on its way. What was on a stream that failed is sent again, for as long as there is room for it: a
+//! backend that is away refuses everything, and that is no reason to lose anything. Only what fails alone while others
+//! pass ([`Suspects`]) is given up.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep};
 use tonic::Status;
 
 use super::backoff::Backoff;
-use super::batch::Backend;
+use super::batch::{Backend, Batch};
 use super::feed::{Feed, StreamState};
-use super::link::{is_denied, Link};
-use super::stats::Drop;
+use super::link::{is_denied, with_causes, Link};
+use super::queue::Outcome;
+use super::suspects::{Failure, Suspects};
+use super::tls::maybe_hint;
 use super::{OapOptions, Shared};
-
-/// Streams that a batch may be on.
-const ATTEMPTS: u8 = 2;
 
 /// How often a silent stream is looked at.
 const WATCH: Duration = Duration::from_millis(250);
 
 pub struct Sender {
     shared: Arc<Shared>,
-    options: OapOptions,
-    agent_id: String,
+    options: Arc<OapOptions>,
+    agent_id: Arc<str>,
     backoff: Backoff,
-    /// Which address is next.
+    /// Which address is next, or used.
     turn: usize,
     link: Option<Link>,
     /// Counts connections, to tell streams of this one from those of one before.
     connection: u64,
     calls: JoinSet<Answered>,
+    suspects: Suspects,
+    /// An attempt to reach an address before the one in use, and when the next one is due.
+    return_trial: Option<JoinHandle<Option<(usize, Link)>>>,
+    return_at: Instant,
 }
 
 /// A call that is over.
@@ -50,30 +55,40 @@ impl Sender {
     pub fn new(shared: Arc<Shared>, options: OapOptions, agent_id: String) -> Sender {
         Sender {
             shared,
-            options,
-            agent_id,
+            options: Arc::new(options),
+            agent_id: agent_id.into(),
             backoff: Backoff::new(),
             turn: 0,
             link: None,
             connection: 0,
             calls: JoinSet::new(),
+            suspects: Suspects::default(),
+            return_trial: None,
+            return_at: Instant::now(),
         }
     }
 
     /// Runs until it is dropped.
     pub async fn run(mut self) {
         loop {
-            self.wait_for_batches().await;
+            // Before there is anything to send: who waits for records wants to know whether they will come.
             let link = self.connected().await;
-            self.stream(link).await;
+            self.wait_for_batches().await;
+            self.maybe_return().await;
+            if self.link.is_some() {
+                let link = self.link.clone().unwrap_or(link);
+                self.stream(link).await;
+            }
         }
     }
 
+    /// Returns when there is something to send, or the connection was given up.
     async fn wait_for_batches(&mut self) {
         let shared = Arc::clone(&self.shared);
-        loop {
+        while self.link.is_some() {
+            let is_alone = self.suspects.is_careful() && !self.calls.is_empty();
             tokio::select! {
-                () = shared.queue.ready() => return,
+                () = shared.queue.ready(), if !is_alone => return,
                 Some(answered) = self.calls.join_next() => self.settle(answered.ok()),
             }
         }
@@ -84,19 +99,15 @@ impl Sender {
             if let Some(link) = &self.link {
                 return link.clone();
             }
+            self.shared.queue.set_away(true);
             sleep(self.backoff.pause()).await;
             let Some(address) = self.options.addresses.get(self.turn) else {
                 // Refused when the reporter was made; nothing to do but wait for the end.
                 std::future::pending::<()>().await;
                 continue;
             };
-            match Link::open(address, self.options.token.as_deref(), &self.agent_id).await {
-                Ok(link) => {
-                    self.shared.set_backend(link.backend);
-                    self.shared.counters.set_backend(Some(address.clone()));
-                    self.shared.counters.connects.fetch_add(1, Ordering::Relaxed);
-                    self.link = Some(link);
-                }
+            match Link::open(address, &self.options, &self.agent_id).await {
+                Ok(link) => self.take(link, self.turn),
                 Err(status) => {
                     let error = format!("{address}: {}", describe(&status));
                     self.disconnect(error);
@@ -105,10 +116,51 @@ impl Sender {
         }
     }
 
+    /// Uses this link from now on.
+    fn take(&mut self, link: Link, turn: usize) {
+        self.turn = turn;
+        self.shared.set_backend(link.backend);
+        self.shared.counters.set_backend(self.options.addresses.get(turn).cloned());
+        self.shared.counters.connects.fetch_add(1, Ordering::Relaxed);
+        self.return_at = Instant::now() + self.options.return_after();
+        self.link = Some(link);
+        self.shared.queue.set_away(false);
+    }
+
+    /// Goes back to an address before the one in use when it answers again, so that nodes do not stay where they fled to.
+    async fn maybe_return(&mut self) {
+        if let Some(trial) = self.return_trial.take_if(|trial| trial.is_finished()) {
+            self.return_at = Instant::now() + self.options.return_after();
+            if let (Ok(Some((turn, link))), true) = (trial.await, self.link.is_some()) {
+                // Streams of the one before are answered there.
+                self.connection += 1;
+                self.take(link, turn);
+            }
+        }
+        let is_due = self.turn > 0 && Instant::now() >= self.return_at;
+        if is_due && self.return_trial.is_none() {
+            let (options, agent_id, turn) = (Arc::clone(&self.options), Arc::clone(&self.agent_id), self.turn);
+            self.return_trial = Some(tokio::spawn(async move {
+                for (turn, address) in options.addresses.iter().enumerate().take(turn) {
+                    if let Ok(link) = Link::open(address, &options, &agent_id).await {
+                        return Some((turn, link));
+                    }
+                }
+                None
+            }));
+        }
+    }
+
     /// Opens one stream and returns when it is closed on our side, or over.
     async fn stream(&mut self, link: Link) {
         let state = Arc::new(StreamState::new());
-        let feed = Feed::new(Arc::clone(&self.shared), Arc::clone(&state), link.backend, &self.options);
+        let feed = Feed::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&state),
+            link.backend,
+            &self.options,
+            self.suspects.is_careful(),
+        );
         self.shared.counters.streams.fetch_add(1, Ordering::Relaxed);
         let watch = stalled(Arc::clone(&state), Arc::clone(&self.shared), self.options.answer_timeout());
         let (for_call, connection, backend) = (Arc::clone(&state), self.connection, link.backend);
@@ -146,32 +198,36 @@ impl Sender {
         let batches = state.finish();
         let status = match result {
             Ok(()) if is_complete => {
-                for batch in batches {
-                    let withheld = batch.withheld(backend);
-                    self.shared.counters.acked.fetch_add(batch.records() - withheld, Ordering::Relaxed);
-                    self.shared.counters.withheld.fetch_add(withheld, Ordering::Relaxed);
-                    self.shared.queue.release(&batch);
-                }
-                self.backoff.reset();
+                self.acknowledge(&batches, backend);
                 return;
             }
             Ok(()) => Status::aborted("stream was answered before its end"),
             Err(status) => status,
         };
-        let cause = if is_denied(&status) { Drop::Denied } else { Drop::Failed };
-        let mut again = Vec::with_capacity(batches.len());
-        for batch in batches {
-            if batch.count_failure() < ATTEMPTS {
-                again.push(batch);
-            } else {
-                self.shared.counters.drop_records(cause, batch.records());
-                self.shared.queue.release(&batch);
-            }
+        let failure = Failure::of(&status);
+        let mut again = self.suspects.failed(batches, failure);
+        if again.is_empty() && !self.shared.queue.has_more() {
+            // Nothing to compare with.
+            again = self.suspects.acquit();
         }
-        self.shared.queue.push_front(again);
+        self.shared.queue.put_back(again);
         // Streams fail together with their connection; only the first to tell ends it, a newer one is not concerned.
         if connection == self.connection {
-            self.disconnect(describe(&status));
+            let address = self.options.addresses.get(self.turn).map_or("", String::as_str);
+            let error = format!("{address}: {}", describe(&status));
+            self.disconnect(error);
+        }
+    }
+
+    fn acknowledge(&mut self, batches: &[Arc<Batch>], backend: Backend) {
+        for batch in batches {
+            self.shared.queue.settle(batch, Outcome::Acknowledged(backend));
+        }
+        if !batches.is_empty() {
+            self.backoff.reset();
+            for batch in self.suspects.passed() {
+                self.shared.queue.settle(&batch, Outcome::GivenUp);
+            }
         }
     }
 
@@ -189,8 +245,17 @@ impl Sender {
     }
 }
 
+/// A status as a person reads it: code, what it says, what caused it, and the key of the configuration to look at.
 fn describe(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
+    let mut text = format!("{:?}: {}", status.code(), status.message());
+    if let Some(source) = std::error::Error::source(status) {
+        let cause = with_causes(source);
+        if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    let key = if is_denied(status) { Some("reporters.oap.token_file") } else { maybe_hint(&text) };
+    key.map(|key| format!("{text} (see {key})")).unwrap_or(text)
 }
 
 /// Returns when the other end has owed something, an answer or reading what waits, for too long.
@@ -198,7 +263,7 @@ async fn stalled(state: Arc<StreamState>, shared: Arc<Shared>, most: Duration) -
     let mut ticks = interval(WATCH.min(most));
     loop {
         ticks.tick().await;
-        if state.owes_since(!shared.queue.is_empty()).is_some_and(|since| since.elapsed() > most) {
+        if state.owes_since(shared.queue.is_sendable()).is_some_and(|since| since.elapsed() > most) {
             return Status::deadline_exceeded(format!("no sign of the backend for {} s", most.as_secs_f32()));
         }
     }
