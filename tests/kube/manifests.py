@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,21 @@ def overlay(name: str, folder: Path) -> Path:
 
 def kubectl(server: Server | None, *arguments: str) -> str:
     """What it printed; warnings too. CalledProcessError with `stderr` if it failed."""
-    config = {"KUBECONFIG": str(server.kubeconfig)} if server else {}
     done = subprocess.run(
         [str(BIN / "kubectl"), *arguments],
         check=True,
         capture_output=True,
         text=True,
         timeout=90,
-        env={**os.environ, **config},
+        env=kubectl_environment(server),
     )
     return done.stdout + done.stderr
+
+
+def kubectl_environment(server: Server | None) -> dict[str, str]:
+    """Whom it asks; what it learns of a server it keeps in the machine's temporary folder, or it would do so here."""
+    config = {"KUBECONFIG": str(server.kubeconfig)} if server else {}
+    return {**os.environ, **config, "KUBECACHEDIR": os.path.join(tempfile.gettempdir(), "rover-kubectl")}
 
 
 def applied(rendered: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 from rover.identity.runtimes.cri import Cri
-from tests.kube.manifests import applied, kubectl, overlay
+from tests.kube.manifests import applied, kubectl, kubectl_environment, overlay
 from tests.kube.stage import BIN, HERE, Server, need, need_containers
 from tests.packaging.image import image_root
 
@@ -140,7 +140,7 @@ def test_the_daemon_set_tells_the_backend_of_pods_by_their_names(node, image, ma
 def forwarded(node: Server, what: str) -> Iterator[int]:
     """A port of this machine that leads to the page, by the words of docs/install.md."""
     command = [str(BIN / "kubectl"), "-n", "rover", "port-forward", what, ":8080"]
-    environment = {"KUBECONFIG": str(node.kubeconfig), "PATH": "/usr/bin"}
+    environment = kubectl_environment(node)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             line = process.stdout.readline()

@@ -30,9 +30,14 @@ IN_CHROOT = """
 set -e
 for folder in proc sys dev; do mount --rbind "/$folder" "$1/$folder"; done
 root=$1; shift
+# Copies, which go with this namespace: what is installed inside writes into these folders, not into the machine's.
+mount -t tmpfs rover "$root/mnt"
+count=0
 while [ "$1" != -- ]; do
     if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$root${1%/*}"; [ -e "$root$1" ] || : >"$root$1"; fi
-    mount --bind "$1" "$root$1"; shift
+    count=$((count + 1))
+    cp -aL "$1" "$root/mnt/$count" 2>/dev/null || [ -d "$1" ]
+    mount --bind "$root/mnt/$count" "$root$1"; shift
 done
 shift
 exec chroot "$root" "$@"
