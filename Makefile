@@ -46,12 +46,12 @@ run: build ## daemon, backend and web page in one (rover up)
 # What needs root loads programs into the kernel and is told by the second: one after the other, while nothing else runs.
 # 5: PYTEST chose none of these.
 .PHONY: test
-test: setup-test ## the tests of this machine, in at most ten minutes from nothing
+test: setup-test ## the tests of this machine, twelve to fifteen minutes from nothing
 	@$(MAKE) compile
 	cargo test --release --quiet --workspace
 	cd web && npm run --silent test
-	$(BIN)/pytest -n 2 -m 'not root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
-	$(BIN)/pytest -m 'root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
+	$(BIN)/pytest --durations=10 -n 2 -m 'not root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
+	$(BIN)/pytest --durations=20 -m 'root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
 
 .PHONY: slow
 slow: setup-test ## the tests marked `slow`: hook by hook, other libraries and languages, a hundred thousand records

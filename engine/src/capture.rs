@@ -344,10 +344,11 @@ fn check_kernel() -> Result<(), CaptureError> {
         ));
     }
     let missing = crate::privileges::missing();
-    if let Some(first) = missing.first() {
+    if !missing.is_empty() {
+        let all = missing.join(",").to_lowercase();
         return Err(CaptureError::unsupported(
             &missing.join(", "),
-            &format!("start as root, or give the capability: setcap {}+ep on the interpreter", first.to_lowercase()),
+            &format!("start as root, or give them: setcap {all}+ep on the interpreter"),
         ));
     }
     Ok(())
