@@ -356,7 +356,7 @@ fn check_kernel() -> Result<(), CaptureError> {
 
 fn open(options: &Options, selection: &Selection, tls: Option<AttachWay>) -> Result<OpenObject, CaptureError> {
     let mut builder = ObjectBuilder::default();
-    let image = if selection.needs_kprobes() { &PROBES.0 } else { &OBJECT.0 };
+    let image = if selection.has_mode(Mode::Kprobe) { &PROBES.0 } else { &OBJECT.0 };
     let mut open = builder.open_memory(image).map_err(|error| load_error(&error))?;
     let cpus = libbpf_rs::num_possible_cpus().unwrap_or(1) as u32;
     let has_layers = options.capture.layers >= Layers::All;
@@ -396,7 +396,8 @@ fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection
         has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
         has(&["rv_t_handed"]),
         u32::from(has_tls),
-        0,
+        // Where programs can be preempted at all, and may hold that off.
+        u32::from(support::is_since(7, 0) || support::is_since(6, 15) && selection.has_mode(Mode::Fentry)),
     ];
     if let Some(constants) = map.initial_value_mut() {
         for (slot, value) in constants.chunks_exact_mut(4).zip(values) {

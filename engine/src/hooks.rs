@@ -229,9 +229,9 @@ impl Selection {
         self.chosen.iter().flatten().any(|candidate| candidate.programs.contains(&program))
     }
 
-    /// Some hook is only to be had by kprobe.
-    pub fn needs_kprobes(&self) -> bool {
-        self.chosen.iter().flatten().any(|candidate| candidate.mode == Mode::Kprobe)
+    /// Whether some hook is attached in this way.
+    pub fn has_mode(&self, mode: Mode) -> bool {
+        self.chosen.iter().flatten().any(|candidate| candidate.mode == mode)
     }
 
     fn has_hook(&self, name: &str) -> bool {
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn the_cheapest_way_is_taken_and_the_next_one_where_it_is_refused() {
         let best = Selection::new(Level::All, None, &Refusals::new());
-        assert!(best.has("rv_t_send_x") && !best.has("rv_f_send4_x") && !best.needs_kprobes());
+        assert!(best.has("rv_t_send_x") && !best.has("rv_f_send4_x") && !best.has_mode(Mode::Kprobe));
         let next = Selection::new(Level::All, None, &refusing(&["rv_t_send_x"]));
         assert!(next.has("rv_f_send4_x"));
     }
