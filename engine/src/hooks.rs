@@ -216,13 +216,22 @@ impl Selection {
         self.chosen.iter().flatten().flat_map(|candidate| candidate.programs.iter().copied()).collect()
     }
 
+    /// Names of the programs that no hook of a lower level needs.
+    pub fn programs_only_of(&self, level: Level) -> Vec<&'static str> {
+        let of = |is_wanted: &dyn Fn(Level) -> bool| -> BTreeSet<&'static str> {
+            let hooks = HOOKS.iter().zip(&self.chosen).filter(|(hook, _)| is_wanted(hook.level));
+            hooks.filter_map(|(_, chosen)| chosen.as_ref().ok()).flat_map(|c| c.programs.iter().copied()).collect()
+        };
+        of(&|each| each == level).difference(&of(&|each| each < level)).copied().collect()
+    }
+
     pub fn has(&self, program: &str) -> bool {
         self.chosen.iter().flatten().any(|candidate| candidate.programs.contains(&program))
     }
 
-    /// Some hook is only to be had by kprobe.
-    pub fn needs_kprobes(&self) -> bool {
-        self.chosen.iter().flatten().any(|candidate| candidate.mode == Mode::Kprobe)
+    /// Whether some hook is attached in this way.
+    pub fn has_mode(&self, mode: Mode) -> bool {
+        self.chosen.iter().flatten().any(|candidate| candidate.mode == mode)
     }
 
     fn has_hook(&self, name: &str) -> bool {
@@ -339,7 +348,7 @@ mod tests {
     #[test]
     fn the_cheapest_way_is_taken_and_the_next_one_where_it_is_refused() {
         let best = Selection::new(Level::All, None, &Refusals::new());
-        assert!(best.has("rv_t_send_x") && !best.has("rv_f_send4_x") && !best.needs_kprobes());
+        assert!(best.has("rv_t_send_x") && !best.has("rv_f_send4_x") && !best.has_mode(Mode::Kprobe));
         let next = Selection::new(Level::All, None, &refusing(&["rv_t_send_x"]));
         assert!(next.has("rv_f_send4_x"));
     }

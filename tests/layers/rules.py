@@ -5,14 +5,14 @@ from typing import Any
 from .filled import READ, WRITE
 
 WRITE_NESTED = [
-    (("l4_ns",), "syscall_ns"),
     (("l2_ns",), "l3_ns"),
     (("netfilter_ns",), "l3_ns"),
     (("l3_local_ns", "l3_output_ns"), "l3_ns"),
 ]
 READ_NESTED = [(("l4_ns",), "l3_ns"), (("netfilter_ns",), "l3_ns"), (("l3_receive_ns", "l3_local_ns"), "l3_ns")]
-DIRECT = (("l3_ns",), "l4_ns")
-"""Inner parts and the outer whole. On sending L3 is within L4 only if every packet left within its operation."""
+DIRECT = [(("l4_ns",), "syscall_ns"), (("l3_ns",), "l4_ns")]
+"""Inner parts and the outer whole. These hold only if every packet left within its operation: what TCP sent again or
+later is its work too (L4), though in no call."""
 
 
 def breaches(record: dict[str, Any], is_direct: bool = False) -> list[str]:
@@ -26,7 +26,7 @@ def breaches(record: dict[str, Any], is_direct: bool = False) -> list[str]:
         found += [f"{direction}.{name} is {value}" for name, value in numbers.items() if value < 0]
         # Drops of received packets are there when there were some, which no hook promises.
         found += [f"{direction}.{name} is unknown" for name in figures if name not in known and name != "drops"]
-    for figures, pairs in ((write, WRITE_NESTED + [DIRECT] * is_direct), (read, READ_NESTED)):
+    for figures, pairs in ((write, WRITE_NESTED + DIRECT * (is_direct and not write.get("retransmits"))), (read, READ_NESTED)):
         for inner, outer in pairs:
             parts = sum(figures.get(name) or 0 for name in inner)
             if figures.get(outer) is not None and parts > figures[outer]:
