@@ -13,6 +13,8 @@ import time
 from rover.backend.options import BackendOptions
 from rover.backend.store import many
 from rover.backend.store.figures import HOUR_S, MINUTE_S
+from rover.backend.store.metrics import expire, roll
+from rover.backend.store.metrics.kinds import DAY_S
 
 BLOCKS_A_STEP = 16
 """Least number of blocks removed in one step."""
@@ -37,9 +39,16 @@ class Retention:
         self._most_bytes = options.retention_bytes
         self._age_ns = int(options.retention_hours * HOUR_S * 10**9)
         self._page_bytes = self._pragma("page_size")
+        self._keep_s = {
+            MINUTE_S: int(options.retention_hours * HOUR_S),
+            HOUR_S: int(options.hours_days * DAY_S),
+            DAY_S: int(options.days_days * DAY_S),
+        }
         self._most_figures = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
         self._surplus_figures = 0
         self._next_count = 0.0
+        self._surplus_metrics = 0
+        self._next_metrics_count = 0.0
 
     def used_bytes(self) -> int:
         """Size of the pages in use."""
@@ -56,11 +65,13 @@ class Retention:
         run("BEGIN IMMEDIATE")
         try:
             before_ns = now_ns - self._age_ns
-            if self._remove_surplus_figures(is_large):
+            if self._remove_surplus_figures(is_large) or self._remove_surplus_metrics(is_large):
                 has_removed = True
             else:
                 has_removed = self._remove_old_figures(before_ns // 10**9)
                 has_removed |= self._remove_blocks(before_ns, is_large, rows)
+                has_removed |= roll(self._connection, now_ns / 10**9)
+                has_removed |= expire(self._connection, now_ns / 10**9, self._keep_s)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -115,6 +126,29 @@ class Retention:
             for step_s, start_s in self._oldest_steps()[:1]:
                 self._surplus_figures -= max(1, self._remove_step(step_s, start_s))
                 has_removed = True
+        return has_removed
+
+    def _remove_surplus_metrics(self, is_large: bool) -> bool:
+        """The same for metrics: minutes that are part of their hours go first."""
+        if not is_large:
+            return False
+        run = self._connection.execute
+        if self._surplus_metrics <= 0 and time.monotonic() >= self._next_metrics_count:
+            self._next_metrics_count = time.monotonic() + RECOUNT_S
+            counted = run("SELECT count(*) FROM metric WHERE step_s = ?", (MINUTE_S,)).fetchone()[0]
+            self._surplus_metrics = counted - self._most_figures
+        has_removed = False
+        for _ in range(STEPS_A_STEP):
+            sql = """
+                SELECT start_s FROM metric WHERE step_s = ? AND start_s <
+                    (SELECT until_s FROM rolled WHERE step_s = metric.step_s) ORDER BY start_s LIMIT 1
+            """
+            oldest = run(sql, (MINUTE_S,)).fetchone() if self._surplus_metrics > 0 else None
+            if oldest is None:
+                break
+            removed = run("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (MINUTE_S, *oldest)).rowcount
+            self._surplus_metrics -= max(1, removed)
+            has_removed = True
         return has_removed
 
     def _oldest_steps(self) -> list[tuple[int, int]]:

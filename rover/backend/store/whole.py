@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rover.backend.options import BackendOptions, Row
+from rover.backend.options import BackendError, BackendOptions, Row
 from rover.backend.store import query
 from rover.backend.store.file import StoreFile, is_corrupt
 from rover.backend.store.filter import Filter
@@ -20,6 +20,8 @@ from rover.backend.store.writer import Writer
 
 QUERY_S = 3.0
 """A query that takes longer is given up."""
+
+PATTERNS_KEY = "backend.endpoints.patterns"
 
 T = TypeVar("T")
 Listener = Callable[[Sequence[Stored]], None]
@@ -81,12 +83,12 @@ class Store:
     def services(self, from_ns: int, to_ns: int) -> tuple[dict[str, Summary], Span, float]:
         """Figures by service, the span they cover in whole minutes, and how many seconds of it were watched."""
         span = Span.of(from_ns, to_ns)
-        return self._read(lambda connection: (query.services(connection, span), span, _watched_s(connection, span)))
+        return self.ask(lambda connection: (query.services(connection, span), span, _watched_s(connection, span)))
 
     def endpoints(self, service: str, from_ns: int, to_ns: int) -> tuple[dict[tuple[str, str], Summary], Span, float]:
         """Figures by method and path of a service; otherwise as `services`."""
         span = Span.of(from_ns, to_ns)
-        return self._read(
+        return self.ask(
             lambda connection: (query.endpoints(connection, service, span), span, _watched_s(connection, span))
         )
 
@@ -101,7 +103,7 @@ class Store:
         limit: int = 100,
     ) -> Page:
         """Records that match, newest first; see `query.exchanges`."""
-        return self._read(
+        return self.ask(
             lambda connection: query.exchanges(
                 connection, wanted, from_ns, to_ns, before=before, after=after, limit=limit
             )
@@ -109,7 +111,7 @@ class Store:
 
     def exchange(self, row_id: str) -> bytes | None:
         """The record of this id as JSON, or None."""
-        return self._read(lambda connection: query.exchange(connection, row_id))
+        return self.ask(lambda connection: query.exchange(connection, row_id))
 
     def partner(self, row_id: str) -> tuple[bool, bytes | None]:
         """Whether the record of this id is stored, and the other end's record of the same exchange as JSON, or None."""
@@ -118,10 +120,12 @@ class Store:
             record = query.exchange(connection, row_id)
             return (False, None) if record is None else (True, partner(connection, record))
 
-        return self._read(ask)
+        return self.ask(ask)
 
-    def _read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Raises TimeoutError if the query takes too long, OSError if the file cannot be read."""
+    def ask(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """What `ask` finds in one read-only snapshot.
+
+        Raises TimeoutError if the query takes too long, OSError if the file cannot be read."""
         try:
             with self._readers.snapshot() as connection:
                 return ask(connection)
@@ -139,7 +143,10 @@ def open_store(options: BackendOptions) -> Store:
     """Open or create the database; a corrupt file is set aside and a new one begun.
 
     Raises BackendError if the path cannot be used or another rover uses it."""
-    return Store(options)
+    try:
+        return Store(options)
+    except ValueError as error:
+        raise BackendError(PATTERNS_KEY, str(error)) from error
 
 
 def _watched_s(connection: sqlite3.Connection, span: Span) -> float:
