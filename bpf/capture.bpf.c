@@ -50,43 +50,43 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(rv_t_send_e, struct sock *sk, const struct msghdr *message)
 {
-	return RV_STEADILY(rv_send_entered(sk, message));
+	return rv_send_entered(sk, message);
 }
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(rv_t_send_x, struct sock *sk, int result, int flags)
 {
-	return RV_STEADILY(rv_operation_ended(sk, RV_TX, result, flags));
+	return rv_operation_ended(sk, RV_TX, result, flags);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(rv_t_recv_x, struct sock *sk, int result, int flags)
 {
-	return RV_STEADILY(rv_operation_ended(sk, RV_RX, result, flags));
+	return rv_operation_ended(sk, RV_RX, result, flags);
 }
 
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(rv_t_copy, const struct sk_buff *skb, int length)
 {
-	return RV_STEADILY(rv_copying(skb, length));
+	return rv_copying(skb, length);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(rv_t_state, struct sock *sk, int from, int to)
 {
-	return RV_STEADILY(rv_state_changed(sk, from, to));
+	return rv_state_changed(sk, from, to);
 }
 
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(rv_t_destroy, struct sock *sk)
 {
-	return RV_STEADILY(rv_destroyed(sk));
+	return rv_destroyed(sk);
 }
 
 SEC("fentry/tcp_sendmsg_locked")
 int BPF_PROG(rv_f_send_e, struct sock *sk, const struct msghdr *message)
 {
-	return RV_STEADILY(rv_send_entered(sk, message));
+	return rv_send_entered(sk, message);
 }
 
 /*
@@ -96,13 +96,13 @@ int BPF_PROG(rv_f_send_e, struct sock *sk, const struct msghdr *message)
 SEC("fexit/inet_sendmsg")
 int BPF_PROG(rv_f_send4_x, struct socket *socket, struct msghdr *message, size_t size, int result)
 {
-	return RV_STEADILY(rv_socket_left(socket, RV_TX, result, 0));
+	return rv_socket_left(socket, RV_TX, result, 0);
 }
 
 SEC("fexit/inet6_sendmsg")
 int BPF_PROG(rv_f_send6_x, struct socket *socket, struct msghdr *message, size_t size, int result)
 {
-	return RV_STEADILY(rv_socket_left(socket, RV_TX, result, 0));
+	return rv_socket_left(socket, RV_TX, result, 0);
 }
 
 /* Sendfile and splice before 6.5. */
@@ -110,33 +110,33 @@ SEC("fexit/inet_sendpage")
 int BPF_PROG(rv_f_page_x, struct socket *socket, struct page *page, int offset, size_t size,
 	     int flags, int result)
 {
-	return RV_STEADILY(rv_socket_left(socket, RV_TX, result, 0));
+	return rv_socket_left(socket, RV_TX, result, 0);
 }
 
 SEC("fentry/inet_recvmsg")
 int BPF_PROG(rv_f_recv4_e, struct socket *socket, struct msghdr *message, size_t size, int flags)
 {
-	return RV_STEADILY(rv_socket_read(socket, flags));
+	return rv_socket_read(socket, flags);
 }
 
 SEC("fexit/inet_recvmsg")
 int BPF_PROG(rv_f_recv4_x, struct socket *socket, struct msghdr *message, size_t size, int flags,
 	     int result)
 {
-	return RV_STEADILY(rv_socket_left(socket, RV_RX, result, flags));
+	return rv_socket_left(socket, RV_RX, result, flags);
 }
 
 SEC("fentry/inet6_recvmsg")
 int BPF_PROG(rv_f_recv6_e, struct socket *socket, struct msghdr *message, size_t size, int flags)
 {
-	return RV_STEADILY(rv_socket_read(socket, flags));
+	return rv_socket_read(socket, flags);
 }
 
 SEC("fexit/inet6_recvmsg")
 int BPF_PROG(rv_f_recv6_x, struct socket *socket, struct msghdr *message, size_t size, int flags,
 	     int result)
 {
-	return RV_STEADILY(rv_socket_left(socket, RV_RX, result, flags));
+	return rv_socket_left(socket, RV_RX, result, flags);
 }
 
 /* The bytes go from the socket into a pipe: their number is all that there is to see. */
@@ -144,20 +144,20 @@ SEC("fexit/tcp_splice_read")
 int BPF_PROG(rv_f_splice_x, struct socket *socket, void *position, void *pipe, size_t size,
 	     unsigned int flags, long result)
 {
-	return RV_STEADILY(rv_socket_left(socket, RV_RX, result, MSG_TRUNC));
+	return rv_socket_left(socket, RV_RX, result, MSG_TRUNC);
 }
 
 SEC("fexit/inet_csk_accept")
 int BPF_PROG(rv_f_accept2, struct sock *listener, void *argument, struct sock *sk)
 {
-	return RV_STEADILY(rv_accepted(sk));
+	return rv_accepted(sk);
 }
 
 /* Before 6.10. */
 SEC("fexit/inet_csk_accept")
 int BPF_PROG(rv_f_accept4, struct sock *listener, int flags, int *error, bool kern, struct sock *sk)
 {
-	return RV_STEADILY(rv_accepted(sk));
+	return rv_accepted(sk);
 }
 
 /* Processes. */

@@ -22,26 +22,6 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 		 ? (type *)bpf_rdonly_cast((const void *)(p), bpf_core_type_id_kernel(type))       \
 		 : (type *)(p))
 
-/*
- * While a thread that was preempted amid a program waits for its CPU, the kernel leaves out every
- * run of that program there, and the operations of others are lost. Needed with fentry and, since
- * Linux 7, with tracepoints; possible since 6.15, whose verifier allows calls of functions
- * meanwhile.
- */
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
-
-#define RV_STEADILY(call)                                                                          \
-	({                                                                                         \
-		int rv_result;                                                                     \
-		if (rv_options.is_steady && bpf_ksym_exists(bpf_preempt_enable))                   \
-			bpf_preempt_disable();                                                     \
-		rv_result = (call);                                                                \
-		if (rv_options.is_steady && bpf_ksym_exists(bpf_preempt_enable))                   \
-			bpf_preempt_enable();                                                      \
-		rv_result;                                                                         \
-	})
-
 /* The pointer that lies at an address. */
 #define RV_POINTER_AT(address) ((u64)RV_CAST_GET(struct list_head, address, next))
 

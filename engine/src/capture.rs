@@ -397,8 +397,7 @@ fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection
         has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
         has(&["rv_t_handed"]),
         u32::from(has_tls),
-        // Where programs can be preempted at all, and may hold that off.
-        u32::from(support::is_since(7, 0) || support::is_since(6, 15) && selection.has_mode(Mode::Fentry)),
+        0,
     ];
     if let Some(constants) = map.initial_value_mut() {
         for (slot, value) in constants.chunks_exact_mut(4).zip(values) {

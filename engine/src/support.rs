@@ -179,13 +179,6 @@ pub fn refusals(object: &OpenObject, avoid: &[String]) -> Refusals {
     refused
 }
 
-/// Whether the running kernel calls itself this version or a newer one. For what cannot be asked of it.
-pub fn is_since(major: u32, minor: u32) -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut parts = release.split(|each: char| !each.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
-    (parts.next(), parts.next()) >= (Some(major), Some(minor))
-}
-
 /// Names of functions of the kernel by address; only root may see them.
 pub fn maybe_symbol(address: u64) -> Option<String> {
     use std::io::BufRead;
