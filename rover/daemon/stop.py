@@ -42,6 +42,11 @@ class StopSignal:
                 return
             meanwhile()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._is_asked
+
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if not self._is_asked:
             self._is_asked = True
