@@ -56,6 +56,12 @@ class BackendOptions:
     """`backend.store.retention_hours`: older records go."""
     retention_bytes: int = 1 << 30
     """`backend.store.retention_bytes`: above it the oldest records go."""
+    hours_days: float = 30.0
+    """`backend.metrics.hours_days`: figures by the hour go when they are older; those by the minute go with records."""
+    days_days: float = 400.0
+    """`backend.metrics.days_days`: figures by the day go when they are older."""
+    endpoint_patterns: tuple[str, ...] = ()
+    """`backend.endpoints.patterns`: how paths are grouped, before what is grouped by itself."""
     http_address: str = "127.0.0.1:8080"
     """`backend.http.address`: `HOST:PORT`, IPv6 in brackets; port 0 lets the kernel choose."""
     http_token_file: Path | None = None

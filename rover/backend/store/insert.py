@@ -11,19 +11,22 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from rover.backend.options import Row
+from rover.backend.options import BackendOptions, Row
 from rover.backend.store import blocks, many
 from rover.backend.store.figures import FigureBook
+from rover.backend.store.metrics import MetricBook
+from rover.backend.store.metrics.kinds import HOUR_S
 from rover.backend.store.short import Stored, is_unfinished, shorten
 
 
 class Inserter:
     """Writes batches of rows through one connection. Belongs to the writer thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, options: BackendOptions) -> None:
         self._connection = connection
         self._next = self._first_free_number()
         self._figures = FigureBook(connection)
+        self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), options.endpoint_patterns)
         self.malformed = 0
         """Rows that do not fit the contract; not stored."""
         self.repeated = 0
@@ -43,6 +46,7 @@ class Inserter:
             self._next, self.malformed, self.repeated = number, malformed, repeated
             # What the book holds in memory is ahead of the file now.
             self._figures.forget()
+            self._metrics.forget()
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
@@ -62,6 +66,7 @@ class Inserter:
             self._insert(pairs)
         run("RELEASE fresh")
         self._figures.add(pairs)
+        self._metrics.add([(row[1], row[17]) for _, row in pairs])
         return pairs
 
     def _insert(self, pairs: Sequence[Stored]) -> None:
