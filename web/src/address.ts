@@ -7,6 +7,7 @@ import { computed, signal } from "@preact/signals";
 export type Route =
   | { page: "services" }
   | { page: "service"; name: string }
+  | { page: "topology" }
   | { page: "exchanges" }
   | { page: "exchange"; id: string }
   | { page: "nodes" }
@@ -38,6 +39,7 @@ export function parse(pathname: string): Route {
   const path = pathname.replace(/\/+$/, "");
   if (path === "" || path === "/services" || path === "/index.html") return { page: "services" };
   if (path.startsWith("/services/")) return { page: "service", name: decoded(path.slice("/services/".length)) };
+  if (path === "/topology") return { page: "topology" };
   if (path === "/exchanges") return { page: "exchanges" };
   if (path.startsWith("/exchanges/")) return { page: "exchange", id: decoded(path.slice("/exchanges/".length)) };
   if (path === "/nodes") return { page: "nodes" };

@@ -17,6 +17,7 @@ import { leaveRow, moveRow } from "./parts/rows";
 import { Empty } from "./parts/states";
 import { ServicePage } from "./services/service_page";
 import { ServicesPage } from "./services/services_page";
+import { TopologyPage } from "./topology/topology_page";
 
 function Page() {
   const at = route.value;
@@ -25,6 +26,8 @@ function Page() {
       return <ServicesPage />;
     case "service":
       return <ServicePage key={at.name} name={at.name} />;
+    case "topology":
+      return <TopologyPage />;
     case "exchanges":
       return <ExchangesPage />;
     case "exchange":

@@ -78,7 +78,7 @@ export function trend(bars: readonly number[], span: Services["span"], nowNs: nu
 }
 
 /** Health by success rate, at limits that on-call people use: one in a thousand is normal, one in a hundred is not. */
-export function health(figures: Figures): "ok" | "warning" | "error" | "unknown" {
+export function health(figures: Pick<Figures, "success_rate">): "ok" | "warning" | "error" | "unknown" {
   if (figures.success_rate === null) return "unknown";
   if (figures.success_rate < 0.99) return "error";
   return figures.success_rate < 0.999 ? "warning" : "ok";
