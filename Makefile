@@ -10,6 +10,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 export DESTDIR PREFIX PYTHON PURGE
 BPF_SOURCES := $(wildcard bpf/*.[ch] bpf/*/*.[ch])
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 1800
 
 .PHONY: help
 help: ## this list
@@ -60,6 +61,11 @@ test: setup-test ## the tests of this machine, twelve to fifteen minutes from no
 slow: setup-test ## the tests marked `slow`: hook by hook, other libraries and languages, a hundred thousand records
 	@$(MAKE) compile
 	$(BIN)/pytest -m 'slow and not vm and not kube' $(PYTEST)
+
+.PHONY: soak
+soak: setup-test ## a daemon through backend deaths, a full disk, churn, reloads and limits: SOAK_SECONDS, half an hour
+	@$(MAKE) compile
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/pytest tests/soak $(PYTEST)
 
 .PHONY: check
 check: setup-test ## formatting, linters and types, warnings are errors

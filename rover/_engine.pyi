@@ -59,6 +59,14 @@ class Engine:
         Port 0: whatever the port. `since_ns`: since boot. `identity`: JSON object as in a record, None: nobody that is
         known. What began before keeps the name from before. ValueError for what is no address."""
 
+    def govern(self, level: int) -> None:
+        """Give up: 0 nothing, 1 bodies framed within themselves, 2 also the layers, 3 also 7 of 8 connections."""
+
+    def reconfigure(self, options: str) -> None:
+        """Take over filters, query, kept headers, head size and the time of unfinished exchanges; the rest is ignored.
+
+        `options` as at the making. ValueError if it cannot be used."""
+
     def add_output(self, fd: int, format: str, options: str) -> None:
         """Write records to a file descriptor. `format`: json, text or combined.
 
@@ -91,8 +99,11 @@ class Engine:
     def ledger(self) -> str:
         """JSON object: captured, reported, in_flight, and a count per cause of all the rest."""
 
+    def maybe_pulse_s(self) -> float | None:
+        """Seconds since the drain thread began its last round; None unless it runs. Asks nobody: it answers always."""
+
     def stats(self) -> str:
-        """JSON object: events, connections, BPF run time, memory, what was sent."""
+        """JSON object: events, connections, lag, queues, operations by service, BPF run time, what was sent."""
 
     def record_to(self, path: str, most_bytes: int) -> None:
         """Write the raw event stream to a file, at most `most_bytes`. OSError if it cannot be opened."""
@@ -102,6 +113,11 @@ class Engine:
 
 def replay(path: str, fd: int, format: str, options: str, engine_options: str = "{}") -> str:
     """The same engine over a recording. Returns the ledger. OSError or ValueError if the file cannot be used."""
+
+def keep_needed_privileges(extra: list[str]) -> None:
+    """Give up, for good, all capabilities that rover has no use for, but `extra`, and the way to get new ones by exec.
+
+    `extra`: CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE. OSError: other threads run already, or what the kernel says."""
 
 def probe(options: str) -> str:
     """What this kernel allows with the options of an engine, as a JSON object:

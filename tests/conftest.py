@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stage.alone import Alone
 from tests.stage.dialogue import Dialogue
 from tests.stage.judge import Judge
 from tests.stage.mover import SOURCE
@@ -27,7 +28,10 @@ PORTS_PER_MODULE = 96
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marks used here."""
+    """Name the marks used here, and keep daemons apart from one that this machine may have."""
+    alone = Alone()
+    os.environ.update(alone.variables)
+    config.add_cleanup(alone.close)
     config.addinivalue_line("markers", "root: needs root and a kernel that lets BPF programs in")
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
     config.addinivalue_line("markers", "kube: run by `make kube`, which builds what they need; skipped without that")

@@ -4,9 +4,13 @@
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramAttachType};
+use libbpf_rs::{
+    AsRawLibbpf, Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramAttachType,
+};
 use serde::Serialize;
 
 use crate::events;
@@ -66,14 +70,19 @@ pub struct ProgramCost {
     pub run_ns: u64,
     pub runs: u64,
     pub instructions: u64,
+    /// Runs that the kernel left out, because the program ran on this CPU already; counted always.
+    pub missed: u64,
 }
 
 /// The loaded object with its links; dropping it detaches.
 pub struct Capture {
     object: Object,
-    links: Vec<Link>,
+    links: Mutex<Vec<(&'static str, Link)>>,
     hooks: Vec<HookStatus>,
     figures: Figures,
+    /// Programs of the layers below TCP, and the figures that are left without them.
+    layers: Vec<&'static str>,
+    figures_without: Figures,
     /// Or why there is none.
     tls: Result<AttachWay, String>,
 }
@@ -127,25 +136,53 @@ impl Capture {
             Err(error) => return Err(LoadLog::failure(&error)),
         };
         let level = options.capture.layers;
-        let mut capture =
-            Capture { object, links: Vec::new(), hooks: selection.status(), figures: selection.figures(level), tls };
-        capture.attach(selection)?;
+        let capture = Capture {
+            object,
+            links: Mutex::new(Vec::new()),
+            hooks: selection.status(),
+            figures: selection.figures(level),
+            layers: selection.programs_only_of(Layers::All),
+            figures_without: selection.figures(level.min(Layers::L4)),
+            tls,
+        };
+        capture.attach(&selection.programs())?;
         Ok(capture)
     }
 
     /// In the order of the table, so that what an end relies on (its entry) may come after it: an operation under way
     /// then has no start, which is told as unknown.
-    fn attach(&mut self, selection: &Selection) -> Result<(), Failure> {
-        for name in selection.programs() {
-            let Some(program) = self.object.progs_mut().find(|program| program.name() == name) else {
+    fn attach(&self, names: &BTreeSet<&'static str>) -> Result<(), Failure> {
+        for name in names {
+            let Some(program) = self.object.progs().find(|program| program.name() == *name) else {
                 continue;
             };
-            match program.attach() {
-                Ok(link) => self.links.push(link),
+            match attached(&program) {
+                Ok(link) => self.links().push((name, link)),
                 Err(error) => return Err(Failure::Program(name, format!("{error:#}"))),
             }
         }
         Ok(())
+    }
+
+    fn links(&self) -> MutexGuard<'_, Vec<(&'static str, Link)>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Detaches the hooks of the layers below TCP, or attaches them again; the figures that there are then. What is
+    /// refused this time is done without.
+    pub fn set_layers(&self, is_on: bool) -> Figures {
+        if !is_on {
+            self.links().retain(|(name, _)| !self.layers.contains(name));
+            return self.figures_without;
+        }
+        let missing: BTreeSet<&'static str> = {
+            let links = self.links();
+            self.layers.iter().copied().filter(|name| links.iter().all(|(attached, _)| attached != name)).collect()
+        };
+        match self.attach(&missing) {
+            Ok(()) => self.figures,
+            Err(_) => self.set_layers(false),
+        }
     }
 
     /// What it takes to probe TLS libraries, or why that cannot be done.
@@ -186,7 +223,7 @@ impl Capture {
 
     /// No event comes after this; those in the ring stay readable.
     pub fn detach(&mut self) {
-        self.links.clear();
+        self.links().clear();
     }
 
     fn map(&self, name: &str) -> Option<libbpf_rs::Map<'_>> {
@@ -268,11 +305,21 @@ impl Capture {
                     run_ns: info.run_time_ns,
                     runs: info.run_cnt,
                     instructions: u64::from(info.verified_insns),
+                    missed: info.recursion_misses,
                 });
             }
         }
         costs
     }
+}
+
+/// As `ProgramMut::attach`, which wants the whole object for itself while others read its maps.
+fn attached(program: &libbpf_rs::Program<'_>) -> Result<Link, std::io::Error> {
+    let program = program.as_libbpf_object().as_ptr();
+    // SAFETY: the program is loaded and lives as long as its object. Null, with errno, is a failure.
+    let link = unsafe { libbpf_sys::bpf_program__attach(program) };
+    // SAFETY: a link that nobody else owns.
+    NonNull::new(link).map(|link| unsafe { Link::from_ptr(link) }).ok_or_else(std::io::Error::last_os_error)
 }
 
 fn program_info(descriptor: i32) -> Option<libbpf_sys::bpf_prog_info> {
@@ -296,7 +343,7 @@ fn check_kernel() -> Result<(), CaptureError> {
             "boot with lockdown=integrity or none",
         ));
     }
-    let missing = crate::probe::missing_capabilities();
+    let missing = crate::privileges::missing();
     if !missing.is_empty() {
         let all = missing.join(",").to_lowercase();
         return Err(CaptureError::unsupported(

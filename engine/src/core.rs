@@ -23,6 +23,7 @@ use crate::addresses::AddressBook;
 use crate::connection::Connection;
 use crate::conversation::Surroundings;
 use crate::copies::Copies;
+use crate::effort::{is_in_sample, Effort};
 use crate::event::{maybe_event, Event, LayersBefore, ProcessText};
 use crate::events::{self, ActivityEvent, ConnectionEvent, DataEvent, DropEvent, InterfaceEvent, ProcessEvent};
 use crate::exchange::{DroppedPackets, Exchange};
@@ -30,9 +31,9 @@ use crate::hooks::Figures;
 use crate::layers::Measured;
 use crate::ledger::{Cause, Ledger};
 use crate::names::KernelNames;
-use crate::options::Options;
+use crate::options::{Capture, Options};
 use crate::patience::Patience;
-use crate::policy::Steering;
+use crate::policy::{Policy, Steering};
 use crate::processes::{Decision, Gate, Passing, ProcessChange, Processes};
 use crate::report::Report;
 use crate::sessions::{SessionKey, Sessions};
@@ -64,6 +65,9 @@ pub struct Core {
     departed: Departed,
     attention: FxHashSet<u64>,
     patience: Patience,
+    effort: Effort,
+    /// Connections that are left out of the sample.
+    left_out: FxHashSet<u64>,
     copies: Copies,
     /// TLS sessions without a socket of their own, and what they said while their connection is not known.
     sessions: Sessions,
@@ -116,6 +120,8 @@ impl Core {
             departed: Departed::default(),
             attention: FxHashSet::default(),
             patience: Patience::default(),
+            effort: Effort::default(),
+            left_out: FxHashSet::default(),
             copies: Copies::default(),
             sessions: Sessions::default(),
             waiting: FxHashMap::default(),
@@ -139,6 +145,47 @@ impl Core {
             swept_ns: 0,
             own_pid,
         }
+    }
+
+    /// Takes over what can change while it runs. What parsers need holds for connections that begin from now on.
+    pub fn reconfigure(&mut self, options: Options) {
+        let Options { capture, filters, .. } = options;
+        self.options.filters = filters;
+        self.options.capture = Capture {
+            payload_bytes: self.options.capture.payload_bytes,
+            layers: self.options.capture.layers,
+            ..capture
+        };
+        self.limits = self.options.limits();
+    }
+
+    /// Does more or less for each exchange from now on.
+    pub fn set_effort(&mut self, effort: Effort) {
+        self.effort = effort;
+        if effort < Effort::Sampled {
+            for cookie in std::mem::take(&mut self.left_out) {
+                // Met again at its next operation, as one that is older than rover.
+                self.steering.steer(cookie, Policy::default());
+            }
+        }
+    }
+
+    /// Whether an operation is of a connection that is not in the sample. One that was followed until now ends there.
+    fn is_left_out(&mut self, cookie: u64) -> bool {
+        if self.effort < Effort::Sampled || is_in_sample(cookie) || self.left_out.contains(&cookie) {
+            return !self.left_out.is_empty() && self.left_out.contains(&cookie);
+        }
+        if self.connections.get(&cookie).is_some_and(|connection| connection.is_own) {
+            return false;
+        }
+        if self.left_out.len() >= self.options.connections {
+            self.left_out.clear();
+        }
+        self.with_connection(cookie, |connection, s| connection.finish(s));
+        self.forget(cookie);
+        self.steering.steer(cookie, Policy::OPERATIONS);
+        self.left_out.insert(cookie);
+        true
     }
 
     pub fn connections(&self) -> usize {
@@ -274,6 +321,9 @@ impl Core {
     fn data(&mut self, event: &DataEvent, layers: &LayersBefore, payload: &[u8]) {
         self.number += 1;
         self.now_ns = self.now_ns.max(event.end_ns);
+        if self.is_left_out(event.cookie) {
+            return self.ledger.lose(Cause::NotSampled, 1);
+        }
         let owner = self.connections.get(&event.cookie).map(|connection| connection.owner);
         if owner != Some(event.tgid) && !self.processes.is_known(event.tgid) {
             self.introduce(event.tgid);
@@ -315,6 +365,9 @@ impl Core {
     fn connection_changed(&mut self, event: &ConnectionEvent) {
         self.now_ns = self.now_ns.max(event.time_ns);
         self.tell_change(event);
+        if u32::from(event.change) == events::CONNECTION_CLOSED {
+            self.left_out.remove(&event.cookie);
+        }
         if u32::from(event.change) <= events::CONNECTION_CLOSED {
             self.with_connection(event.cookie, |connection, s| connection.changed(event, s));
         }
@@ -504,6 +557,7 @@ impl Core {
             now_ns: self.now_ns,
             patience: self.patience,
             figures: &self.figures,
+            effort: self.effort,
             finished: &mut self.finished,
             lacks_table: false,
         };
@@ -628,7 +682,12 @@ impl Core {
     }
 
     fn setting(&self) -> build::Setting<'_> {
-        build::Setting { options: &self.options, figures: &self.figures, wall_offset_ns: self.wall_offset_ns }
+        build::Setting {
+            options: &self.options,
+            figures: &self.figures,
+            wall_offset_ns: self.wall_offset_ns,
+            is_reduced: self.effort > Effort::Full,
+        }
     }
 
     fn next_id(&mut self) -> RecordId {

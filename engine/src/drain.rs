@@ -6,15 +6,17 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use libbpf_rs::RingBufferBuilder;
+use libbpf_rs::{AsRawLibbpf, RingBuffer, RingBufferBuilder};
 
 use crate::addresses::Naming;
 use crate::alarm::Alarm;
 use crate::capture::Capture;
 use crate::clock;
 use crate::core::Core;
+use crate::effort::Effort;
 use crate::events;
 use crate::ledger::{Cause, Ledger};
+use crate::options::Options;
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::Recorder;
 use crate::report::Report;
@@ -34,6 +36,10 @@ pub enum Command {
     Introduce(Vec<u32>),
     /// Who has which address from now on.
     Name(Vec<Naming>),
+    /// Do more or less for each exchange.
+    Govern(Effort),
+    /// Other options, as far as they can change while it runs.
+    Reconfigure(Box<Options>),
     AddSink(Box<dyn Sink>),
     Record(Box<Recorder>),
     /// The ledger as it is now.
@@ -63,6 +69,12 @@ pub struct Gauges {
     pub tls_lost: AtomicU64,
     /// Nanoseconds of CPU that the drain thread has used.
     pub cpu_ns: AtomicU64,
+    /// When the thread began its last round, since boot; others see by it that it lives.
+    pub round_ns: AtomicU64,
+    /// The longest time between two rounds since the counters were last read: no event waited longer in the ring.
+    pub lag_ns: AtomicU64,
+    /// The most bytes that a round found in the ring, over the same time.
+    pub ring_waiting: AtomicU64,
     pub is_running: AtomicBool,
 }
 
@@ -176,13 +188,16 @@ impl Drain {
             gauges.is_running.store(true, Ordering::Relaxed);
             let mut counted = Instant::now();
             let mut seen = 0;
+            let mut rounds = Rounds::begin();
             loop {
+                rounds.next(&ring, &gauges);
                 ring.consume_raw();
                 let now = clock::boot_ns();
                 let mut state = lock();
                 tick(&mut state, now);
                 if counted.elapsed() >= COUNTERS_EVERY {
                     counted = Instant::now();
+                    rounds.publish(&gauges);
                     count(&mut state.core.ledger, &capture, &gauges);
                 }
                 publish(&mut state, &gauges, &changes);
@@ -224,6 +239,41 @@ impl Drain {
         if answer.send(ledger).is_err() {
             gauges.is_running.store(false, Ordering::Relaxed);
         }
+    }
+}
+
+/// How regularly the ring is emptied.
+struct Rounds {
+    last_ns: u64,
+    longest_ns: u64,
+    most_bytes: u64,
+}
+
+impl Rounds {
+    fn begin() -> Rounds {
+        Rounds { last_ns: clock::boot_ns(), longest_ns: 0, most_bytes: 0 }
+    }
+
+    fn next(&mut self, ring: &RingBuffer<'_>, gauges: &Gauges) {
+        let now = clock::boot_ns();
+        self.longest_ns = self.longest_ns.max(now - self.last_ns);
+        self.last_ns = now;
+        // SAFETY: the ring buffer lives, and its first ring with it; null would give 0.
+        let waiting = unsafe {
+            let ring = libbpf_sys::ring_buffer__ring(ring.as_libbpf_object().as_ptr(), 0);
+            if ring.is_null() {
+                0
+            } else {
+                libbpf_sys::ring__avail_data_size(ring)
+            }
+        };
+        self.most_bytes = self.most_bytes.max(waiting as u64);
+        gauges.round_ns.store(now, Ordering::Relaxed);
+    }
+
+    fn publish(&mut self, gauges: &Gauges) {
+        gauges.lag_ns.store(std::mem::take(&mut self.longest_ns), Ordering::Relaxed);
+        gauges.ring_waiting.store(std::mem::take(&mut self.most_bytes), Ordering::Relaxed);
     }
 }
 
@@ -313,6 +363,22 @@ fn publish(state: &mut State, gauges: &Gauges, changes: &Sender<ProcessChange>) 
     }
 }
 
+/// The processes told of one by one.
+const BUSIEST: usize = 20;
+
+fn told(state: &mut State, capture: &Capture) -> serde_json::Value {
+    let oap: Vec<serde_json::Value> = state.sinks.iter().filter_map(|sink| sink.stats()).collect();
+    let processes = &mut state.core.processes;
+    serde_json::json!({
+        "programs": capture.costs(),
+        "oap": oap,
+        "output_bytes_waiting": state.sinks.iter().map(|sink| sink.waiting_bytes()).sum::<usize>(),
+        "records_held": processes.held(),
+        "busiest": processes.busiest(BUSIEST),
+        "services": processes.charges().by_service(),
+    })
+}
+
 type Stop = (Instant, SyncSender<Ledger>);
 
 fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gauges: &Gauges) -> Option<Stop> {
@@ -345,6 +411,11 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                     state.core.addresses.change(change);
                 }
             }
+            Ok(Command::Govern(effort)) => {
+                state.core.figures = capture.set_layers(effort < Effort::WithoutLayers);
+                state.core.set_effort(effort);
+            }
+            Ok(Command::Reconfigure(options)) => state.core.reconfigure(*options),
             Ok(Command::AddSink(sink)) => {
                 state.core.has_activity |= sink.wants_activity();
                 state.sinks.push(sink);
@@ -359,8 +430,7 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                 answer.send(state.core.ledger.clone()).unwrap_or_default();
             }
             Ok(Command::Stats(answer)) => {
-                let oap: Vec<serde_json::Value> = state.sinks.iter().filter_map(|sink| sink.stats()).collect();
-                answer.send(serde_json::json!({"programs": capture.costs(), "oap": oap})).unwrap_or_default();
+                answer.send(told(state, capture)).unwrap_or_default();
             }
             Ok(Command::Stop { deadline, answer }) => return Some((deadline, answer)),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,

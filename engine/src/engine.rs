@@ -15,8 +15,10 @@ use rover_reporters::row::Row;
 
 use crate::addresses::Naming;
 use crate::capture::{Capture, CaptureError};
+use crate::clock;
 use crate::core::Core;
 use crate::drain::{Command, Drain, Gauges};
+use crate::effort::Effort;
 use crate::events;
 use crate::hooks::{Figures, HookStatus};
 use crate::ledger::Ledger;
@@ -62,7 +64,7 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Differs from run to run.
 fn run_number() -> u32 {
-    let time = crate::clock::boot_ns() ^ crate::clock::wall_offset_ns().rotate_left(17);
+    let time = clock::boot_ns() ^ clock::wall_offset_ns().rotate_left(17);
     (time.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 ^ std::process::id()
 }
 
@@ -168,6 +170,16 @@ impl Engine {
         self.tell(Command::Name(changes));
     }
 
+    /// Do more or less for each exchange: 0 all … 3 a sample of the connections.
+    pub fn govern(&self, level: u8) {
+        self.tell(Command::Govern(Effort::from_level(level)));
+    }
+
+    /// Other options, as far as they can change while it runs.
+    pub fn reconfigure(&self, options: Options) {
+        self.tell(Command::Reconfigure(Box::new(options)));
+    }
+
     /// Writes encoded records to `descriptor`, which stays the caller's.
     ///
     /// # Errors
@@ -233,9 +245,16 @@ impl Engine {
         answers.recv_timeout(ANSWER).unwrap_or_default()
     }
 
+    /// How long ago the drain thread began its last round; none unless it runs. Asks nobody, so it answers always.
+    pub fn maybe_pulse(&self) -> Option<Duration> {
+        let is_running = self.gauges.is_running.load(Ordering::Relaxed);
+        let round_ns = self.gauges.round_ns.load(Ordering::Relaxed);
+        (is_running && round_ns > 0).then(|| Duration::from_nanos(clock::boot_ns().saturating_sub(round_ns)))
+    }
+
     /// Gauges, costs of the programs, reporters: one JSON object.
     pub fn stats(&self) -> String {
-        let mut inner = serde_json::json!({"programs": [], "oap": []});
+        let mut inner = serde_json::json!({});
         if self.is_running() {
             let (answer, answers) = sync_channel(1);
             self.tell(Command::Stats(answer));
@@ -243,7 +262,7 @@ impl Engine {
         }
         let read = |gauge: &std::sync::atomic::AtomicU64| gauge.load(Ordering::Relaxed);
         let gauges = &self.gauges;
-        serde_json::json!({
+        let mut stats = serde_json::json!({
             "events": read(&gauges.events),
             "connections": read(&gauges.connections),
             "processes": read(&gauges.processes),
@@ -257,10 +276,17 @@ impl Engine {
             "engine_cpu_ns": read(&gauges.cpu_ns),
             "rows_waiting": self.rows.len(),
             "output_broken": self.output_broken.load(Ordering::Relaxed),
-            "programs": inner["programs"],
-            "oap": inner["oap"],
-        })
-        .to_string()
+            "lag_ns": read(&gauges.lag_ns),
+            "ring_bytes_waiting": read(&gauges.ring_waiting),
+            "programs": [],
+            "oap": [],
+            "busiest": [],
+            "services": {},
+        });
+        if let (Some(stats), Some(inner)) = (stats.as_object_mut(), inner.as_object_mut()) {
+            stats.append(inner);
+        }
+        stats.to_string()
     }
 
     /// Writes the raw event stream to a file from now on.

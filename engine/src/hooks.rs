@@ -216,6 +216,15 @@ impl Selection {
         self.chosen.iter().flatten().flat_map(|candidate| candidate.programs.iter().copied()).collect()
     }
 
+    /// Names of the programs that no hook of a lower level needs.
+    pub fn programs_only_of(&self, level: Level) -> Vec<&'static str> {
+        let of = |is_wanted: &dyn Fn(Level) -> bool| -> BTreeSet<&'static str> {
+            let hooks = HOOKS.iter().zip(&self.chosen).filter(|(hook, _)| is_wanted(hook.level));
+            hooks.filter_map(|(_, chosen)| chosen.as_ref().ok()).flat_map(|c| c.programs.iter().copied()).collect()
+        };
+        of(&|each| each == level).difference(&of(&|each| each < level)).copied().collect()
+    }
+
     pub fn has(&self, program: &str) -> bool {
         self.chosen.iter().flatten().any(|candidate| candidate.programs.contains(&program))
     }

@@ -43,10 +43,12 @@ pub enum Cause {
     TlsControl,
     /// TLS of which no library shows the plaintext.
     TlsOpaque,
+    /// The governor samples connections, and this is none of the sample.
+    NotSampled,
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 18] = [
+pub const CAUSES: [(Cause, &str); 19] = [
     (Cause::RingFull, "ring_full"),
     (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
@@ -65,6 +67,7 @@ pub const CAUSES: [(Cause, &str); 18] = [
     (Cause::TlsUnbound, "tls_unbound"),
     (Cause::TlsControl, "tls_control"),
     (Cause::TlsOpaque, "tls_opaque"),
+    (Cause::NotSampled, "not_sampled"),
 ];
 
 /// The account.

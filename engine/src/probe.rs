@@ -8,15 +8,8 @@ use serde::Serialize;
 use crate::capture::Capture;
 use crate::hooks::HookStatus;
 use crate::options::Options;
+use crate::privileges::{privileges, Privilege};
 use crate::tls::{self, Status};
-
-/// A privilege and whether this process has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Privilege {
-    pub name: &'static str,
-    pub held: bool,
-    pub needed_for: &'static str,
-}
 
 /// The kernel, as far as it matters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,46 +44,6 @@ pub struct LoadedProgram {
     pub hook: &'static str,
     /// Those that the verifier went through.
     pub instructions: u64,
-}
-
-/// Linux capability numbers (uapi/linux/capability.h).
-const CAPABILITIES: &[(&str, u32, &str)] = &[
-    ("CAP_BPF", 39, "loading BPF programs and maps"),
-    ("CAP_PERFMON", 38, "tracing programs that read kernel memory"),
-    ("CAP_SYS_PTRACE", 19, "reading executables and command lines of other users' processes"),
-    ("CAP_NET_ADMIN", 12, "names of interfaces, translation tables"),
-];
-const CAP_SYS_ADMIN: u32 = 21;
-/// Without these nothing can be loaded.
-const NEEDED: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
-
-fn effective_capabilities() -> u64 {
-    std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-            u64::from_str_radix(line.trim(), 16).ok()
-        })
-        .unwrap_or(0)
-}
-
-/// Every privilege that rover can use.
-pub fn privileges() -> Vec<Privilege> {
-    let held = effective_capabilities();
-    let has = |bit: u32| held & (1 << bit) != 0;
-    CAPABILITIES
-        .iter()
-        .map(|(name, bit, needed_for)| {
-            // CAP_SYS_ADMIN stands for both of the newer ones (kernel commit 2c78ee898d8f).
-            let is_implied = NEEDED.contains(name) && has(CAP_SYS_ADMIN);
-            Privilege { name, held: has(*bit) || is_implied, needed_for }
-        })
-        .collect()
-}
-
-/// Those without which nothing works.
-pub fn missing_capabilities() -> Vec<String> {
-    privileges().into_iter().filter(|p| NEEDED.contains(&p.name) && !p.held).map(|p| p.name.to_owned()).collect()
 }
 
 /// Release, machine, BTF, lockdown.

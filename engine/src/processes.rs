@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rover_reporters::record::Identity;
 use rustc_hash::FxHashMap;
 
+use crate::charges::Charges;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 
@@ -53,12 +54,24 @@ enum Verdict {
     Excluded,
 }
 
+impl Verdict {
+    fn service(&self) -> Option<&str> {
+        match self {
+            Verdict::Watched(identity) => identity.as_ref()?.service.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Process {
     verdict: Verdict,
     since_ns: u64,
     ended_ns: Option<u64>,
     asked_ns: u64,
+    /// Those of its records that have passed, and how many of them are in the account already.
+    operations: u64,
+    charged: u64,
     /// Its own records.
     held: Vec<Passing>,
     /// Records of others, who have this process at their other end: all they wait for is its name.
@@ -92,6 +105,14 @@ pub struct Settled {
     pub discarded: u64,
 }
 
+/// What one process has been measured at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Busy {
+    pub pid: u32,
+    pub service: Option<String>,
+    pub operations: u64,
+}
+
 /// Table of all processes that the engine has heard of.
 #[derive(Debug)]
 pub struct Processes {
@@ -100,11 +121,12 @@ pub struct Processes {
     most_held: usize,
     /// Records whose other end will not get a name any more.
     nameless: Vec<Passing>,
+    charges: Charges,
 }
 
 impl Processes {
     pub fn new(most_held: usize) -> Processes {
-        Processes { table: FxHashMap::default(), held: 0, most_held, nameless: Vec::new() }
+        Processes { table: FxHashMap::default(), held: 0, most_held, nameless: Vec::new(), charges: Charges::default() }
     }
 
     pub fn count(&self) -> usize {
@@ -131,6 +153,8 @@ impl Processes {
             self.held -= process.awaiting.len();
             self.nameless.append(&mut process.awaiting);
         }
+        charge(&mut self.charges, process);
+        (process.operations, process.charged) = (0, 0);
         process.verdict = Verdict::Pending;
         process.since_ns = now_ns;
         process.asked_ns = now_ns;
@@ -202,6 +226,7 @@ impl Processes {
         match &process.verdict {
             Verdict::Watched(identity) => {
                 passing.report.ends_mut().0.identity.clone_from(identity);
+                process.operations += passing.operations;
                 Gate::Pass(passing)
             }
             Verdict::Excluded => Gate::Excluded,
@@ -240,6 +265,7 @@ impl Processes {
         process.verdict = Verdict::Watched(identity.clone());
         let mut released = held;
         for passing in &mut released {
+            process.operations += passing.operations;
             passing.report.ends_mut().0.identity.clone_from(&identity);
         }
         released.append(&mut awaiting);
@@ -262,10 +288,37 @@ impl Processes {
         .collect()
     }
 
+    /// Records that wait for a decision or a name.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Operations measured, by service, so far.
+    pub fn charges(&mut self) -> &Charges {
+        for process in self.table.values_mut() {
+            charge(&mut self.charges, process);
+        }
+        &self.charges
+    }
+
+    /// The processes with the most operations, most first.
+    pub fn busiest(&self, most: usize) -> Vec<Busy> {
+        let mut busy: Vec<(&u32, &Process)> = self.table.iter().filter(|(_, process)| process.operations > 0).collect();
+        busy.sort_unstable_by_key(|(pid, process)| (std::cmp::Reverse(process.operations), **pid));
+        busy.truncate(most);
+        let told = |(pid, process): (&u32, &Process)| Busy {
+            pid: *pid,
+            service: process.verdict.service().map(str::to_owned),
+            operations: process.operations,
+        };
+        busy.into_iter().map(told).collect()
+    }
+
     /// Forgets the dead, and discards what waited too long. `is_final`: nobody will confirm any more.
     pub fn sweep(&mut self, now_ns: u64, is_final: bool) -> u64 {
         let mut discarded = 0;
         let mut dropped = 0;
+        let charges = &mut self.charges;
         self.table.retain(|_, process| {
             let is_overdue = is_final || now_ns.saturating_sub(process.since_ns) > CONFIRM_NS;
             if is_overdue && !process.held.is_empty() {
@@ -276,10 +329,23 @@ impl Processes {
                 dropped += process.awaiting.len();
                 self.nameless.append(&mut process.awaiting);
             }
-            process.ended_ns.is_none_or(|ended| now_ns.saturating_sub(ended) < AFTERLIFE_NS)
+            let is_kept = process.ended_ns.is_none_or(|ended| now_ns.saturating_sub(ended) < AFTERLIFE_NS);
+            if !is_kept {
+                charge(charges, process);
+            }
+            is_kept
         });
         self.held -= dropped;
         discarded
+    }
+}
+
+/// Takes what has come since the last time into the account.
+fn charge(charges: &mut Charges, process: &mut Process) {
+    let operations = process.operations - process.charged;
+    if operations > 0 {
+        charges.add(process.verdict.service(), operations);
+        process.charged = process.operations;
     }
 }
 

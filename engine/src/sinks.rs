@@ -32,6 +32,10 @@ pub trait Sink: Send {
     fn flush(&mut self);
     /// Nothing more will come; returns when all is out or the time is up.
     fn finish(&mut self, deadline: Instant);
+    /// Encoded bytes that wait for a slow reader.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
     /// What it has to tell about itself.
     fn stats(&self) -> Option<serde_json::Value> {
         None
@@ -82,6 +86,10 @@ impl LineSink {
 }
 
 impl Sink for LineSink {
+    fn waiting_bytes(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     fn accept(&mut self, record: &Record) -> bool {
         if self.is_broken.load(Ordering::Relaxed) || self.waiting.load(Ordering::Relaxed) > WRITER_BYTES {
             return false;

@@ -65,11 +65,13 @@ pub enum Flag {
     NoRequest = 1 << 8,
     Upgraded = 1 << 9,
     Unfinished = 1 << 10,
+    /// The governor had given something up: what is missing may have been there.
+    Reduced = 1 << 11,
 }
 
 impl Flag {
     /// Every flag with its name, in the order in which they are printed.
-    pub const ALL: [(Flag, &'static str); 11] = [
+    pub const ALL: [(Flag, &'static str); 12] = [
         (Flag::Truncated, "truncated"),
         (Flag::Gap, "gap"),
         (Flag::HpackPartial, "hpack_partial"),
@@ -81,6 +83,7 @@ impl Flag {
         (Flag::NoRequest, "no_request"),
         (Flag::Upgraded, "upgraded"),
         (Flag::Unfinished, "unfinished"),
+        (Flag::Reduced, "reduced"),
     ];
 }
 

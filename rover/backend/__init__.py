@@ -15,7 +15,7 @@ work per exchange in Python beyond what storing a row needs; it reads no environ
 """
 
 from rover.backend.options import BackendError, BackendOptions, NodeFacts, Row, RowSource
-from rover.backend.serve import Backend, is_loopback
+from rover.backend.serve import Backend
 from rover.backend.store import Store, open_store
 
 __all__ = [
@@ -26,6 +26,5 @@ __all__ = [
     "Row",
     "RowSource",
     "Store",
-    "is_loopback",
     "open_store",
 ]

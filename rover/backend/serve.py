@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging
 import socket
 import sys
@@ -18,6 +17,7 @@ from rover.backend.api import Application
 from rover.backend.options import BackendError, BackendOptions, NodeFacts, RowSource
 from rover.backend.pump import Pump
 from rover.backend.store import Store
+from rover.listener import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -134,14 +134,6 @@ def split_address(address: str) -> tuple[str, int]:
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise BackendError(ADDRESS_KEY, f"{address!r} is not HOST:PORT")
     return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only processes of this machine can reach a socket bound to `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def read_token(path: Path | None) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from rover.cli.logs_of_rover import say
 from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
@@ -25,14 +25,14 @@ def command(file: Path | None) -> None:
 
     from rover.cli.serving import Serving
     from rover.daemon import StopSignal, notify
-    from rover.daemon.facts import resident_bytes
+    from rover.telemetry.status import resident_bytes
 
     stop = StopSignal()
     serving = Serving(loaded.config, lambda: {"cost": {"rss_bytes": resident_bytes()}})
     url, grpc = serving.start()
-    print(f"rover: page and API  {url}", file=sys.stderr)
-    print(f"rover: gRPC reports  {grpc}", file=sys.stderr, flush=True)
-    print("ready", file=sys.stderr, flush=True)
+    say(f"rover: page and API  {url}")
+    say(f"rover: gRPC reports  {grpc}")
+    say("ready")
     notify(environment.notify_socket, "READY=1")
     stop.wait()
     notify(environment.notify_socket, "STOPPING=1")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 
 import click
 
-from rover.cli.settings import config_option, load_config
+from rover.cli.logs_of_rover import say
+from rover.cli.settings import config_option, load_config, relog, reread
 
 _EXAMPLES = """\b
 Examples:
@@ -22,25 +23,32 @@ Examples:
 def command(file: Path | None, oap: tuple[str, ...]) -> None:
     """Capture on this node and report to a backend or to SkyWalking OAP."""
     loaded, environment = load_config(file)
-    if oap:
-        loaded = loaded.override({"reporters.oap.addresses": (list(oap), "--oap")})
+    flags = {"reporters.oap.addresses": (list(oap), "--oap")} if oap else {}
+    loaded = loaded.override(flags)
     config = loaded.config
 
     from rover.cli.file_output import add_file_output
     from rover.cli.oap_output import add_oap_output
     from rover.config import ConfigError
-    from rover.daemon import Capture, LinkWatch, StopSignal, notify
+    from rover.daemon import Capture, LinkWatch, StopSignal, Supervision
 
-    stop = StopSignal()
-    capture = Capture(config)
-    add_file_output(capture, config)
-    if config.reporters.oap.addresses:
-        add_oap_output(capture, config)
-    elif config.reporters.file.path is None:
-        key = "reporters.oap.addresses"
-        raise ConfigError("is empty and reporters.file.path is not set: records would go nowhere", key=key, origin=key)
-    print(capture.start(), file=sys.stderr, flush=True)
-    notify(environment.notify_socket, "READY=1")
-    stop.wait(meanwhile=LinkWatch(capture.engine).look)
-    notify(environment.notify_socket, "STOPPING=1")
-    print(capture.finish(), file=sys.stderr, flush=True)
+    stop = StopSignal(is_hung_up=os.isatty(0))
+    with Supervision(loaded, environment, lambda: reread(file, flags), relog) as supervision:
+        stop.on_hangup = supervision.reload
+        capture = Capture(config)
+        add_file_output(capture, config)
+        if config.reporters.oap.addresses:
+            add_oap_output(capture, config)
+        elif config.reporters.file.path is None:
+            key = "reporters.oap.addresses"
+            told = "is empty and reporters.file.path is not set: records would go nowhere"
+            raise ConfigError(told, key=key, origin=key)
+        url = supervision.listen(capture)
+        ready = capture.start()
+        supervision.ready()
+        if url is not None:
+            say(f"rover: metrics {url}")
+        say(ready)
+        stop.wait(meanwhile=LinkWatch(capture.engine).look)
+        supervision.stopping()
+        say(capture.finish())

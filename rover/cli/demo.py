@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from rover.cli.logs_of_rover import say
 from rover.cli.settings import config_option, load_config
 
 _EXAMPLES = """\b
@@ -44,7 +45,7 @@ def command(file: Path | None, seconds: float, stay: bool | None) -> None:
     loaded, _ = load_config(file)
     stop = StopSignal()
     with Shop(seconds) as shop:
-        _say("rover: the shop is made ready; the first time, Go's library is compiled for it")
+        say("rover: the shop is made ready; the first time, Go's library is compiled for it")
         shop.prepare()
         config = loaded.override(_flags(shop.rules_file, shop.store, loaded.config.backend.http.address)).config
         capture = Capture(config)
@@ -59,18 +60,18 @@ def command(file: Path | None, seconds: float, stay: bool | None) -> None:
             raise
         shop.open()
         for line in (*what_runs(shop), *where_to_look(shop, url), ready):
-            _say(line)
+            say(line)
         shop.let_in()
         watch = LinkWatch(capture.engine)
         stop.wait(is_over=lambda: not shop.is_busy, meanwhile=watch.look)
         stay = os.isatty(sys.stderr.fileno()) if stay is None else stay
         if stay and not stop.is_asked:
-            _say("rover: the traffic is over; the page stays until Ctrl-C")
+            say("rover: the traffic is over; the page stays until Ctrl-C")
             stop.wait(meanwhile=watch.look)
         shop.end()
         ledger = capture.finish()
         serving.stop()
-        _say(ledger)
+        say(ledger)
 
 
 def _flags(rules: Path, store: Path, http: str) -> dict[str, tuple[Any, str]]:
@@ -95,7 +96,3 @@ def _free(address: str) -> str:
         except OSError:
             return f"{host}:0"
     return address
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -20,6 +20,7 @@ COMMANDS = {
     "logs": "Query the exchanges of a backend.",
     "record": "Write the raw events to a file.",
     "replay": "Make records from such a file.",
+    "status": "Tell how the daemon of this machine fares.",
     "processes": "List every process, whether it is watched, and why.",
     "doctor": "Tell what works on this machine, and what to do if not.",
     "config": "Check, show or explain the configuration.",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from rover._engine import Ingest
 from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, open_store
-from rover.backend.serve import is_loopback
 from rover.config import Config, ConfigError
 from rover.daemon.options import read_token
+from rover.listener import host_of, is_loopback
 
 
 class Serving:
@@ -62,7 +62,7 @@ def _ingest_options(config: Config) -> str:
     options: dict[str, object] = {"hold_answers": True}
     if grpc.token_file is not None:
         return json.dumps({**options, "token": read_token(grpc.token_file, key)})
-    if not is_loopback(grpc.address.rpartition(":")[0].strip("[]")):
+    if not is_loopback(host_of(grpc.address)):
         address = f"backend.grpc.address {grpc.address} is beyond loopback"
         raise ConfigError(f"{address}: that needs a token", key=key, origin=key)
     return json.dumps(options)

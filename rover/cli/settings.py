@@ -77,7 +77,7 @@ def load_config(file: Path | None) -> tuple[Loaded, Environment]:
     set_up_logging("warning", is_debug=is_debug())
     environment = read_environment()
     loaded = load(file, environment.variables)
-    set_up_logging(loaded.config.log.level, is_debug=is_debug())
+    set_up_logging(loaded.config.log.level, loaded.config.log.format, is_debug=is_debug())
     return loaded, environment
 
 
@@ -85,6 +85,17 @@ def load_capture_config(file: Path | None, given: Mapping[str, Any]) -> tuple[Co
     """The same with the options of `capture_options` on top. Raises ConfigError."""
     loaded, environment = load_config(file)
     return loaded.override(capture_flags(loaded, given)).config, environment
+
+
+def reread(file: Path | None, flags: Mapping[str, tuple[Any, str]] | None = None) -> Loaded:
+    """The configuration as it is now, with the same flags on top; logging stays as it is. Raises ConfigError."""
+    return load(file, read_environment().variables, flags)
+
+
+def relog(config: Config) -> Callable[[], None]:
+    """What makes logging as this configuration says."""
+    debug = is_debug()
+    return lambda: set_up_logging(config.log.level, config.log.format, is_debug=debug)
 
 
 def is_debug() -> bool:

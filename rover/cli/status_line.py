@@ -9,10 +9,8 @@ import os
 import time
 from typing import Protocol
 
-_EXPLAINED = frozenset(
-    {"captured", "reported", "in_flight", "records", "not_http", "excluded", "filtered", "own_reporting", "mid_stream"}
-)
-"""Entries of the ledger that are no loss: figures, and what nobody asked for."""
+from rover.ledger import losses
+
 _LEAST_ROWS = 5
 _SAVE, _RESTORE, _CLEAR, _DIM, _PLAIN = "\x1b7", "\x1b8", "\x1b[2K", "\x1b[2m", "\x1b[0m"
 
@@ -67,7 +65,7 @@ class StatusLine:
 
 def status_text(rate: float, watched: int, ledger: dict[str, int]) -> str:
     """Rate of records, their number, watched processes, and what was lost by cause."""
-    lost = {cause: count for cause, count in ledger.items() if count and cause not in _EXPLAINED}
+    lost = losses(ledger)
     causes = ", ".join(f"{cause} {count}" for cause, count in lost.items())
     shown = f"{rate:.1f}" if rate < 99.95 else f"{rate:.0f}"
     return " · ".join(

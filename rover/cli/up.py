@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from rover.cli.logs_of_rover import say
 from rover.cli.output import FORMATS, encoder_options, watch_until_stopped
-from rover.cli.settings import config_option, load_config
+from rover.cli.settings import config_option, load_config, relog, reread
 
 _EXAMPLES = """\b
 Examples:
@@ -32,35 +33,40 @@ def command(file: Path | None, show: str | None) -> None:
 
     from rover.cli.file_output import add_file_output
     from rover.cli.serving import Serving
-    from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal, notify
+    from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal, Supervision
 
-    stop = StopSignal()
-    capture = Capture(config)
-    capture.engine.add_rows()
-    add_file_output(capture, config)
-    show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
-    descriptor = sys.stdout.fileno()
-    if show != "none":  # before the start: what comes right behind `ready` is shown too
-        capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, False, environment))
-    serving = Serving(config, NodeFacts(capture))
-    serving.backend.add_source(capture.engine)
-    url, grpc = serving.start()
-    try:
-        ready = capture.start()
-    except BaseException:
+    stop = StopSignal(is_hung_up=os.isatty(0))
+    with Supervision(loaded, environment, lambda: reread(file), relog) as supervision:
+        stop.on_hangup = supervision.reload
+        capture = Capture(config)
+        capture.engine.add_rows()
+        add_file_output(capture, config)
+        show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
+        descriptor = sys.stdout.fileno()
+        if show != "none":  # before the start: what comes right behind `ready` is shown too
+            capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, False, environment))
+        metrics = supervision.listen(capture)
+        serving = Serving(config, NodeFacts(capture))
+        serving.backend.add_source(capture.engine)
+        url, grpc = serving.start()
+        try:
+            ready = capture.start()
+        except BaseException:
+            serving.stop()
+            raise
+        say(f"rover: page and API  {url}")
+        say(f"rover: gRPC reports  {grpc}")
+        if metrics is not None:
+            say(f"rover: metrics       {metrics}")
+        say(f"rover: records in    {config.backend.store.path}")
+        say(f"rover: try           curl -s {url}api/services")
+        supervision.ready()
+        say(ready)
+        if show == "none":
+            stop.wait(meanwhile=LinkWatch(capture.engine).look)
+        else:
+            watch_until_stopped(stop, capture, descriptor, show, None)
+        supervision.stopping()
+        ledger = capture.finish()
         serving.stop()
-        raise
-    print(f"rover: page and API  {url}", file=sys.stderr)
-    print(f"rover: gRPC reports  {grpc}", file=sys.stderr)
-    print(f"rover: records in    {config.backend.store.path}", file=sys.stderr)
-    print(f"rover: try           curl -s {url}api/services", file=sys.stderr)
-    print(ready, file=sys.stderr, flush=True)
-    notify(environment.notify_socket, "READY=1")
-    if show == "none":
-        stop.wait(meanwhile=LinkWatch(capture.engine).look)
-    else:
-        watch_until_stopped(stop, capture, descriptor, show, None)
-    notify(environment.notify_socket, "STOPPING=1")
-    ledger = capture.finish()
-    serving.stop()
-    print(ledger, file=sys.stderr, flush=True)
+        say(ledger)

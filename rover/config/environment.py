@@ -14,6 +14,8 @@ class Environment:
     variables: Mapping[str, str]
     notify_socket: str | None
     """Where systemd wants to hear that the program is ready: sd_notify(3)."""
+    watchdog_s: float | None
+    """How long systemd waits for a sign of life before it ends the program: WATCHDOG_USEC, if meant for us."""
     is_plain: bool
     """Whether a terminal is to get no colour: NO_COLOR is set, or the terminal is a dumb one."""
 
@@ -24,5 +26,12 @@ def read_environment() -> Environment:
     return Environment(
         variables=variables,
         notify_socket=variables.get("NOTIFY_SOCKET") or None,
+        watchdog_s=_maybe_watchdog_s(variables),
         is_plain=bool(variables.get("NO_COLOR")) or variables.get("TERM", "") in ("", "dumb"),
     )
+
+
+def _maybe_watchdog_s(variables: Mapping[str, str]) -> float | None:
+    usec = variables.get("WATCHDOG_USEC", "")
+    is_other = variables.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid())
+    return int(usec) / 1e6 if usec.isdecimal() and int(usec) > 0 and not is_other else None

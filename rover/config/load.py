@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rover.config.errors import ConfigError, maybe_nearest
 from rover.config.kinds import from_text
-from rover.config.tree import KEYS, Config, build
+from rover.config.tree import KEYS, Config, build, walk
 
 DEFAULT_FILE = Path("/etc/rover/rover.yaml")
 """Read when no file is named, if it exists."""
@@ -37,10 +37,29 @@ class Loaded:
         """The same with these values on top: typed, with the flag's spelling, by full key name. Raises ConfigError."""
         return self._with(_read_flags(flags))
 
+    def changed(self, other: Loaded) -> list[str]:
+        """Full names of the keys whose values differ in the other one."""
+        mine, others = _by_name(self.config), _by_name(other.config)
+        return [name for name, value in mine.items() if others[name] != value]
+
+    def taking(self, other: Loaded, names: Iterable[str]) -> Loaded:
+        """The same with the values and origins that the other one has for these keys."""
+        values, origins = dict(self.values), dict(self.origins)
+        for name in names:
+            for mine, others in ((values, other.values), (origins, other.origins)):
+                mine.pop(name, None)
+                if name in others:
+                    mine[name] = others[name]
+        return Loaded(build(values), values, origins)
+
     def _with(self, found: Mapping[str, tuple[Any, str]]) -> Loaded:
         values = {**self.values, **{name: value for name, (value, _) in found.items()}}
         origins = {**self.origins, **{name: origin for name, (_, origin) in found.items()}}
         return Loaded(build(values), values, origins)
+
+
+def _by_name(config: Config) -> dict[str, Any]:
+    return {name: value for name, value, key in walk(config) if key is not None}
 
 
 def load(

@@ -18,6 +18,9 @@ Values come from, each overriding the one before: the default, the file (`-c FIL
 exists), the environment, the command line's flags. Sizes may carry a unit (`64 KiB`). In a variable a list is comma
 separated, or YAML in brackets: `ROVER_WATCH_EXCLUDE='[{exe: /usr/bin/curl}]'`.
 
+A running daemon reads all of it again on SIGHUP (`systemctl reload rover`). Keys with ↻ are taken over then; if others
+have changed, it names them: they need a restart.
+
 `rover config check FILE` checks a file, `rover config show` prints each effective value and where it comes from.
 This page is written by `rover config reference`; [config/rover.yaml](../config/rover.yaml) lists all at their defaults.
 """
@@ -62,7 +65,10 @@ def page() -> str:
 
 def _page_row(key: Key) -> str:
     unit = f", {key.unit}" if key.unit else ""
-    return f"| `{key.name}` | {key.kind.name}{unit} | `{as_yaml(key.default)}` | `{key.variable}` | {key.help} |\n"
+    mark = " ↻" if key.is_live else ""
+    return (
+        f"| `{key.name}`{mark} | {key.kind.name}{unit} | `{as_yaml(key.default)}` | `{key.variable}` | {key.help} |\n"
+    )
 
 
 def annotated_file() -> str:
@@ -76,7 +82,8 @@ def annotated_file() -> str:
             continue
         row = KEYS[name]
         unit = f" Unit: {row.unit}." if row.unit else ""
-        text = f"{row.help}{unit} Value: {row.kind.name}."
+        live = " Taken over on SIGHUP." if row.is_live else ""
+        text = f"{row.help}{unit} Value: {row.kind.name}.{live}"
         lines += [f"{indent}# {line}\n" for line in textwrap.wrap(text, 110)]
         lines.append(f"{indent}#{name.rpartition('.')[2]}: {as_yaml(row.default)}\n")
     return "".join(lines)

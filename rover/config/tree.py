@@ -25,6 +25,8 @@ class Key:
     default: Any
     unit: str
     help: str
+    is_live: bool
+    """Whether a running daemon takes another value over on SIGHUP; the others need a restart."""
 
     @property
     def variable(self) -> str:
@@ -32,8 +34,8 @@ class Key:
         return "ROVER_" + self.name.upper().replace(".", "_")
 
 
-def _key(default: Any, kind: Kind, help_text: str, *, unit: str = "") -> Any:
-    return field(default=default, metadata={"kind": kind, "unit": unit, "help": help_text})
+def _key(default: Any, kind: Kind, help_text: str, *, unit: str = "", is_live: bool = False) -> Any:
+    return field(default=default, metadata={"kind": kind, "unit": unit, "help": help_text, "is_live": is_live})
 
 
 def _section(section: type) -> Any:
@@ -83,22 +85,26 @@ class Capture:
         kinds.with_bounds(kinds.SIZE, 256, 16 * _MIB),
         "The most that is read of a message's start line and headers; a longer head flags the record `truncated`.",
         unit="bytes",
+        is_live=True,
     )
     query: str = _key(
         "mask",
         kinds.choice("keep", "mask", "drop"),
         "The query part of a path: kept as sent, kept with every value replaced by `*`, or dropped.",
+        is_live=True,
     )
     headers: tuple[str, ...] = _key(
         (),
         kinds.HEADERS,
         "Names of headers and trailers that records keep. Secrets (`authorization`, `cookie`, …) are masked even then.",
+        is_live=True,
     )
     unfinished_seconds: float = _key(
         60,
         kinds.with_bounds(kinds.NUMBER, 1, 86400),
         "An exchange that takes longer is reported as `unfinished`, and once more under the same id when it ends.",
         unit="seconds",
+        is_live=True,
     )
     layers: str = _key(
         "all",
@@ -166,9 +172,13 @@ class Watch:
         "(glob of the path, or of the name if it has no slash), `cmdline` (glob), `pid`, `port` (one it listens on), "
         "`user`, `unit`, `container`, `image`, `container_label`, `namespace`, `workload`, `pod`, `pod_label`, "
         "`pod_annotation`; all that it states must hold.",
+        is_live=True,
     )
     exclude: tuple[Rule, ...] = _key(
-        (), kinds.RULES, "Processes that match one of these rules are never watched, whatever `include` says."
+        (),
+        kinds.RULES,
+        "Processes that match one of these rules are never watched, whatever `include` says.",
+        is_live=True,
     )
     rules_file: Path | None = _key(
         None,
@@ -176,6 +186,7 @@ class Watch:
         "File of rules that include, exclude and name processes; the first that matches decides, after `exclude` and "
         "before `include`. A changed file is taken over at once, a broken one is logged and changes nothing. "
         "docs/identity.md explains it.",
+        is_live=True,
     )
     port_wait_seconds: float = _key(
         5,
@@ -192,12 +203,16 @@ class Watch:
         unit="records",
     )
     ports: tuple[int, ...] = _key(
-        (), kinds.PORTS, "Only connections with one of these ports at either end; empty means all."
+        (),
+        kinds.PORTS,
+        "Only connections with one of these ports at either end; empty means all.",
+        is_live=True,
     )
     side: str | None = _key(
         None,
         kinds.optional(kinds.choice("server", "client")),
         "Only records of this side of a connection; not set means both.",
+        is_live=True,
     )
 
 
@@ -403,11 +418,76 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What rover may take: above a limit it gives up bodies, then layers, then connections (docs/operations.md)."""
+
+    cpu_percent: float | None = _key(
+        None,
+        kinds.optional(kinds.with_bounds(kinds.NUMBER, 0.1, 100_000)),
+        "The most CPU time that the daemon may take, of one CPU; null means no limit.",
+        unit="percent",
+        is_live=True,
+    )
+    memory_bytes: int | None = _key(
+        None,
+        kinds.optional(kinds.with_bounds(kinds.SIZE, 16 * _MIB, 1 << 40)),
+        "The most resident memory that the daemon may take; null means no limit.",
+        unit="bytes",
+        is_live=True,
+    )
+    application_percent: float | None = _key(
+        None,
+        kinds.optional(kinds.with_bounds(kinds.NUMBER, 0.01, 100_000)),
+        "The most CPU time that the programs in the kernel may take from applications, of one CPU; null means no "
+        "limit. Held only while `kernel.bpf_stats_enabled` is 1.",
+        unit="percent",
+        is_live=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What Prometheus and probes may ask a running daemon: `/metrics`, `/healthz`, `/readyz`."""
+
+    address: str | None = _key(
+        "127.0.0.1:9464",
+        kinds.optional(kinds.ADDRESS),
+        "Where they are answered, by `rover daemon` and `rover up`; null means nowhere.",
+    )
+    token_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File whose first line is the bearer token of `/metrics`; required beyond loopback.",
+        is_live=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The one daemon of this machine: `rover daemon` or `rover up`."""
+
+    folder: Path = _key(
+        Path("/run/rover"),
+        kinds.PATH,
+        "Holds the lock that a second daemon finds taken, and the socket that `rover status` asks. Made if missing.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What rover says about itself on stderr."""
 
     level: str = _key(
-        "info", kinds.choice("debug", "info", "warning", "error"), "The least severe message that is shown."
+        "info",
+        kinds.choice("debug", "info", "warning", "error"),
+        "The least severe message that is shown.",
+        is_live=True,
+    )
+    format: str = _key(
+        "text",
+        kinds.choice("text", "json"),
+        "Form of a message: a line to read, or one JSON object a line.",
+        is_live=True,
     )
 
 
@@ -437,6 +517,9 @@ class Config:
     reporters: Reporters = _section(Reporters)
     backend: Backend = _section(Backend)
     node: Node = _section(Node)
+    daemon: Daemon = _section(Daemon)
+    limits: Limits = _section(Limits)
+    metrics: Metrics = _section(Metrics)
     log: Log = _section(Log)
     shutdown: Shutdown = _section(Shutdown)
 
@@ -455,7 +538,7 @@ def walk(section: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses
 
 def _table() -> dict[str, Key]:
     return {
-        name: Key(name, found.metadata["kind"], default, found.metadata["unit"], found.metadata["help"])
+        name: Key(name, default=default, **found.metadata)
         for name, default, found in walk(Config())
         if found is not None
     }

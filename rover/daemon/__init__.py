@@ -1,8 +1,8 @@
 """The running capture: engine, process decisions, facts about itself, and its end.
 
-Public surface: `Capture` runs the engine for a configuration, `NodeFacts` tells about it, `LinkWatch` says when a
-backend is away, `StopSignal` waits for the end, `notify` speaks to systemd. What the command line prints is not decided
-here."""
+Public surface: `Capture` runs the engine for a configuration, `Supervision` surrounds one that runs for months,
+`NodeFacts` tells about it, `LinkWatch` says when a backend is away, `StopSignal` waits for the end, `notify` speaks to
+systemd. What the command line prints is not decided here."""
 
 from rover.daemon.capture import Capture, node_name, process_table
 from rover.daemon.facts import NodeFacts
@@ -11,6 +11,7 @@ from rover.daemon.naming import Naming
 from rover.daemon.notify import notify
 from rover.daemon.options import file_options, oap_options
 from rover.daemon.stop import StopSignal
+from rover.daemon.supervision import Supervision
 
 __all__ = [
     "Capture",
@@ -18,6 +19,7 @@ __all__ = [
     "Naming",
     "NodeFacts",
     "StopSignal",
+    "Supervision",
     "file_options",
     "node_name",
     "notify",

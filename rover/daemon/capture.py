@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rover._engine import Engine
@@ -33,6 +34,16 @@ class Capture:
         self._naming = Naming(config, self.node_name, self.engine.name_addresses)
         table = process_table(config, rules.rules, self.node_name, self._naming.directory)
         self._confirmer = Confirmer(self.engine, table, rules=rules)
+
+    def prepare_rules(self, config: Config) -> Callable[[], None]:
+        """What makes these rules decide. Raises ConfigError for rules that cannot be used."""
+        source = RulesSource(config.watch)
+        return lambda: self._confirmer.use(source)
+
+    def prepare_options(self, config: Config) -> Callable[[], None]:
+        """What makes the engine take over filters, and what records keep of messages."""
+        options = engine_options(config)
+        return lambda: self.engine.reconfigure(options)
 
     def start(self) -> str:
         """Attach all hooks and take in every running process; returns the line that says so.
@@ -69,6 +80,10 @@ class Capture:
         """The engine's own counters."""
         stats: dict[str, Any] = json.loads(self.engine.stats())
         return stats
+
+    def maybe_pulse_s(self) -> float | None:
+        """Seconds since the drain thread began its last round; None unless it runs. Asks nobody: it answers always."""
+        return self.engine.maybe_pulse_s()
 
     @property
     def watched_processes(self) -> int:

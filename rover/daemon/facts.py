@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import threading
 import time
 from typing import Any
 
 from rover.daemon.capture import Capture
+from rover.telemetry.status import resident_bytes
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LEAST_S = 0.5
 """CPU time is counted in steps of the scheduler: over less time the share would be noise."""
 
@@ -47,12 +46,6 @@ class NodeFacts:
                 self._cpu_percent = round(100 * (used - used_before) / (now - before), 1)
                 self._last = (now, used)
             return self._cpu_percent
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * _PAGE_BYTES
 
 
 def maybe_bpf_ns_per_record(stats: dict[str, Any]) -> float | None:

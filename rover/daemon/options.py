@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+import stat
 from pathlib import Path
 
 from rover.config import Config, ConfigError
+
+log = logging.getLogger(__name__)
 
 
 def engine_options(config: Config) -> str:
@@ -75,6 +79,8 @@ def file_options(config: Config) -> str | None:
 def read_token(path: Path, key: str) -> str:
     """The first line of a token file. Raises ConfigError."""
     try:
+        if path.stat().st_mode & stat.S_IROTH:
+            log.warning("a token that every user can read is no secret: chmod o= file=%s", path)
         token = path.read_text(encoding="utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}", key=key, origin=key) from error

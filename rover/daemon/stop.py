@@ -1,7 +1,8 @@
-"""The end of the program: a signal, a duration, or a condition."""
+"""The end of the program: a signal, a duration, or a condition. And the signal that asks for other settings."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -14,15 +15,22 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 
 class StopSignal:
-    """Takes SIGINT and SIGTERM from now on. The first asks for the end; a second SIGINT does not wait for it."""
+    """Takes SIGINT and SIGTERM from now on. The first asks for the end; a second SIGINT does not wait for it.
 
-    def __init__(self) -> None:
+    SIGHUP calls `on_hangup`, where there is one, in the thread that waits."""
+
+    def __init__(self, *, is_hung_up: bool = True) -> None:
+        """`is_hung_up`: SIGHUP ends the program too, as the end of a terminal does."""
+        self.on_hangup: Callable[[], None] | None = None
+        self._is_hangup_due = False
         # No Event: the handler runs in the thread that waits, also at the moment in which that holds the Event's lock.
         self._is_asked = False
         self._asked, self._ask_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._interrupts = 0
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, self._ask)
+        if not is_hung_up:
+            signal.signal(signal.SIGHUP, self._hang_up)
         if hasattr(signal, "SIGPIPE"):
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
@@ -38,7 +46,11 @@ class StopSignal:
         end = None if duration_s is None else time.monotonic() + duration_s
         while not self._is_asked:
             left = _POLL_S if end is None else min(_POLL_S, end - time.monotonic())
-            if left <= 0 or select.select([self._asked], [], [], left)[0] or is_over():
+            if left <= 0:
+                return
+            select.select([self._asked], [], [], left)
+            self._answer_hangup()
+            if is_over():
                 return
             meanwhile()
 
@@ -46,6 +58,21 @@ class StopSignal:
     def is_asked(self) -> bool:
         """Whether a signal has come."""
         return self._is_asked
+
+    def _answer_hangup(self) -> None:
+        if not self._is_hangup_due or self._is_asked:
+            return
+        # First this: who asks again while the answer is under way gets another one.
+        self._is_hangup_due = False
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._asked, 1)
+        if self.on_hangup is not None:
+            self.on_hangup()
+
+    def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_hangup_due:
+            self._is_hangup_due = True
+            os.write(self._ask_end, b"\0")
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         if not self._is_asked:

@@ -42,6 +42,9 @@ class ProcessEngine(Protocol):
     def watch_existing(self, pids: list[int]) -> None:
         """Bring processes that run already into the queue."""
 
+    def ledger(self) -> str:
+        """What was counted, once all that was asked before is done."""
+
 
 class Confirmer:
     """Runs a process table against an engine."""
@@ -58,6 +61,7 @@ class Confirmer:
         self._table = table
         self._proc = proc or ProcFs()
         self._rules = rules
+        self._next_rules: RulesSource | None = None
         self._is_settling = False
         self._awaited: set[int] = set()
         self._is_taken_in = threading.Event()
@@ -77,6 +81,10 @@ class Confirmer:
         self._thread.start()
         if not self._is_taken_in.wait(_TAKE_IN_S):
             log.warning("running processes are taken in slowly left=%d", len(self._awaited))
+
+    def use(self, rules: RulesSource) -> None:
+        """Decide by other rules, from the next round on."""
+        self._next_rules = rules
 
     def settle(self) -> None:
         """Wait for no listening socket any more: the engine is about to stop, and holds data until all is decided."""
@@ -103,6 +111,9 @@ class Confirmer:
                 now_ns = _END_OF_TIME if self._is_settling else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
                 for decision in self._table.look_again(now_ns):
                     self._confirm(decision)
+                if (next_rules := self._next_rules) is not None:
+                    self._next_rules, self._rules = None, next_rules
+                    self._take_over(next_rules.rules, now_ns)
                 if self._rules is not None and time.monotonic() >= next_look:
                     next_look = time.monotonic() + _RULES_S
                     self._take_over(self._rules.maybe_changed(), now_ns)
@@ -125,7 +136,9 @@ class Confirmer:
         for decision in self._table.replace_rules(rules, now_ns):
             self._confirm(decision)
             changed += 1
-        log.info("other rules are taken over processes=%d changed=%d", len(self._table), changed)
+        self._engine.ledger()  # answered in turn: once it is here, the decisions are in force
+        told = "other rules are taken over processes=%d changed=%d"
+        log.info(told, len(self._table), changed, extra={"is_answer": True})
 
     def _confirm(self, decision: Decision) -> None:
         self._engine.confirm(decision.pid, decision.is_watched, decision.identity, decision.since_ns)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from rover.backend import Backend, BackendOptions, Store
-from rover.backend.api.guard import has_token, is_loopback_host
+from rover.listener import has_token, is_loopback_host
 
 TOKEN = "correct horse battery"
 PATHS = ["/", "/api/services", "/openapi.json", "/assets/index-abc123.js", "/api/nothing", "/favicon.svg"]

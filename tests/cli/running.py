@@ -9,6 +9,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.stage.alone import Alone
+
 ROVER = Path(os.environ.get("ROVER", Path(__file__).resolve().parents[2] / ".venv/bin/rover"))
 DEADLINE_S = 30.0
 """For a busy machine; bench measures how long it takes."""
@@ -26,12 +28,18 @@ class Running:
         stdout: int = subprocess.PIPE,
         executable: Path = ROVER,
         before: Sequence[str] = (),
+        is_json: bool = False,
     ) -> None:
+        """`is_json`: it logs in JSON."""
         self.command = [*before, str(executable), *arguments]
-        self.environment = {**os.environ, **(environment or {})}
+        self._alone = Alone()
+        self.environment = {**os.environ, **self._alone.variables, **(environment or {})}
         self.errors: list[str] = []
+        self.folder = self.environment["ROVER_DAEMON_FOLDER"]
         self._stdout = stdout
+        self._ready = b'"event": "ready' if is_json else b"ready"
         self._is_ready = threading.Event()
+        self._has_said_ready = False
 
     def __enter__(self) -> Running:
         self.process = subprocess.Popen(
@@ -40,7 +48,7 @@ class Running:
         self._reader = threading.Thread(target=self._read_errors)
         self._reader.start()
         assert self._is_ready.wait(DEADLINE_S), self.said
-        assert self.process.poll() is None or any(line.startswith("ready") for line in self.errors), self.said
+        assert self.process.poll() is None or self._has_said_ready, self.said
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,6 +59,7 @@ class Running:
         self.process.stderr.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        self._alone.close()
 
     @property
     def said(self) -> str:
@@ -72,6 +81,7 @@ class Running:
     def _read_errors(self) -> None:
         for line in self.process.stderr:
             self.errors.append(line.decode().rstrip("\n"))
-            if line.startswith(b"ready"):
+            if self._ready in line[:160] if self._ready != b"ready" else line.startswith(self._ready):
+                self._has_said_ready = True
                 self._is_ready.set()
         self._is_ready.set()  # the end of the process is for the waiting one to look at

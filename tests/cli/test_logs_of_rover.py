@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
+from datetime import datetime
 
 import pytest
 
 from rover.cli import logs_of_rover
-from rover.cli.logs_of_rover import Sparing, set_up_logging
+from rover.cli.logs_of_rover import Sparing, say, set_up_logging
 
 log = logging.getLogger("rover.test")
 
@@ -36,6 +38,25 @@ def test_an_exception_is_its_type_and_text_without_a_traceback(capsys):
     except OSError:
         log.exception("writing failed")
     assert capsys.readouterr().err == "rover: error writing failed error=OSError: disk full\n"
+
+
+def test_as_json_a_message_is_an_object_with_its_fields(capsys):
+    """`name=%s` in a message is a field of that name; its own fields cannot be taken over."""
+    set_up_logging("info", "json", is_debug=False)
+    log.info("other rules are taken over processes=%d changed=%s level=%s 100%%", 7, "a\nb", "x")
+    try:
+        raise OSError("disk\nfull")
+    except OSError:
+        log.exception("writing failed path=%r", "/x")
+    say("ready hooks=1/2")
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [each["level"] for each in told] == ["info", "error", "info"]
+    assert told[0]["event"] == "other rules are taken over processes=7 changed=a\nb level=x 100%"
+    assert (told[0]["processes"], told[0]["changed"], told[0]["logger"]) == (7, "a\nb", "rover.test")
+    assert (told[1]["error"], told[1]["path"]) == ("OSError: disk\nfull", "/x")
+    assert "traceback" not in told[1]
+    assert told[2]["event"] == "ready hooks=1/2"
+    assert all(datetime.fromisoformat(each["time"]).tzinfo for each in told)
 
 
 def test_debug_shows_the_traceback_and_everything(capsys):

@@ -166,21 +166,24 @@ def test_a_daemon_without_a_backend_goes_on(place):
     assert "Traceback" not in daemon.said
 
 
-def test_a_daemon_that_would_report_nowhere_does_not_start(place, capsys):
+def refusal(place):
+    """What a daemon says that does not start: in a process of its own, which gives up what it may do."""
+    done = subprocess.run([ROVER, "daemon", "-c", place.file], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    return done.stderr
+
+
+def test_a_daemon_that_would_report_nowhere_does_not_start(place):
     place.write(reporters__oap__addresses="[]")
     content = json.loads(place.file.read_text())
     del content["reporters"]["file"]
     place.file.write_text(json.dumps(content))
-    assert main(["daemon", "-c", str(place.file)]) == 2
-    assert "reporters.oap.addresses: is empty and reporters.file.path is not set" in capsys.readouterr().err
+    assert "reporters.oap.addresses: is empty and reporters.file.path is not set" in refusal(place)
 
 
-def test_a_file_for_records_that_cannot_be_opened_names_the_key(place, capsys):
+def test_a_file_for_records_that_cannot_be_opened_names_the_key(place):
     place.write(reporters__file__path="/nonexistent/records.log")
-    assert main(["daemon", "-c", str(place.file)]) == 2
-    assert capsys.readouterr().err == (
-        "rover: reporters.file.path: /nonexistent/records.log: No such file or directory\n"
-    )
+    assert refusal(place) == "rover: reporters.file.path: /nonexistent/records.log: No such file or directory\n"
 
 
 def test_idle_it_holds_less_than_eighty_megabytes(place):

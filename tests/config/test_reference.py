@@ -23,7 +23,7 @@ def test_the_annotated_file_is_the_generated_one():
 def test_every_key_stands_in_the_page_with_its_default():
     page = reference.page()
     for key in KEYS.values():
-        assert f"| `{key.name}` |" in page
+        assert f"| `{key.name}` {'↻ ' if key.is_live else ''}|" in page
         assert f"| `{key.variable}` |" in page
 
 

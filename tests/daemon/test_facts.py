@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from rover.daemon import NodeFacts
-from rover.daemon.facts import maybe_bpf_ns_per_record, resident_bytes
+from rover.daemon.facts import maybe_bpf_ns_per_record
+from rover.telemetry.status import resident_bytes
 
 
 class FakeCapture:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .alone import Alone
 from .cpu import resident_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,8 @@ class Rover:
         before: Sequence[str] = (),
     ) -> None:
         self.command = [*before, str(EXECUTABLE), *command, *arguments]
-        self.environment = {**os.environ, **(environment or {})}
+        self._alone = Alone()
+        self.environment = {**os.environ, **self._alone.variables, **(environment or {})}
         self.records: list[Record] = []
         self._by_server: dict[tuple[int, str], list[Record]] = {}
         self.errors: list[str] = []
@@ -135,6 +137,7 @@ class Rover:
             assert self.process.stderr is not None
             self.process.stdout.close()
             self.process.stderr.close()
+            self._alone.close()
 
     def _read_records(self) -> None:
         assert self.process.stdout is not None

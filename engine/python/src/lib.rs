@@ -24,6 +24,7 @@ mod engine_module {
     use rover_engine::capture::CaptureError;
     use rover_engine::engine::{self, ReplayError};
     use rover_engine::options::Options;
+    use rover_engine::privileges;
     use rover_engine::probe as finding;
     use rover_engine::processes::Decision;
     use rover_engine::recording::RecordingError;
@@ -156,6 +157,15 @@ mod engine_module {
             Ok(())
         }
 
+        fn govern(&self, level: u8) {
+            self.inner.govern(level);
+        }
+
+        fn reconfigure(&self, options: &str) -> PyResult<()> {
+            self.inner.reconfigure(options_from(options)?);
+            Ok(())
+        }
+
         fn add_output(&self, fd: i32, format: &str, options: &str) -> PyResult<()> {
             self.inner.add_output(fd, format, options).map_err(|error| PyValueError::new_err(error.to_string()))
         }
@@ -187,6 +197,10 @@ mod engine_module {
 
         fn ledger(&self, py: Python<'_>) -> String {
             py.detach(|| self.inner.ledger()).to_json()
+        }
+
+        fn maybe_pulse_s(&self) -> Option<f64> {
+            self.inner.maybe_pulse().map(|age| age.as_secs_f64())
         }
 
         fn stats(&self, py: Python<'_>) -> String {
@@ -222,6 +236,12 @@ mod engine_module {
                 ReplayError::Version(reason) => PyValueError::new_err(reason),
             },
         )
+    }
+
+    /// Gives up what there is no use for.
+    #[pyfunction]
+    fn keep_needed_privileges(extra: Vec<String>) -> PyResult<()> {
+        privileges::keep_only_needed(&extra).map_err(Into::into)
     }
 
     /// What this machine allows.

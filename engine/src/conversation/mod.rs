@@ -18,6 +18,7 @@ use self::http1::Http1;
 use self::http2::Http2;
 use self::stream::Stream;
 pub use self::stream::{Chunk, Piece};
+use crate::effort::Effort;
 use crate::event::ToldTable;
 use crate::events;
 use crate::exchange::{Exchange, OperationFacts, Operations};
@@ -40,6 +41,7 @@ pub struct Surroundings<'a> {
     pub patience: Patience,
     /// What the attached hooks can fill in.
     pub figures: &'a Figures,
+    pub effort: Effort,
     /// Finished exchanges, in order.
     pub finished: &'a mut Vec<Exchange>,
     /// A header block referred to entries of an HPACK table that are not known.
@@ -478,6 +480,8 @@ impl Conversation {
             Protocol::Http2(_) => (events::POLICY_HTTP2, [0, 0]),
             Protocol::Unknown | Protocol::NotHttp => return,
         };
+        let is_too_much = mode == events::POLICY_ALL && s.effort >= Effort::WithoutBodies;
+        let mode = if is_too_much { events::POLICY_HEADS } else { mode };
         let mut policy = Policy { mode, ..Policy::default() };
         for (direction, ignore) in [(RX, &mut policy.ignore_rx), (TX, &mut policy.ignore_tx)] {
             if skippable[direction] >= SKIP_BYTES {

@@ -43,6 +43,8 @@ pub struct Setting<'a> {
     pub figures: &'a Figures,
     /// To be added to a time since boot.
     pub wall_offset_ns: u64,
+    /// The governor has given something up.
+    pub is_reduced: bool,
 }
 
 /// The record of an exchange, complete or (`is_unfinished`) under way.
@@ -71,7 +73,10 @@ pub fn record(
     let kind = kind_of(exchange, request_view, response_view);
     let request = message(exchange.request.as_ref(), request_view, exchange.tunnel_bytes[0], exchange);
     let response = message(exchange.response.as_ref(), response_view, exchange.tunnel_bytes[1], exchange);
-    let flags = flags_of(exchange, request_view, response_view, connection, is_unfinished);
+    let mut flags = flags_of(exchange, request_view, response_view, connection, is_unfinished);
+    if setting.is_reduced {
+        flags.set(Flag::Reduced);
+    }
     let protocol = protocol_of(exchange, request_view.or(response_view));
     let timeline = timeline(exchange, side, start_ns, end_ns, is_unfinished);
     let mut record = Record {

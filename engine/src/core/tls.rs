@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::connection::Connection;
+use crate::effort::Effort;
 use crate::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
 use crate::ledger::Cause;
 use crate::secure::Plaintext;
@@ -43,6 +44,7 @@ impl Core {
         let key = key_of(event.tgid, event.session, event.opened_ns);
         let known = if event.cookie != 0 { Some(event.cookie) } else { self.sessions.maybe_connection(&key) };
         match known {
+            Some(cookie) if self.is_left_out(cookie) => self.ledger.lose(Cause::NotSampled, 1),
             Some(cookie) => {
                 self.release(key, cookie);
                 self.plaintext(cookie, event, payload);
@@ -120,12 +122,24 @@ impl Core {
             .map(|(key, _)| *key)
             .collect();
         for key in due {
+            // Most likely of a connection that is left out, for whose ciphertext nobody looks.
+            if self.effort >= Effort::Sampled {
+                self.leave_out(key);
+                continue;
+            }
             let id = key.policy_id(0);
             if !self.connections.contains_key(&id) {
                 let tgid = key.tgid;
                 self.connections.insert(id, Connection::unbound(id, tgid, self.now_ns));
             }
             self.release(key, id);
+        }
+    }
+
+    fn leave_out(&mut self, key: SessionKey) {
+        for (_, payload) in self.waiting.remove(&key).map(|waiting| waiting.calls).unwrap_or_default() {
+            self.waiting_bytes -= payload.len();
+            self.ledger.lose(Cause::NotSampled, 1);
         }
     }
 

@@ -7,15 +7,11 @@ loopback a token is required, which such a page does not have, and any name may 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import ipaddress
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rover.backend.api.errors import error_response
+from rover.listener import Bucket, has_token, is_loopback_host
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -29,12 +25,18 @@ SECURITY_HEADERS = {
 }
 
 
+_ATTEMPTS = 200
+_ATTEMPTS_RATE = 20.0
+"""Wrong tokens that are answered at once, and a second: far too few to guess one."""
+
+
 class Guard:
     """ASGI middleware around everything. `token` is None on loopback."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
         self._app = app
         self._token = token
+        self._attempts = Bucket(_ATTEMPTS_RATE, _ATTEMPTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -59,34 +61,11 @@ class Guard:
             if not is_loopback_host(headers.get("host", "")):
                 return error_response(421, "wrong_host", "this address is served under the names of loopback only")
         elif not has_token(headers.get("authorization", ""), self._token):
+            if not self._attempts.take():
+                return error_response(429, "too_many_attempts", "too many wrong tokens", {"Retry-After": "1"})
             # Browsers ask for a password by themselves; the name given with it does not matter.
             challenge = {"WWW-Authenticate": 'Basic realm="rover", charset="UTF-8"'}
             return error_response(401, "no_token", "a token is needed: Authorization: Bearer …", challenge)
         if scope["method"] not in ("GET", "HEAD"):
             return error_response(405, "method_not_allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
         return None
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a Host header names loopback, with any port: a forwarded port keeps its own number."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def has_token(authorization: str, token: str) -> bool:
-    """Whether an Authorization header carries the token: as Bearer, or as the password of Basic."""
-    scheme, _, value = authorization.partition(" ")
-    given = value.strip()
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-    elif scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(given.encode(), token.encode())

@@ -14,6 +14,7 @@ export const FLAG_MEANING: Record<string, string> = {
   no_request: "The response was seen without its request.",
   upgraded: "The connection left HTTP after this exchange, for instance for WebSocket.",
   unfinished: "The exchange was still going on when this was recorded.",
+  reduced: "Rover was above one of its limits and had given something up: what is missing may have been there.",
 };
 
 /** Flags after which figures of the record are in doubt, not merely explained. */

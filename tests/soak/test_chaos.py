@@ -1,0 +1,107 @@
+"""A daemon through all that a node does to it: at the end it is the same process, and its ledger balances.
+
+`make soak` takes half an hour, SOAK_SECONDS states another time; among the slow tests it is a minute and a half."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.running import Running
+from tests.stage.cpu import resident_bytes
+from tests.stage.deadline import wait_until
+from tests.stage.ports import free_port
+from tests.stage.rover import unexplained
+from tests.telemetry.conftest import get, metrics_port
+
+from .conditions import Traffic, backend_dies, churn, disk_fills, reloads, slope
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "90"))
+MOST_GROWTH_BYTES = 24 << 20
+"""In the second half of the run: what a slow leak would exceed in half an hour, and noise does not in a minute."""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 4 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "rover-soak", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def configurations(grpc: int, folder: Path) -> list[str]:
+    """Right, with other rules, over its memory limit, broken."""
+    base = {
+        "reporters": {"oap": {"addresses": [f"127.0.0.1:{grpc}"]}, "file": {"path": str(folder / "records.json")}},
+        "kubernetes": {"enabled": "off"},
+    }
+    others = base | {"watch": {"exclude": [{"exe": "true"}]}, "capture": {"query": "keep"}}
+    limited = base | {"limits": {"memory_bytes": "16 MiB"}}
+    return [yaml.safe_dump(base), yaml.safe_dump(others), yaml.safe_dump(limited), "capture: {qery: [}\n"]
+
+
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 180)
+def test_a_daemon_survives_what_a_node_does_to_it(tmp_path: Path, small_disk: Path, capsys) -> None:
+    """Backend killed, disk full, processes come and go, SIGHUP with right and broken files, above its memory limit."""
+    grpc, http = free_port(), free_port()
+    contents, file = configurations(grpc, small_disk), tmp_path / "rover.yaml"
+    file.write_text(contents[0])
+    variables = {
+        "ROVER_BACKEND_GRPC_ADDRESS": f"127.0.0.1:{grpc}",
+        "ROVER_BACKEND_HTTP_ADDRESS": f"127.0.0.1:{http}",
+        "ROVER_BACKEND_STORE_PATH": str(tmp_path / "store" / "rover.db"),
+    }
+    is_over, traffic, samples = threading.Event(), Traffic(), []
+    with Running("daemon", "-c", str(file)) as daemon, ThreadPoolExecutor(8) as pool:
+        pid = daemon.process.pid
+        try:
+            deaths = pool.submit(
+                backend_dies, lambda: Running("backend", environment=variables), is_over, max(8.0, SECONDS / 20)
+            )
+            others = [
+                pool.submit(traffic.run, is_over),
+                pool.submit(churn, is_over),
+                pool.submit(disk_fills, small_disk, is_over, max(5.0, SECONDS / 30)),
+                pool.submit(reloads, pid, file, contents, is_over, max(6.0, SECONDS / 40)),
+            ]
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end and daemon.process.poll() is None:
+                samples.append((time.monotonic(), resident_bytes(pid)))
+                is_over.wait(1.0)
+        finally:
+            is_over.set()
+            traffic.close()
+        for each in others:
+            each.result(60)
+        assert deaths.result(60) >= 2
+        assert daemon.process.poll() is None, daemon.said
+        wait_until(lambda: get(metrics_port(daemon), "/healthz")[0].status == 200, "health")
+        code, _ = daemon.stop()
+    assert code == 0, daemon.said
+    assert "Traceback" not in daemon.said
+    assert "the configuration is broken" in daemon.said
+    assert "the governor moves level=1" in daemon.said
+    ledger = json.loads(daemon.errors[-1])
+    assert unexplained(ledger) == 0, ledger
+    assert ledger["in_flight"] == 0, ledger
+    assert ledger["bad_event"] == 0, ledger
+    assert ledger["reported"] + ledger["not_sampled"] + ledger["ring_full"] >= 2 * traffic.exchanges, ledger
+    half = samples[len(samples) // 2 :]
+    grown = half[-1][1] - half[0][1]
+    with capsys.disabled():
+        lost = {cause: count for cause, count in ledger.items() if count}
+        print(
+            f"\nsoak: {SECONDS:.0f} s, {traffic.exchanges} exchanges, {deaths.result()} backends killed, memory "
+            f"{half[-1][1] >> 20} MiB, slope {slope(samples) / 1024:.0f} KiB/min, ledger {lost}"
+        )
+    assert grown < MOST_GROWTH_BYTES
