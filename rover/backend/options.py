@@ -30,7 +30,12 @@ Row = tuple[
     str,  # flags, comma separated
     str,  # the whole record as one line of JSON
 ]
-"""One record as the native side hands it over; the order of the columns is the contract."""
+"""One record as the native side hands it over; the order of the columns is the contract.
+
+With the kind "activity" it is no exchange but what a connection did besides, which counts for metrics. Its id is empty
+if it cannot come twice; all columns but id, time_ns, side, kind and record are empty."""
+
+ACTIVITY = "activity"
 
 NodeFacts = Mapping[str, Any]
 """What the daemon tells about itself: `ledger` (causes to counts), `hooks` (list), `cost` (`cpu_percent`, `rss_bytes`,

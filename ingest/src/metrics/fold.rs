@@ -15,6 +15,9 @@ const MINUTE_NS: i64 = 60_000_000_000;
 /// Most characters of a name; what filters of exchanges see is as long.
 const NAME_LENGTH: usize = 256;
 
+/// As OAP calls a method that has no number in its protocol.
+const UNLISTED: &str = "UNRECOGNIZED";
+
 /// A local end without a name.
 const UNKNOWN: &str = "(unknown)";
 
@@ -108,9 +111,10 @@ fn flow(grouping: &Grouping, telling: &Telling<'_>, minute_s: i64) -> Flow {
         (None, Some(address)) => format!("\0{}", name(address)),
         (None, None) => UNKNOWN.to_owned(),
     };
-    let endpoint = match &telling.method {
-        Some(method) if is_server && telling.is_call() => endpoint(grouping, method, telling.path.as_deref()),
-        _ => String::new(),
+    let endpoint = if is_server && telling.is_call() {
+        endpoint(grouping, telling.method.as_deref().unwrap_or(UNLISTED), telling.path.as_deref())
+    } else {
+        String::new()
     };
     Flow {
         minute_s,

@@ -138,7 +138,7 @@ impl Telling<'_> {
 
     /// Whether it is a call: an exchange whose request is known.
     pub fn is_call(&self) -> bool {
-        self.kind != "activity" && self.method.is_some()
+        self.kind != "activity" && !self.flags.iter().any(|flag| flag == "no_request")
     }
 
     pub fn add_to(&self, figures: &mut Figures) {

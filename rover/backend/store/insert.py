@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from rover.backend.options import BackendOptions, Row
+from rover.backend.options import ACTIVITY, BackendOptions, Row
 from rover.backend.store import blocks, many
 from rover.backend.store.figures import FigureBook
 from rover.backend.store.metrics import MetricBook
@@ -54,6 +54,9 @@ class Inserter:
 
     def _write(self, rows: Sequence[Row]) -> list[Stored]:
         run = self._connection.execute
+        activities = [row for row in rows if row[6] == ACTIVITY]
+        if activities:
+            rows = [row for row in rows if row[6] != ACTIVITY]
         pairs = self._shorten(rows)
         number = self._next
         run("SAVEPOINT fresh")
@@ -66,7 +69,9 @@ class Inserter:
             self._insert(pairs)
         run("RELEASE fresh")
         self._figures.add(pairs)
-        self._metrics.add([(row[1], row[17]) for _, row in pairs])
+        counted = [row for _, row in pairs]
+        counted += self._told_first(activities)
+        self._metrics.add([(row[1], row[17]) for row in counted])
         return pairs
 
     def _insert(self, pairs: Sequence[Stored]) -> None:
@@ -114,6 +119,23 @@ class Inserter:
                 self.repeated += 1
         many.delete(self._connection, "exchange", unfinished, "number < ?", self._next)
         return list(by_id.values())
+
+    def _told_first(self, activities: Sequence[Row]) -> list[Row]:
+        """Activities that have not been counted before."""
+        by_id = {row[0]: row for row in activities if row[0]}
+        if not by_id:
+            return list(activities)
+        ids: dict[bytes, str] = {}
+        for row_id in by_id:
+            try:
+                ids[bytes.fromhex(row_id)] = row_id
+            except ValueError:
+                self.malformed += 1
+        known = {found for (found,) in many.select(self._connection, "id", "told", list(ids))}
+        new = {told: row_id for told, row_id in ids.items() if told not in known}
+        self.repeated += len(activities) - sum(not row[0] for row in activities) - len(new)
+        many.put(self._connection, "INSERT", "told", [(told,) for told in new])
+        return [row for row in activities if not row[0]] + [by_id[row_id] for row_id in new.values()]
 
     def _first_free_number(self) -> int:
         last = self._connection.execute("SELECT first + size FROM block ORDER BY first DESC LIMIT 1").fetchone()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from rover.backend.store.metrics.kinds import DAY_S, HOUR_S
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S
+
+TOLD_AT_ONCE = 20_000
 
 
 def expire(connection: sqlite3.Connection, now_s: float, keep_s: Mapping[int, int]) -> bool:
@@ -18,6 +20,11 @@ def expire(connection: sqlite3.Connection, now_s: float, keep_s: Mapping[int, in
         if found and found[0] + step_s <= now_s - age_s:
             connection.execute("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (step_s, found[0]))
             has_removed = True
+    told = "SELECT id FROM told WHERE id < ? ORDER BY id LIMIT ?"
+    # Ids begin with their time; what is that old is out of time if it comes again.
+    before = int(max(0, now_s - keep_s[MINUTE_S]) * 10**9).to_bytes(8, "big")
+    removed = connection.execute(f"DELETE FROM told WHERE id IN ({told})", (before, TOLD_AT_ONCE))  # noqa: S608
+    has_removed |= removed.rowcount > 0
     if not has_removed:
         before_s = (int(now_s) - max(keep_s.values()) - DAY_S) // HOUR_S * HOUR_S
         has_removed = connection.execute("DELETE FROM entity WHERE last_s < ?", (before_s,)).rowcount > 0
