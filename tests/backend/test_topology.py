@@ -133,6 +133,30 @@ def test_a_series_of_an_endpoint_has_its_calls_only(
     assert _get(client, "/api/services/cart/series", both_ends)["whole"]["calls"] == 5
 
 
+def test_the_list_of_endpoints_says_which_series_counts_a_path(
+    client: httpx.Client, put: Callable[..., None], start_ns: int
+) -> None:
+    """Paths with ids share one."""
+    paths = ["/users/1", "/users/22", "/users", "/a.b", "/axb"]
+    put(*(row(start_ns, at, path=path) for at, path in enumerate(paths)))
+    found = _get(client, "/api/services/cart/endpoints", start_ns)["endpoints"]
+    named = {one["path"]: one["endpoint"] for one in found}
+    assert named == {
+        "/users/1": "GET:/users/{id}",
+        "/users/22": "GET:/users/{id}",
+        "/users": "GET:/users",
+        "/a.b": "GET:/a.b",
+        "/axb": "GET:/axb",
+    }
+    assert _get(client, "/api/services/cart/series", start_ns, endpoint="GET:/users/{id}")["whole"]["calls"] == 2
+
+
+def test_a_service_has_its_share_of_retransmits(client: httpx.Client, both_ends: int) -> None:
+    """Of packets sent; unknown where none was counted."""
+    listed = _get(client, "/api/services", both_ends)["services"]
+    assert {one["name"]: one["retransmit_rate"] for one in listed} == {"cart": 0.25}
+
+
 def test_instances_have_their_own_figures(client: httpx.Client, put: Callable[..., None], start_ns: int) -> None:
     """Each of a service, none of others."""
     put(row(start_ns, 1), row(start_ns, 2), row(start_ns, 3, instance="cart-2"), row(start_ns, 4, service="search"))

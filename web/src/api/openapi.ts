@@ -271,6 +271,8 @@ export interface components {
             /** @description null: responses whose request was not seen */
             method: string | null;
             path: string | null;
+            /** @description `METHOD:path` as `/series` takes it, ids in the path as `{id}`; null: it has no series */
+            endpoint: string | null;
             /** @description All that is beyond the number of endpoints kept apart */
             is_other: boolean;
             calls: number;
@@ -611,6 +613,8 @@ export interface components {
             p99_ns: number | null;
             /** @description Requests and responses, as on the wire */
             bytes_per_second: number;
+            /** @description Share of the packets sent that were sent again; null: no packet was counted */
+            retransmit_rate: number | null;
             /** @description Calls per bar */
             spark: number[];
         };
