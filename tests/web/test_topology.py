@@ -53,7 +53,9 @@ def test_callers_stand_left_of_whom_they_call_and_figures_on_the_edges(shop: Sit
 def test_an_edge_opens_both_views_side_by_side(shop: Site, tab: OpenTab) -> None:
     """The difference of the means is network and queues; the address remembers."""
     page = tab("/topology")
+    page.evaluate("globalThis.isSame = true")
     page.locator(".map-edge.map-error .map-label").click()
+    assert page.evaluate("globalThis.isSame"), "the page was loaded anew"
     expect(page).to_have_url(re.compile("source=cart&target=pay"))
     panel = page.locator(".map-panel")
     expect(panel).to_contain_text("cart → pay")

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { back, href, route } from "./address";
+import { ComparePage } from "./compare/compare_page";
 import { ExchangePage } from "./exchanges/exchange_page";
 import { ExchangesPage } from "./exchanges/exchanges_page";
 import { Help } from "./frame/help";
@@ -28,6 +29,8 @@ function Page() {
       return <ServicePage key={at.name} name={at.name} />;
     case "topology":
       return <TopologyPage />;
+    case "compare":
+      return <ComparePage />;
     case "exchanges":
       return <ExchangesPage />;
     case "exchange":

@@ -9,7 +9,7 @@ type Schemas = components["schemas"];
 export type Service = Schemas["ServiceFigures"];
 export type Endpoint = Schemas["EndpointFigures"];
 /** What a service and an endpoint have in common. */
-export type Figures = Omit<Service, "name">;
+export type Figures = Omit<Service, "name" | "retransmit_rate"> & { retransmit_rate?: number | null };
 export type Services = Schemas["Services"];
 export type Endpoints = Schemas["Endpoints"];
 /** What one side of connections saw. */

@@ -1,7 +1,7 @@
 /** Order of services and endpoints by their figures. */
 import type { Figures, Services } from "../api/types";
 
-export const SORTS = ["hurt", "name", "calls", "success", "p50", "p95", "p99", "throughput"] as const;
+export const SORTS = ["hurt", "name", "calls", "success", "p50", "p95", "p99", "throughput", "retransmits"] as const;
 export type SortKey = (typeof SORTS)[number];
 export interface Sort {
   key: SortKey;
@@ -21,6 +21,7 @@ const VALUE: Record<Exclude<SortKey, "name">, (figures: Figures) => number | nul
   p95: (figures) => figures.p95_ns,
   p99: (figures) => figures.p99_ns,
   throughput: (figures) => figures.bytes_per_second,
+  retransmits: (figures) => figures.retransmit_rate ?? null,
 };
 
 /** The first click on a column shows what is worth looking at: large figures, but low success and names from A. */

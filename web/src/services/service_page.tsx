@@ -1,7 +1,7 @@
 /** One service: four figures, its endpoints, and its latest exchanges. */
 import type { ComponentChildren } from "preact";
 
-import { href, parameters } from "../address";
+import { endpointHref, href, parameters } from "../address";
 import { endpoints, exchanges, serverNow, series, services } from "../api/client";
 import { usePolled } from "../api/polled";
 import type { Endpoint, Endpoints, Service, Services } from "../api/types";
@@ -14,6 +14,7 @@ import { Sparkline } from "../parts/sparkline";
 import { Failure, Freshness } from "../parts/states";
 import { Tile } from "../parts/tile";
 import { range, rangeKey, rangePhrase, rangeText } from "../range";
+import { EndpointPage } from "./endpoint_page";
 import { failing, health, trend } from "./figures";
 import { FiguresTable, type Row, SortNote } from "./figures_table";
 import { HttpCharts } from "./http_tab";
@@ -50,7 +51,7 @@ function row(service: string, endpoint: Endpoint, span: Endpoints["span"]): Row 
         <span class="path name-text">{endpoint.path ?? <Unknown why="the request was not seen" />}</span>
       </>
     ),
-    address: href("/exchanges", toAddress(filters)),
+    address: endpoint.endpoint === null ? href("/exchanges", toAddress(filters)) : endpointHref(service, endpoint.endpoint),
     filters,
   };
 }
@@ -151,6 +152,11 @@ const TABS = [
 ] as const;
 
 export function ServicePage({ name }: { name: string }) {
+  const endpoint = parameters.value.get("endpoint");
+  return endpoint === null || endpoint === "" ? <WholeService name={name} /> : <EndpointPage key={endpoint} service={name} endpoint={endpoint} />;
+}
+
+function WholeService({ name }: { name: string }) {
   const all = usePolled(`services ${rangeKey.value}`, (signal) => services(range.value, signal));
   const tab = TABS.find(({ key }) => key === parameters.value.get("tab"))?.key ?? "overview";
   const service = all.data === null ? undefined : (all.data.services.find((one) => one.name === name) ?? null);
