@@ -180,3 +180,16 @@ def test_answers_have_their_shapes(client: httpx.Client, both_ends: int) -> None
 def test_what_is_no_parameter_is_refused(quiet: httpx.Client, path: str) -> None:
     """In one line."""
     assert quiet.get(path).status_code == 400
+
+
+def test_a_connection_on_which_nothing_was_sent_makes_no_edge_to_an_address(
+    client: httpx.Client, put: Callable[..., None], start_ns: int
+) -> None:
+    """What it carries is told later, under the peer's name; one that failed has nothing else to tell of it."""
+    activity = {**CLIENT, "peer_service": None, "kind": "activity", "protocol": None, "method": None, "status": None}
+    opened = {**activity, "kernel": {}, "duration_ns": None}
+    for at, (address, successes) in enumerate((("10.0.0.8", 1), ("10.0.0.9", 0))):
+        remote = {"address": address, "port": 9, "identity": None}
+        put(row(start_ns, at, **opened, remote=remote, connect={"count": 1, "successes": successes, "ns": 9}))
+    found = _get(client, "/api/topology", start_ns)
+    assert [(edge["target"], edge["is_http"]) for edge in found["edges"]] == [("address:10.0.0.9", False)]

@@ -35,11 +35,12 @@ def topology(store: Store, from_ns: int, to_ns: int, around: str | None = None) 
         alone = {around}
     else:
         alone = set(seen)
-    nodes = {*found.nodes, *(Node(name) for name in alone)}
+    calls = [call for call in found.calls if not _is_opened_only(call)]
+    nodes = {*(end for call in calls for end in (call.source, call.target)), *(Node(name) for name in alone)}
     ordered = sorted(nodes, key=lambda node: (node.service, node.is_real))
     return Topology(
         [_node(node, seen.get(node.service) if node.is_real else None, watched_s) for node in ordered],
-        [_edge(call, watched_s) for call in found.calls],
+        [_edge(call, watched_s) for call in calls],
         _time_span(span, watched_s),
     )
 
@@ -103,6 +104,16 @@ def maybe_group(node: Node) -> str | None:
     """The namespace of a service that is called by the template `{service}.{namespace}`."""
     first, dot, last = node.service.rpartition(".")
     return last if node.is_real and dot and first and last else None
+
+
+def _is_opened_only(call: Call) -> bool:
+    """Connections to or from an address on which nothing was sent: a client often has its peer's name only afterwards,
+    and what it sends is told under that name. One that could not connect stays: nothing else tells of it."""
+    return not (call.source.is_real and call.target.is_real) and not any(
+        side.calls or side["write_bytes"] or side["read_bytes"] or side["connects"] > side["connect_successes"]
+        for side in (call.client, call.server)
+        if side is not None
+    )
 
 
 def _node(node: Node, seen: Figures | None, watched_s: float) -> TopologyNode:

@@ -20,6 +20,7 @@ export const KIND_NAME: Record<ShownNode["kind"], string> = {
 /** The line below the name of a node. */
 export function figures(node: ShownNode): string {
   if (node.callsPerMinute === null) return node.kind === "service" ? "calls others" : KIND_NAME[node.kind];
+  if (node.callsPerMinute === 0) return "TCP without HTTP";
   const rate = text(perMinute(node.callsPerMinute));
   return node.successRate === null || node.successRate === 1 ? rate : `${rate} · ${text(share(node.successRate))}`;
 }
