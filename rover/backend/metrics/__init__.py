@@ -32,13 +32,14 @@ The store writes them: rover/backend/store/metrics.
 from rover.backend.metrics.catalogue import METRICS, Metric
 from rover.backend.metrics.entity import Entity
 from rover.backend.metrics.figures import Figures, total
-from rover.backend.metrics.query import Metrics, Ranked
+from rover.backend.metrics.query import POINTS, Metrics, Ranked
 from rover.backend.metrics.topology import Call, Node, Topology
 from rover.backend.store.metrics.kinds import OTHER, UNKNOWN
 
 __all__ = [
     "METRICS",
     "OTHER",
+    "POINTS",
     "UNKNOWN",
     "Call",
     "Entity",

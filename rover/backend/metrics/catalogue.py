@@ -34,6 +34,16 @@ class Metric:
     side: Side = "both"
     """Of a relation: whose view."""
 
+    def view(self, client: Figures | None, server: Figures | None) -> Figures | None:
+        """The figures that it is a formula over: of a relation one view of it, or both where its name says none."""
+        if self.side == "client":
+            return client
+        if self.side == "server":
+            return server
+        if client is None or server is None or client is server:
+            return server or client
+        return client + server
+
     def value(self, figures: Figures, step_s: int) -> Value | None:
         """The value over a step; None where nothing happened. Percentiles in ms by their labels "50" to "99"."""
         count = figures[self.of]

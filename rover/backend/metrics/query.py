@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rover.backend.metrics import topology
-from rover.backend.metrics.catalogue import METRICS, Metric, Value
+from rover.backend.metrics.catalogue import METRICS, Value
 from rover.backend.metrics.entity import Entity, find
 from rover.backend.metrics.figures import Figures, summed
 from rover.backend.metrics.read import rows_by_step, rows_of_span
@@ -46,6 +46,25 @@ class Metrics:
         """Figures of each endpoint (`GET:/users/{id}`) of a service; they have calls only."""
         return self._of_service(service, Kind.ENDPOINT, start_s, end_s)
 
+    def told_services(self, start_s: int, end_s: int) -> list[str]:
+        """Services that were told within a span by an agent beside them, not as somebody's peer alone."""
+
+        def ask(connection: sqlite3.Connection) -> list[str]:
+            names = _names(connection, Kind.SERVICE, None)
+            told = {row[2] for row in rows_of_span(connection, Kind.SERVICE, start_s, end_s)}
+            return sorted(names[number].service for number in told if number in names)
+
+        return self._store.ask(ask)
+
+    def known_members(self, service: str, kind: Kind) -> dict[str, int]:
+        """Instances or endpoints of a service, and the last hour (Unix time) in which each was told."""
+
+        def ask(connection: sqlite3.Connection) -> dict[str, int]:
+            owner = find(connection, Entity(service), Kind.SERVICE)
+            return {} if owner is None else _known(connection, kind, owner[0])
+
+        return self._store.ask(ask)
+
     def figures(self, entity: Entity, start_s: int, end_s: int) -> tuple[Figures | None, Figures | None]:
         """Figures of one entity: of a relation the client's view and the server's, else the same twice.
 
@@ -82,7 +101,7 @@ class Metrics:
         values = {
             start: known.value(figures, step_s)
             for start, client, server in self.history(entity, start_s, end_s, step_s)
-            for figures in [_view(known, client, server)]
+            for figures in [known.view(client, server)]
             if figures is not None
         }
         return [values.get(start) for start in range(start_s // step_s * step_s, end_s, step_s)]
@@ -124,16 +143,9 @@ class Metrics:
         return self._store.ask(ask)
 
 
-def _view(metric: Metric, client: Figures | None, server: Figures | None) -> Figures | None:
-    match metric.side:
-        case "client":
-            return client
-        case "server":
-            return server
-        case "both" if client is None or server is None or client is server:
-            return server or client
-        case _:
-            return client + server
+def _known(connection: sqlite3.Connection, kind: Kind, owner: int) -> dict[str, int]:
+    sql = "SELECT name, last_s FROM entity WHERE kind = ? AND owner = ?"
+    return dict(connection.execute(sql, (int(kind), owner)).fetchall())
 
 
 def _total(connection: sqlite3.Connection, entity: Entity, kind: Kind, start_s: int, end_s: int) -> Figures | None:
