@@ -20,8 +20,8 @@ static __always_inline bool rv_needs_copy(struct task_struct *task)
 }
 
 /* From `skip` bytes into the packet's data: first its linear part, then its fragments. */
-static __always_inline u32 rv_copy_packet(struct rv_scratch *s, const struct sk_buff *skb, u32 cpu,
-					  u32 skip, u32 want)
+static __always_inline u32 rv_copy_packet(struct rv_scratch *s, const struct sk_buff *skb,
+					  u32 place, u32 skip, u32 want)
 {
 	struct rv_buffers buffers = {.is_kernel_array = 1, .is_kernel_memory = 1, .is_pages = 1};
 	struct rv_walk *walk = &s->walk;
@@ -46,7 +46,7 @@ static __always_inline u32 rv_copy_packet(struct rv_scratch *s, const struct sk_
 		(void *)(shared + bpf_core_field_offset(struct skb_shared_info, nr_frags)));
 	walk->buffers.vector = shared + bpf_core_field_offset(struct skb_shared_info, frags);
 	walk->buffers.segments = fragments > RV_FRAGMENTS_MAX ? RV_FRAGMENTS_MAX : fragments;
-	rv_walk_buffers(cpu);
+	rv_walk_buffers(place);
 	return walk->copied;
 }
 
@@ -60,8 +60,7 @@ static __always_inline int rv_copying(const struct sk_buff *skb, int length)
 	struct rv_scratch *s;
 	struct sock *sk;
 	u64 cookie;
-	u32 cpu = bpf_get_smp_processor_id();
-	u32 sequence, first, captured, slot;
+	u32 sequence, first, captured, slot, place;
 
 	if (!rv_needs_copy(bpf_get_current_task_btf()))
 		return 0;
@@ -84,10 +83,10 @@ static __always_inline int rv_copying(const struct sk_buff *skb, int length)
 			      (void *)skb->cb + bpf_core_field_offset(struct tcp_skb_cb, seq));
 	if (sequence - first > skb->len)
 		return 0;
-	s = bpf_map_lookup_elem(&scratch, &cpu);
-	if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1))
+	s = rv_claim_scratch(&place);
+	if (!s)
 		return 0;
-	captured = rv_copy_packet(s, skb, cpu, sequence - first,
+	captured = rv_copy_packet(s, skb, place, sequence - first,
 				  length > RV_PAYLOAD_MAX ? RV_PAYLOAD_MAX : length);
 	/* Right in front of the payload, where the data event ends. */
 	event = (void *)&s->event + sizeof(s->event) - sizeof(*event);
@@ -101,7 +100,7 @@ static __always_inline int rv_copying(const struct sk_buff *skb, int length)
 	if (captured &&
 	    bpf_ringbuf_output(&ring, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
 		rv_count(RV_COUNT_STATE_LOST);
-	*(volatile u64 *)&s->busy = 0;
+	rv_free_scratch(s);
 	return 0;
 }
 

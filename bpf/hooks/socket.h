@@ -332,7 +332,7 @@ static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
 	u64 thread = bpf_get_current_pid_tgid();
-	u32 tgid = thread >> 32, cpu = bpf_get_smp_processor_id();
+	u32 tgid = thread >> 32, place;
 	u64 offset, ignore, end_ns, start_ns = 0;
 	struct rv_connection *c;
 	struct rv_send *send = NULL;
@@ -393,10 +393,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		return 0;
 	}
 
-	s = bpf_map_lookup_elem(&scratch, &cpu);
-	if (!s)
-		return 0;
-	if (__sync_val_compare_and_swap(&s->busy, 0, 1)) {
+	s = rv_claim_scratch(&place);
+	if (!s) {
 		rv_count(RV_COUNT_SCRATCH_BUSY);
 		rv_count(RV_COUNT_RING_FULL);
 		return 0;
@@ -413,8 +411,8 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		s->walk.buffers.is_readable = 0; /* consumed without being copied anywhere */
 	if (!s->walk.buffers.is_readable)
 		s->ending.flags |= RV_DATA_UNREADABLE;
-	rv_tell(s, c, flow, direction, cpu);
-	*(volatile u64 *)&s->busy = 0;
+	rv_tell(s, c, flow, direction, place);
+	rv_free_scratch(s);
 	return 0;
 }
 

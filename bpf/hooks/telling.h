@@ -134,7 +134,7 @@ static __always_inline bool rv_tell_in_place(struct rv_scratch *s, struct rv_con
 }
 
 static __always_inline void rv_tell(struct rv_scratch *s, struct rv_connection *c,
-				    struct rv_flow *flow, u8 direction, u32 cpu)
+				    struct rv_flow *flow, u8 direction, u32 place)
 {
 	struct rv_data_event *event = &s->event;
 	bool wakes;
@@ -143,7 +143,7 @@ static __always_inline void rv_tell(struct rv_scratch *s, struct rv_connection *
 		rv_tell_interface(flow);
 	if (rv_tell_in_place(s, c, flow, direction))
 		return;
-	rv_capture_steered(s, &c->steered, cpu);
+	rv_capture_steered(s, &c->steered, place);
 	rv_fill_event(event, c, &s->ending, &s->excerpt);
 	c->is_reported = 1;
 	wakes = rv_becomes_long(&c->steered, &s->excerpt);

@@ -90,12 +90,11 @@ static __always_inline struct rv_scratch *rv_tls_scratch(u32 *place)
 	struct rv_scratch *s;
 
 	*place = RV_OF_TLS | 2 * bpf_get_smp_processor_id();
-	s = rv_scratch(*place);
-	if (s && !__sync_val_compare_and_swap(&s->busy, 0, 1))
+	s = rv_claim_at(*place);
+	if (s)
 		return s;
 	*place += 1;
-	s = rv_scratch(*place);
-	return s && !__sync_val_compare_and_swap(&s->busy, 0, 1) ? s : NULL;
+	return rv_claim_at(*place);
 }
 
 /* An event that lies right in front of the payload. */
@@ -208,7 +207,7 @@ static __always_inline void rv_tls_plaintext(struct rv_tls_session *session,
 		rv_fill_plaintext(event, session, key, call, library, x);
 		rv_send_event(event, sizeof(*event), x->captured, rv_becomes_long(steered, x));
 	}
-	*(volatile u64 *)&s->busy = 0;
+	rv_free_scratch(s);
 }
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where an event is put together before it goes into the ring in its real size. Key: CPU. `busy`
- * guards against a second program on the same CPU (kernels whose tracepoints can be preempted); it
- * then sends its event without payload. The payload is twice the copy bound, because the verifier
- * adds the bounds of offset and length.
+ * Where an event is put together before it goes into the ring in its real size: one for each CPU,
+ * and some for whoever finds it busy, because a thread was preempted amid a program (fentry; since
+ * Linux 7 tracepoints too). The payload is twice the copy bound, because the verifier adds the
+ * bounds of offset and length.
  */
 #ifndef ROVER_MAP_SCRATCH_H
 #define ROVER_MAP_SCRATCH_H
 
 #define RV_PAYLOAD_MAX 0x1ffff
+#define RV_SPARES 4
 
 /* Where the bytes of an operation are: one buffer, or an array of segments. */
 struct rv_buffers {
@@ -103,7 +104,7 @@ struct rv_scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* CPUs, set at load */
+	__uint(max_entries, RV_SPARES); /* and one for each CPU, set at load */
 	__type(key, u32);
 	__type(value, struct rv_scratch);
 } scratch SEC(".maps");
@@ -133,6 +134,33 @@ static __always_inline struct rv_scratch *rv_scratch(u32 place)
 	s = bpf_map_lookup_elem(&scratch, &key);
 	/* Else clang makes one look-up of the two, which the kernel can put in line no more. */
 	asm volatile("" : "+r"(s));
+	return s;
+}
+
+static __always_inline struct rv_scratch *rv_claim_at(u32 place)
+{
+	struct rv_scratch *s = rv_scratch(place);
+
+	return s && !__sync_val_compare_and_swap(&s->busy, 0, 1) ? s : NULL;
+}
+
+static __always_inline void rv_free_scratch(struct rv_scratch *s)
+{
+	*(volatile u64 *)&s->busy = 0;
+}
+
+/* The scratch of this CPU, else a spare one; NULL: all are busy. */
+static __always_inline struct rv_scratch *rv_claim_scratch(u32 *place)
+{
+	struct rv_scratch *s;
+	u32 spare;
+
+	*place = RV_SPARES + bpf_get_smp_processor_id();
+	s = rv_claim_at(*place);
+	for (spare = 0; !s && spare < RV_SPARES; spare++) {
+		*place = spare;
+		s = rv_claim_at(spare);
+	}
 	return s;
 }
 

@@ -363,7 +363,8 @@ fn open(options: &Options, selection: &Selection, tls: Option<AttachWay>) -> Res
     for mut map in open.maps_mut() {
         let entries = match map.name().to_str() {
             Some("ring") => ring_bytes(options.ring_bytes),
-            Some("scratch" | "process_scratch") => cpus,
+            Some("scratch") => map.max_entries() + cpus,
+            Some("process_scratch") => cpus,
             Some("tls_scratch") if tls.is_some() => 2 * cpus,
             Some("tls_sites" | "tls_accounts" | "tls_sessions") if tls.is_none() => 1,
             Some("flows") if !has_layers => 1,

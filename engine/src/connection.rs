@@ -268,6 +268,8 @@ impl Connection {
         let direction = usize::from(event.direction);
         let moved = &mut self.moved[direction];
         *moved = (*moved).max(event.offset + u64::from(event.length));
+        let measured = self.measure(event, layers, s.figures);
+        *s.contradictions += u64::from(measured.is_contradictory);
         let facts = OperationFacts {
             number,
             start_ns: known(event.start_ns),
@@ -275,7 +277,7 @@ impl Connection {
             syscall: syscall_of(event.syscall),
             is_write: direction == TX,
             tgid: event.tgid,
-            measured: self.measure(event, layers, s.figures),
+            measured,
             tls_ns: None,
         };
         if !self.has_exchanges() {

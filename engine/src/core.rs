@@ -78,6 +78,8 @@ pub struct Core {
     changes: Vec<ProcessChange>,
     /// What the attached hooks can fill in.
     pub figures: Figures,
+    /// Operations whose layers contradict each other, because the kernel left out a run of a hook.
+    pub contradictions: u64,
     /// The kernel's names for drops.
     pub names: KernelNames,
     /// Somebody wants to know what connections do besides exchanges.
@@ -130,6 +132,7 @@ impl Core {
             records: Vec::new(),
             changes: Vec::new(),
             figures: Figures::default(),
+            contradictions: 0,
             names: KernelNames::default(),
             has_activity: false,
             interfaces: FxHashMap::default(),
@@ -484,6 +487,7 @@ impl Core {
         } else {
             (Measured::default(), Measured::default())
         };
+        self.contradictions += u64::from(sent.is_contradictory);
         let mut told = std::mem::take(&mut connection.told);
         let activity = activity::of_operations(event, connection, &mut told, sent, received);
         connection.told = told;
@@ -557,6 +561,7 @@ impl Core {
             now_ns: self.now_ns,
             patience: self.patience,
             figures: &self.figures,
+            contradictions: &mut self.contradictions,
             effort: self.effort,
             finished: &mut self.finished,
             lacks_table: false,

@@ -374,6 +374,7 @@ fn told(state: &mut State, capture: &Capture) -> serde_json::Value {
         "oap": oap,
         "output_bytes_waiting": state.sinks.iter().map(|sink| sink.waiting_bytes()).sum::<usize>(),
         "records_held": processes.held(),
+        "layers_contradicted": state.core.contradictions,
         "busiest": processes.busiest(BUSIEST),
         "services": processes.charges().by_service(),
     })

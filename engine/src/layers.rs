@@ -17,10 +17,13 @@ pub struct Measured {
     pub interface: u32,
     values: [u64; WRITE_NAMES.len()],
     pub times: Times,
+    /// A hook was not run by the kernel, so the figures of IP and below are not known.
+    pub is_contradictory: bool,
 }
 
 impl Measured {
-    pub const NOTHING: Measured = Measured { known: 0, interface: 0, values: [0; WRITE_NAMES.len()], times: [0; 5] };
+    pub const NOTHING: Measured =
+        Measured { known: 0, interface: 0, values: [0; WRITE_NAMES.len()], times: [0; 5], is_contradictory: false };
 
     pub fn layers(&self) -> Layers {
         Layers::of(self.known, &self.values)
@@ -41,6 +44,22 @@ pub struct Meter {
 
 const fn bit(index: usize) -> u32 {
     1 << index
+}
+
+/// What the kernel's hooks from IP downwards measure.
+const BELOW_TCP: u32 = bit(Write::L3Ns as usize)
+    | bit(Write::L3LocalNs as usize)
+    | bit(Write::L3OutputNs as usize)
+    | bit(Write::L2Ns as usize)
+    | bit(Write::NetfilterCount as usize)
+    | bit(Write::NetfilterNs as usize);
+
+/// Whether parts took longer than their whole: the kernel left out a run of a probe, as it does where one hits while
+/// another runs (`nmissed` of kprobes).
+fn contradicts(known: u32, values: &[u64; WRITE_NAMES.len()]) -> bool {
+    let took = |figure: Write| if known & bit(figure as usize) == 0 { 0 } else { values[figure as usize] };
+    let inner = [took(Write::L3LocalNs) + took(Write::L3OutputNs), took(Write::L2Ns), took(Write::NetfilterNs)];
+    known & bit(Write::L3Ns as usize) != 0 && inner.iter().any(|part| *part > values[Write::L3Ns as usize])
 }
 
 impl Meter {
@@ -105,9 +124,14 @@ impl Meter {
         set(Write::NetfilterNs, since(now.netfilter_ns, last.netfilter_ns));
         set(Write::ResolveCount, counted(now.resolve_count, last.resolve_count));
         set(Write::ResolveNs, since(now.resolve_ns, last.resolve_ns));
+        let is_contradictory = contradicts(known, &values);
+        if is_contradictory {
+            known &= !BELOW_TCP;
+        }
         Measured {
             known,
             values,
+            is_contradictory,
             times: [
                 now.first_tcp_out_ns,
                 now.first_ip_out_ns,
@@ -148,6 +172,7 @@ impl Meter {
         Measured {
             known,
             values,
+            is_contradictory: false,
             times: [now.first_arrived_ns, now.first_ip_ns, now.first_handed_ns, 0, 0],
             interface: now.ifindex,
         }
@@ -169,6 +194,19 @@ mod tests {
         let layers = meter.sent(&second, &ALL, false, false, Some(9)).layers();
         assert_eq!((layers.write(Write::Packets), layers.write(Write::L3Ns)), (Some(3), Some(40)));
         assert_eq!((layers.write(Write::Retransmits), layers.write(Write::L4Ns)), (Some(0), Some(9)));
+    }
+
+    #[test]
+    fn parts_that_took_longer_than_their_whole_are_unknown_and_so_is_the_whole() {
+        let mut meter = Meter::default();
+        let missed = SendLayers { epoch: 1, packets: 1, l3_local_ns: 20, l3_output_ns: 3, ..SendLayers::default() };
+        let measured = meter.sent(&missed, &ALL, false, false, Some(99));
+        assert!(measured.is_contradictory);
+        let layers = measured.layers();
+        assert_eq!((layers.write(Write::L3Ns), layers.write(Write::L3LocalNs)), (None, None));
+        assert_eq!((layers.write(Write::Packets), layers.write(Write::L4Ns)), (Some(1), Some(99)));
+        let next = SendLayers { packets: 2, l3_ns: 40, l3_local_ns: 30, l3_output_ns: 13, ..missed };
+        assert_eq!(meter.sent(&next, &ALL, false, false, Some(99)).layers().write(Write::L3Ns), Some(40));
     }
 
     #[test]

@@ -34,6 +34,7 @@ _COUNTERS = (
     ("connection_events_lost", "rover_connection_events_lost", "Openings and closings that found no room.", 1),
     ("process_events_lost", "rover_process_events_lost", "Forks, execs and exits that found no room.", 1),
     ("watch_table_full", "rover_watch_table_full", "Processes that found no room in the kernel's table.", 1),
+    ("layers_contradicted", "rover_layers_contradicted", "Writes whose layers are unknown: a hook was left out.", 1),
     ("tls_calls_missed", "rover_tls_calls_missed", "Calls of TLS libraries of which one end was not seen.", 1),
     ("tls_events_lost", "rover_tls_events_lost", "Events of TLS that found no room.", 1),
 )

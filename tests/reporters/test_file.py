@@ -73,6 +73,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_waits_is_written_when_it_has_room(tmp_path: Path, small_disk: Path) -> None:
     """No line is cut, none missing, none twice: what did not fit waited."""
     log, filler = small_disk / "access.log", small_disk / "filler"

@@ -60,6 +60,7 @@ def test_nothing_is_lost_while_the_backend_is_killed_and_restarted(tmp_path: Pat
         assert "Traceback" not in daemon.said
 
 
+@pytest.mark.slow
 def test_an_unreachable_backend_is_told_once_and_its_return_too(tmp_path: Path) -> None:
     """In one line each, with the address and the reason."""
     place = Place(tmp_path, [1])
@@ -74,6 +75,7 @@ def test_an_unreachable_backend_is_told_once_and_its_return_too(tmp_path: Path) 
     assert (said(daemon, "backend=unreachable"), said(daemon, "backend=reachable")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_records_that_were_not_sent_at_the_end_are_sent_by_the_next_daemon(tmp_path: Path) -> None:
     """An upgrade while the backend is away."""
     with Traffic() as traffic:
@@ -98,6 +100,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_neither_ends_nor_stalls_the_daemon(tmp_path: Path, small_disk: Path) -> None:
     """It is told, memory takes over, and the disk is used again when it has room."""
     filler = small_disk / "filler"
@@ -154,7 +157,7 @@ def kill_at_random_moments(place: Place, traffic: Traffic, kills: int) -> None:
 def test_a_daemon_that_is_killed_at_any_moment_loses_nothing_that_was_spooled(tmp_path: Path) -> None:
     """Acknowledged records are in the backend once, spooled ones at least once, which it makes once by their ids."""
     with Traffic() as traffic:
-        kill_at_random_moments(Place(tmp_path, [traffic.port]), traffic, 5)
+        kill_at_random_moments(Place(tmp_path, [traffic.port]), traffic, 2)
 
 
 @pytest.mark.slow

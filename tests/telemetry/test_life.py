@@ -41,6 +41,7 @@ def heard(systemd: socket.socket, seconds: float) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 def test_signs_of_life_stop_with_the_drain_thread_and_come_again(tmp_path: Path, systemd: socket.socket) -> None:
     """The interpreter lives on meanwhile: a watchdog that it fed by itself would see nothing."""
     systemd_says = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}

@@ -41,6 +41,8 @@ pub struct Surroundings<'a> {
     pub patience: Patience,
     /// What the attached hooks can fill in.
     pub figures: &'a Figures,
+    /// Operations whose layers contradict each other.
+    pub contradictions: &'a mut u64,
     pub effort: Effort,
     /// Finished exchanges, in order.
     pub finished: &'a mut Vec<Exchange>,
