@@ -67,7 +67,7 @@ def heat(bars: Sequence[Figures]) -> Heat:
 def sending(bars: Sequence[Figures]) -> Layers:
     """Time of writes by layer, each without those inside it."""
     return Layers(
-        socket=[_left(bar, "write_ns", "write_l4_ns?") for bar in bars],
+        socket=[_left(bar, "write_ns", "write_l4_ns") for bar in bars],
         tcp=[_left(bar, "write_l4_ns", "write_l3_ns") for bar in bars],
         ip=[_left(bar, "write_l3_ns", "write_l2_ns", "write_netfilter_ns") for bar in bars],
         netfilter=[_counted(bar, "write_netfilter_ns", "write_netfilters") for bar in bars],
@@ -95,15 +95,11 @@ _UNCOUNTED = ("write_netfilter_ns", "read_netfilter_ns")
 
 
 def _left(bar: Figures, whole: str, *inner: str) -> int | None:
-    """The whole less what is inside it; None if a part of that was not measured. "?": where it was."""
-    if not bar[f"{whole}_of"]:
+    """The whole less what is inside it; None if a part of that was not measured."""
+    parts = [name for name in (whole, *inner) if name not in _UNCOUNTED]
+    if not all(bar[f"{name}_of"] for name in parts):
         return None
-    left = bar[whole]
-    for name in inner:
-        part = name.rstrip("?")
-        if part == name and part not in _UNCOUNTED and not bar[f"{part}_of"]:
-            return None
-        left -= bar[part]
+    left = bar[whole] - sum(bar[name] for name in inner)
     return left if left >= 0 else None
 
 
