@@ -47,6 +47,8 @@ def command(file: Path | None, seconds: float, stay: bool | None) -> None:
     with Shop(seconds) as shop:
         say("rover: the shop is made ready; the first time, Go's library is compiled for it")
         shop.prepare()
+        # Before the capture: whoever runs already is decided on at its start, all at once.
+        shop.open()
         config = loaded.override(_flags(shop.rules_file, shop.store, loaded.config.backend.http.address)).config
         capture = Capture(config)
         capture.engine.add_rows()
@@ -58,7 +60,6 @@ def command(file: Path | None, seconds: float, stay: bool | None) -> None:
         except BaseException:
             serving.stop()
             raise
-        shop.open()
         for line in (*what_runs(shop), *where_to_look(shop, url), ready):
             say(line)
         shop.let_in()

@@ -74,17 +74,20 @@ class Shop:
         self.rules_file.write_text(self._rules())
 
     def open(self) -> None:
-        """Start the services; returns when all of them listen. One that does not is left out."""
+        """Start services, and clients that wait; returns when all listen. A service that does not is left out."""
         for part in [part for part in self.parts if not part.is_client]:
             process = self._start(part)
             if not _listens(self.ports[part.name], process):
                 self.parts.remove(part)
                 self.left_out[part.name] = f"did not start: {self._said_last(part)}"
-
-    def let_in(self) -> None:
-        """Start the clients."""
         for part in [part for part in self.parts if part.is_client]:
             self._start(part)
+
+    def let_in(self) -> None:
+        """Let the clients begin: they wait for the end of their input."""
+        for _, process in self._running:
+            if process.stdin is not None:
+                process.stdin.close()
 
     @property
     def is_busy(self) -> bool:
@@ -152,7 +155,7 @@ class Shop:
         with open(self._log(part), "wb") as log:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if part.is_client else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,

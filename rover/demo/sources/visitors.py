@@ -9,6 +9,7 @@ import time
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 storefront, shop, seconds, folder = sys.argv[1:]
+sys.stdin.read()  # its end says: begin
 end = time.monotonic() + float(seconds)
 
 WAY = (
