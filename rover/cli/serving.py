@@ -22,6 +22,9 @@ class Serving:
             store_path=settings.store.path,
             retention_hours=settings.store.retention_hours,
             retention_bytes=settings.store.retention_bytes,
+            hours_days=settings.metrics.hours_days,
+            days_days=settings.metrics.days_days,
+            endpoint_patterns=settings.endpoints.patterns,
             http_address=settings.http.address,
             http_token_file=settings.http.token_file,
         )

@@ -154,6 +154,13 @@ def read_template(value: Any) -> str:
     return text
 
 
+def _endpoint_pattern(value: Any) -> str:
+    text = _text(value)
+    if not text.startswith("/") or "**" in text.split("/")[:-1]:
+        raise ValueError("a path such as /users/{name}/**, with ** at its end only")
+    return text
+
+
 def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def read_list(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -180,6 +187,7 @@ ADDRESSES = Kind("list of addresses", _list_of(_address), is_list=True)
 PORTS = Kind("list of ports", _list_of(_port), is_list=True, is_yaml_text=True)
 HEADERS = Kind("list of header names", _list_of(_header), is_list=True)
 TEMPLATES = Kind("list of templates", _list_of(read_template), is_list=True)
+ENDPOINT_PATTERNS = Kind("list of endpoint patterns", _list_of(_endpoint_pattern), is_list=True)
 PATHS = Kind("list of paths", _list_of(_path), is_list=True)
 NAMES = Kind("list of names", _list_of(_text), is_list=True)
 RULES = Kind("list of rules", _list_of(read_rule), is_list=True, is_yaml_text=True)

@@ -400,12 +400,38 @@ class BackendStore:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendMetrics:
+    """How long the backend keeps metrics. Those by the minute go with the records."""
+
+    hours_days: float = _key(
+        30, kinds.with_bounds(kinds.NUMBER, 1, 3660), "Older metrics by the hour are removed.", unit="days"
+    )
+    days_days: float = _key(
+        400, kinds.with_bounds(kinds.NUMBER, 1, 36600), "Older metrics by the day are removed.", unit="days"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BackendEndpoints:
+    """How paths become endpoints. Numbers, UUIDs and hashes become `{id}` by themselves."""
+
+    patterns: tuple[str, ...] = _key(
+        (),
+        kinds.ENDPOINT_PATTERNS,
+        "Paths that are one endpoint each, the first that fits: `/users/{name}/orders`. `{…}` stands for one segment, "
+        "`**` at the end for all that follow.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """The backend of `rover up` and `rover backend`."""
 
     grpc: BackendGrpc = _section(BackendGrpc)
     http: BackendHttp = _section(BackendHttp)
     store: BackendStore = _section(BackendStore)
+    metrics: BackendMetrics = _section(BackendMetrics)
+    endpoints: BackendEndpoints = _section(BackendEndpoints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -63,10 +64,13 @@ def rows_of_span(
 
 def _pieces(connection: sqlite3.Connection, start_s: int, end_s: int) -> Iterator[tuple[int, int, int]]:
     rolled = Rolled.of(connection)
+    oldest_s = {step_s: _oldest_s(connection, step_s) for step_s in (MINUTE_S, HOUR_S)}
     for step_s, longer_s in ((MINUTE_S, HOUR_S), (HOUR_S, DAY_S)):
-        if start_s < _oldest_s(connection, step_s):
+        if start_s < oldest_s[step_s]:
             start_s = start_s // longer_s * longer_s
-    if end_s - start_s <= MINUTES_UP_TO_S and start_s >= _oldest_s(connection, MINUTE_S):
+        if end_s <= oldest_s[step_s]:
+            end_s = -(-end_s // longer_s) * longer_s
+    if end_s - start_s <= MINUTES_UP_TO_S and start_s >= oldest_s[MINUTE_S]:
         yield MINUTE_S, start_s, end_s
         return
     # Whole days in the middle, whole hours around them, minutes at both ends; a longer step counts once it is complete.
@@ -86,9 +90,10 @@ def _whole(start_s: int, end_s: int, step_s: int) -> tuple[int, int]:
 
 
 def _oldest_s(connection: sqlite3.Connection, step_s: int) -> int:
+    """Start of the oldest step of this length; later than any time if there is none."""
     sql = "SELECT start_s FROM metric WHERE step_s = ? ORDER BY start_s LIMIT 1"
     found = connection.execute(sql, (step_s,)).fetchone()
-    return int(found[0]) if found else 0
+    return int(found[0]) if found else sys.maxsize
 
 
 def _rows(
@@ -100,6 +105,8 @@ def _rows(
     owner: int | None,
     entity: int | None,
 ) -> Iterator[Row]:
+    if start_s >= end_s:
+        return
     start_s = max(start_s // step_s * step_s, _oldest_s(connection, step_s))
     if start_s >= end_s:
         return

@@ -125,6 +125,8 @@ def _probe(connection: sqlite3.Connection) -> None:
         ("block", "first"),
         ("service_figures", "step_s"),
         ("endpoint_figures", "service"),
+        ("entity", "id"),
+        ("metric", "step_s"),
     ):
         for order in ("ASC", "DESC"):
             connection.execute(f"SELECT * FROM {table} ORDER BY {key} {order} LIMIT 1").fetchall()  # noqa: S608

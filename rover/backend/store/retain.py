@@ -47,6 +47,8 @@ class Retention:
         self._most_figures = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
         self._surplus_figures = 0
         self._next_count = 0.0
+        self._surplus_metrics = 0
+        self._next_metrics_count = 0.0
 
     def used_bytes(self) -> int:
         """Size of the pages in use."""
@@ -63,7 +65,7 @@ class Retention:
         run("BEGIN IMMEDIATE")
         try:
             before_ns = now_ns - self._age_ns
-            if self._remove_surplus_figures(is_large):
+            if self._remove_surplus_figures(is_large) or self._remove_surplus_metrics(is_large):
                 has_removed = True
             else:
                 has_removed = self._remove_old_figures(before_ns // 10**9)
@@ -124,6 +126,29 @@ class Retention:
             for step_s, start_s in self._oldest_steps()[:1]:
                 self._surplus_figures -= max(1, self._remove_step(step_s, start_s))
                 has_removed = True
+        return has_removed
+
+    def _remove_surplus_metrics(self, is_large: bool) -> bool:
+        """The same for metrics: minutes that are part of their hours go first."""
+        if not is_large:
+            return False
+        run = self._connection.execute
+        if self._surplus_metrics <= 0 and time.monotonic() >= self._next_metrics_count:
+            self._next_metrics_count = time.monotonic() + RECOUNT_S
+            counted = run("SELECT count(*) FROM metric WHERE step_s = ?", (MINUTE_S,)).fetchone()[0]
+            self._surplus_metrics = counted - self._most_figures
+        has_removed = False
+        for _ in range(STEPS_A_STEP):
+            sql = """
+                SELECT start_s FROM metric WHERE step_s = ? AND start_s <
+                    (SELECT until_s FROM rolled WHERE step_s = metric.step_s) ORDER BY start_s LIMIT 1
+            """
+            oldest = run(sql, (MINUTE_S,)).fetchone() if self._surplus_metrics > 0 else None
+            if oldest is None:
+                break
+            removed = run("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (MINUTE_S, *oldest)).rowcount
+            self._surplus_metrics -= max(1, removed)
+            has_removed = True
         return has_removed
 
     def _oldest_steps(self) -> list[tuple[int, int]]:

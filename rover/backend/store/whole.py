@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rover.backend.options import BackendOptions, Row
+from rover.backend.options import BackendError, BackendOptions, Row
 from rover.backend.store import query
 from rover.backend.store.file import StoreFile, is_corrupt
 from rover.backend.store.filter import Filter
@@ -20,6 +20,8 @@ from rover.backend.store.writer import Writer
 
 QUERY_S = 3.0
 """A query that takes longer is given up."""
+
+PATTERNS_KEY = "backend.endpoints.patterns"
 
 T = TypeVar("T")
 Listener = Callable[[Sequence[Stored]], None]
@@ -145,7 +147,10 @@ def open_store(options: BackendOptions) -> Store:
     """Open or create the database; a corrupt file is set aside and a new one begun.
 
     Raises BackendError if the path cannot be used or another rover uses it."""
-    return Store(options)
+    try:
+        return Store(options)
+    except ValueError as error:
+        raise BackendError(PATTERNS_KEY, str(error)) from error
 
 
 def _watched_s(connection: sqlite3.Connection, span: Span) -> float:
