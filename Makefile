@@ -42,6 +42,10 @@ build: setup ## .venv/bin/rover, ready to run
 run: build ## daemon, backend and web page in one (rover up)
 	@$(SUDO) $(BIN)/rover up $(ARGS)
 
+.PHONY: demo
+demo: build ## a small shop of local services, a minute of traffic, and the page that shows it (rover demo)
+	@$(SUDO) $(BIN)/rover demo $(ARGS)
+
 # One profile, and all crates at once: another choice of crates is another choice of features, and all is built again.
 # What needs root loads programs into the kernel and is told by the second: one after the other, while nothing else runs.
 # 5: PYTEST chose none of these.

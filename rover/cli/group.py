@@ -13,6 +13,7 @@ from rover.config.errors import maybe_nearest
 
 COMMANDS = {
     "up": "Daemon, backend and web page in one.",
+    "demo": "Start a small shop of local services and show what rover sees.",
     "watch": "Print every exchange, without a backend.",
     "daemon": "Capture and report to a backend or to SkyWalking OAP.",
     "backend": "Take reports from daemons, store them, serve the page.",

@@ -54,6 +54,11 @@ class StopSignal:
                 return
             meanwhile()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._is_asked
+
     def _answer_hangup(self) -> None:
         if not self._is_hangup_due or self._is_asked:
             return

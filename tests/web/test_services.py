@@ -95,7 +95,7 @@ def test_a_service_has_figures_endpoints_and_its_latest_exchanges(services: Site
     expect(endpoints).to_have_count(2)
     expect(endpoints.first).to_contain_text("/api/items")
     expect(page.locator(".exchanges tbody [data-row]").first).to_contain_text("/api/orders")
-    endpoints.last.locator("th a").click()
+    endpoints.last.locator("[data-label=Calls] a").click()
     expect(page).to_have_url(re.compile(r"service=busy&method=POST&path=/api/orders&side=server"))
     expect(page.locator("tbody [data-row]")).to_have_count(1)
 

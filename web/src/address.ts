@@ -7,6 +7,8 @@ import { computed, signal } from "@preact/signals";
 export type Route =
   | { page: "services" }
   | { page: "service"; name: string }
+  | { page: "topology" }
+  | { page: "compare" }
   | { page: "exchanges" }
   | { page: "exchange"; id: string }
   | { page: "nodes" }
@@ -38,6 +40,8 @@ export function parse(pathname: string): Route {
   const path = pathname.replace(/\/+$/, "");
   if (path === "" || path === "/services" || path === "/index.html") return { page: "services" };
   if (path.startsWith("/services/")) return { page: "service", name: decoded(path.slice("/services/".length)) };
+  if (path === "/compare") return { page: "compare" };
+  if (path === "/topology") return { page: "topology" };
   if (path === "/exchanges") return { page: "exchanges" };
   if (path.startsWith("/exchanges/")) return { page: "exchange", id: decoded(path.slice("/exchanges/".length)) };
   if (path === "/nodes") return { page: "nodes" };
@@ -73,6 +77,11 @@ export function changed(changes: Parameters): string {
 /** Address of a service's page. */
 export function serviceHref(name: string): string {
   return href(`/services/${encodeURIComponent(name)}`);
+}
+
+/** Address of an endpoint's page; `endpoint` is `METHOD:path`. */
+export function endpointHref(service: string, endpoint: string): string {
+  return href(`/services/${encodeURIComponent(service)}`, { endpoint });
 }
 
 /** Address of an exchange's page. */
@@ -128,11 +137,14 @@ export function listen(): void {
     requestAnimationFrame(() => requestAnimationFrame(() => window.scrollTo(0, scroll)));
   });
   addEventListener("click", (event) => {
+    // Of HTML or of SVG: the latter's `href` is no text.
     const link = (event.target as Element | null)?.closest("a[href]");
-    if (!isPlainClick(event) || !(link instanceof HTMLAnchorElement)) return;
-    if (link.target !== "" || link.hasAttribute("download") || link.origin !== location.origin) return;
-    if (link.pathname.startsWith("/api/") || link.getAttribute("href")?.startsWith("#") === true) return;
+    const address = link?.getAttribute("href");
+    if (!isPlainClick(event) || link === null || link === undefined || address === null || address === undefined) return;
+    const to = new URL(address, location.href);
+    if ((link.getAttribute("target") ?? "") !== "" || link.hasAttribute("download") || to.origin !== location.origin) return;
+    if (to.pathname.startsWith("/api/") || address.startsWith("#")) return;
     event.preventDefault();
-    go(link.href);
+    go(to.href);
   });
 }

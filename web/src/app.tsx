@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { back, href, route } from "./address";
+import { ComparePage } from "./compare/compare_page";
 import { ExchangePage } from "./exchanges/exchange_page";
 import { ExchangesPage } from "./exchanges/exchanges_page";
 import { Help } from "./frame/help";
@@ -17,6 +18,7 @@ import { leaveRow, moveRow } from "./parts/rows";
 import { Empty } from "./parts/states";
 import { ServicePage } from "./services/service_page";
 import { ServicesPage } from "./services/services_page";
+import { TopologyPage } from "./topology/topology_page";
 
 function Page() {
   const at = route.value;
@@ -25,6 +27,10 @@ function Page() {
       return <ServicesPage />;
     case "service":
       return <ServicePage key={at.name} name={at.name} />;
+    case "topology":
+      return <TopologyPage />;
+    case "compare":
+      return <ComparePage />;
     case "exchanges":
       return <ExchangesPage />;
     case "exchange":

@@ -6,6 +6,8 @@ import "./style/base.css";
 import "./style/frame.css";
 import "./style/parts.css";
 import "./style/tables.css";
+import "./style/topology.css";
+import "./style/charts.css";
 import "./style/exchanges.css";
 import "./style/exchange.css";
 import "./style/print.css";

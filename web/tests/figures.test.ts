@@ -4,7 +4,7 @@ import type { Service } from "../src/api/types";
 import { failing, health, nextSort, parseSort, sorted, sortText, trend } from "../src/services/figures";
 
 function service(name: string, figures: Partial<Service> = {}): Service {
-  return { name, calls: 60, calls_per_minute: 60, success_rate: 1, p50_ns: 1, p95_ns: 2, p99_ns: 3, bytes_per_second: 1, spark: [], ...figures };
+  return { name, calls: 60, calls_per_minute: 60, success_rate: 1, p50_ns: 1, p95_ns: 2, p99_ns: 3, bytes_per_second: 1, retransmit_rate: null, spark: [], ...figures };
 }
 
 const order = (rows: Service[], sort: string | null): string[] => sorted(rows, parseSort(sort), (row) => row.name).map((row) => row.name);

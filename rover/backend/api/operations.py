@@ -13,7 +13,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from rover.backend.api import figures
+from rover.backend.api import figures, topology
 from rover.backend.api.errors import RequestError
 from rover.backend.api.live import Follower, Tail
 from rover.backend.api.node import NodeView
@@ -21,7 +21,9 @@ from rover.backend.api.parameters import (
     ExchangesQuery,
     FilterQuery,
     NoQuery,
+    SeriesQuery,
     SpanQuery,
+    TopologyQuery,
     bad,
     filter_of,
     parse,
@@ -29,6 +31,7 @@ from rover.backend.api.parameters import (
 )
 from rover.backend.api.record import Record
 from rover.backend.api.shapes import Endpoints, Exchanges, Ledger, Node, Partner, Services
+from rover.backend.api.traffic_shapes import Instances, Series, Topology
 from rover.backend.store import Store
 from rover.backend.store.short import NAME_LENGTH
 
@@ -79,6 +82,32 @@ class Operations:
                 path_parameters={"name": ""},
             ),
             Operation(
+                "/api/services/{name:path}/instances",
+                "instances",
+                "Instances of a service and their figures",
+                SpanQuery,
+                Instances,
+                self.instances,
+                path_parameters={"name": ""},
+            ),
+            Operation(
+                "/api/services/{name:path}/series",
+                "series",
+                "A service, or one of its endpoints, over time",
+                SeriesQuery,
+                Series,
+                self.series,
+                path_parameters={"name": ""},
+            ),
+            Operation(
+                "/api/topology",
+                "topology",
+                "Services, addresses, and who calls whom",
+                TopologyQuery,
+                Topology,
+                self.topology,
+            ),
+            Operation(
                 "/api/exchanges", "exchanges", "Exchanges, newest first", ExchangesQuery, Exchanges, self.exchanges
             ),
             Operation(
@@ -126,10 +155,28 @@ class Operations:
         """`GET /api/services/{name}/endpoints`."""
         query = parse(request, SpanQuery)
         span = span_of(query.from_, query.to)
-        name = request.path_params["name"]
-        if len(name) > NAME_LENGTH:
-            raise bad(f"name: longer than {NAME_LENGTH}")
+        name = _name(request)
         return _json(await self._ask(lambda: figures.endpoints(self._store, name, *span)))
+
+    async def instances(self, request: Request) -> Response:
+        """`GET /api/services/{name}/instances`."""
+        query = parse(request, SpanQuery)
+        span = span_of(query.from_, query.to)
+        name = _name(request)
+        return _json(await self._ask(lambda: topology.instances(self._store, name, *span)))
+
+    async def series(self, request: Request) -> Response:
+        """`GET /api/services/{name}/series`."""
+        query = parse(request, SeriesQuery)
+        span = span_of(query.from_, query.to)
+        name = _name(request)
+        return _json(await self._ask(lambda: topology.series(self._store, name, query.endpoint, *span)))
+
+    async def topology(self, request: Request) -> Response:
+        """`GET /api/topology`."""
+        query = parse(request, TopologyQuery)
+        span = span_of(query.from_, query.to)
+        return _json(await self._ask(lambda: topology.topology(self._store, *span, query.around)))
 
     async def exchanges(self, request: Request) -> Response:
         """`GET /api/exchanges`."""
@@ -201,6 +248,14 @@ class EventStream(StreamingResponse):
             await super().__call__(*arguments)
         finally:
             self._tail.leave(self._follower)
+
+
+def _name(request: Request) -> str:
+    """The service in the path. Raises RequestError 400."""
+    name: str = request.path_params["name"]
+    if len(name) > NAME_LENGTH:
+        raise bad(f"name: longer than {NAME_LENGTH}")
+    return name
 
 
 def _row_id(request: Request) -> str:

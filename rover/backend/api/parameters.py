@@ -65,6 +65,18 @@ class SpanQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_"
     to: To | None = None
 
 
+class SeriesQuery(SpanQuery, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """A span of time, and of what."""
+
+    endpoint: Annotated[Name, Meta(description="`METHOD:path`; none: the whole service")] | None = None
+
+
+class TopologyQuery(SpanQuery, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """A span of time, and whom it is about."""
+
+    around: Annotated[Name, Meta(description="Only this service and whom it has to do with")] | None = None
+
+
 class FilterQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Conditions on an exchange; all of them hold."""
 

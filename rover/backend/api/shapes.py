@@ -22,6 +22,9 @@ class ServiceFigures(Struct, frozen=True):
     p95_ns: int | None
     p99_ns: int | None
     bytes_per_second: Annotated[float, Meta(description="Requests and responses, as on the wire")]
+    retransmit_rate: Annotated[
+        float | None, Meta(description="Share of the packets sent that were sent again; null: no packet was counted")
+    ]
     spark: Annotated[list[int], Meta(description="Calls per bar")]
 
 
@@ -30,6 +33,10 @@ class EndpointFigures(Struct, frozen=True):
 
     method: Annotated[str | None, Meta(description="null: responses whose request was not seen")]
     path: str | None
+    endpoint: Annotated[
+        str | None,
+        Meta(description="`METHOD:path` as `/series` takes it, ids in the path as `{id}`; null: it has no series"),
+    ]
     is_other: Annotated[bool, Meta(description="All that is beyond the number of endpoints kept apart")]
     calls: int
     calls_per_minute: float

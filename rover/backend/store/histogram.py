@@ -49,9 +49,14 @@ def percentiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[int
         while seen < rank:
             bucket, number = next(ascending)
             seen += number
-            value = round(_GAMMA**bucket * 2 * _GAMMA / (1 + _GAMMA))
+            value = value_ns(bucket)
         found.append(value)
     return found
+
+
+def value_ns(bucket: int) -> int:
+    """What is told for the values of a bucket."""
+    return round(_GAMMA**bucket * 2 * _GAMMA / (1 + _GAMMA))
 
 
 def encode(buckets: Mapping[int, int]) -> bytes:

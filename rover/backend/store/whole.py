@@ -92,6 +92,10 @@ class Store:
             lambda connection: (query.endpoints(connection, service, span), span, _watched_s(connection, span))
         )
 
+    def watched_s(self, span: Span) -> float:
+        """How many seconds of a span were watched; rates divide by it."""
+        return self.ask(lambda connection: _watched_s(connection, span))
+
     def exchanges(
         self,
         wanted: Filter,

@@ -3,7 +3,7 @@
  * Paths and parameters as the backend's OpenAPI page names them.
  */
 import { bounds, type Range } from "../range";
-import type { Endpoints, Exchange, Exchanges, Node, Partner, Services } from "./types";
+import type { Endpoints, Exchange, Exchanges, Node, Instances, Partner, Series, Services, Topology } from "./types";
 
 /** The backend did not give what was asked: its own words where it had any, else what kept us from reaching it. */
 export class ApiError extends Error {
@@ -84,6 +84,21 @@ export function services(range: Range, signal?: AbortSignal): Promise<Services> 
 /** Endpoints of one service in the range. */
 export function endpoints(name: string, range: Range, signal?: AbortSignal): Promise<Endpoints> {
   return get(`/api/services/${encodeURIComponent(name)}/endpoints`, bounds(range, serverNow()), signal);
+}
+
+/** Instances of one service in the range. */
+export function instances(name: string, range: Range, signal?: AbortSignal): Promise<Instances> {
+  return get(`/api/services/${encodeURIComponent(name)}/instances`, bounds(range, serverNow()), signal);
+}
+
+/** A service, or one of its endpoints (`METHOD:path`), over the range. */
+export function series(name: string, endpoint: string | null, range: Range, signal?: AbortSignal): Promise<Series> {
+  return get(`/api/services/${encodeURIComponent(name)}/series`, { endpoint, ...bounds(range, serverNow()) }, signal);
+}
+
+/** Who calls whom in the range; with `around` only what that service has to do with. */
+export function topology(range: Range, signal?: AbortSignal, around: string | null = null): Promise<Topology> {
+  return get("/api/topology", { around, ...bounds(range, serverNow()) }, signal);
 }
 
 /** Exchanges that pass the filters, newest first. */

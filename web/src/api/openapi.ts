@@ -38,6 +38,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/services/{name}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instances of a service and their figures */
+        get: operations["instances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/services/{name}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A service, or one of its endpoints, over time */
+        get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/topology": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Services, addresses, and who calls whom */
+        get: operations["topology"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/exchanges": {
         parameters: {
             query?: never;
@@ -220,6 +271,8 @@ export interface components {
             /** @description null: responses whose request was not seen */
             method: string | null;
             path: string | null;
+            /** @description `METHOD:path` as `/series` takes it, ids in the path as `{id}`; null: it has no series */
+            endpoint: string | null;
             /** @description All that is beyond the number of endpoints kept apart */
             is_other: boolean;
             calls: number;
@@ -275,6 +328,15 @@ export interface components {
             response_messages?: number | null;
         };
         /**
+         * Heat
+         * @description Calls by duration and time: `counts[bar][band]`.
+         */
+        Heat: {
+            /** @description Lower end of each band; the next one's is its upper end */
+            bounds_ns: number[];
+            counts: number[][];
+        };
+        /**
          * Hook
          * @description One hook of the kernel.
          */
@@ -298,6 +360,22 @@ export interface components {
             container?: components["schemas"]["Container"];
             kubernetes?: components["schemas"]["Kubernetes"];
             unit?: string;
+        };
+        /**
+         * InstanceFigures
+         * @description One instance of a service: pod, container or node.
+         */
+        InstanceFigures: {
+            name: string;
+            seen: components["schemas"]["Traffic"];
+        };
+        /**
+         * Instances
+         * @description Instances of a service, by name.
+         */
+        Instances: {
+            instances: components["schemas"]["InstanceFigures"][];
+            span: components["schemas"]["TimeSpan"];
         };
         /**
          * Kernel
@@ -366,6 +444,20 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Layers
+         * @description Time per bar that each layer took by itself, in ns; null where it was not measured.
+         */
+        Layers: {
+            socket: (number | null)[];
+            tcp: (number | null)[];
+            ip: (number | null)[];
+            netfilter: (number | null)[];
+            queue: (number | null)[];
+            device: (number | null)[];
+            /** @description Between arrival and the read of the application */
+            wait: (number | null)[];
         };
         /**
          * Message
@@ -478,6 +570,34 @@ export interface components {
             kernel?: components["schemas"]["Kernel"];
         };
         /**
+         * Series
+         * @description A service, or one of its endpoints, over time: a value for each bar.
+         */
+        Series: {
+            span: components["schemas"]["TimeSpan"];
+            /** @description Over the whole span */
+            whole: components["schemas"]["Traffic"];
+            calls: number[];
+            /** @description Calls by status class, `1xx` to `5xx`, and `none` without a response */
+            statuses: {
+                [key: string]: number[];
+            };
+            p50_ns: (number | null)[];
+            p95_ns: (number | null)[];
+            p99_ns: (number | null)[];
+            heat: components["schemas"]["Heat"];
+            connects: number[];
+            closes: number[];
+            sent_bytes: number[];
+            received_bytes: number[];
+            sent_packets: number[];
+            received_packets: number[];
+            retransmits: number[];
+            drops: number[];
+            sending: components["schemas"]["Layers"];
+            receiving: components["schemas"]["Layers"];
+        };
+        /**
          * ServiceFigures
          * @description Server-side calls of one service. Percentiles are exact to 1 %.
          */
@@ -493,6 +613,8 @@ export interface components {
             p99_ns: number | null;
             /** @description Requests and responses, as on the wire */
             bytes_per_second: number;
+            /** @description Share of the packets sent that were sent again; null: no packet was counted */
+            retransmit_rate: number | null;
             /** @description Calls per bar */
             spark: number[];
         };
@@ -590,6 +712,49 @@ export interface components {
             covered: number;
         };
         /**
+         * Topology
+         * @description Who talked to whom in a span of time.
+         */
+        Topology: {
+            nodes: components["schemas"]["TopologyNode"][];
+            edges: components["schemas"]["TopologyEdge"][];
+            span: components["schemas"]["TimeSpan"];
+        };
+        /**
+         * TopologyEdge
+         * @description Who calls whom, as either end saw it. What the ends differ by is the network and its queues.
+         */
+        TopologyEdge: {
+            source: string;
+            target: string;
+            /** @description false: connections and bytes, but no exchange */
+            is_http: boolean;
+            is_tls: boolean;
+            /** @description null: this end is not watched */
+            client: components["schemas"]["Traffic"] | null;
+            server: components["schemas"]["Traffic"] | null;
+            /** @description Mean at the client less mean at the server; null if an end is missing */
+            network_ns: number | null;
+        };
+        /**
+         * TopologyNode
+         * @description A service, or an address that nobody here is known to be behind.
+         */
+        TopologyNode: {
+            /** @description What edges name: the service's name, `address:` and the address otherwise */
+            id: string;
+            name: string;
+            /**
+             * @description host: a private address; external: a public one
+             * @enum {unknown}
+             */
+            kind: "external" | "host" | "service";
+            /** @description Namespace: what follows the last dot of a service's name */
+            group: string | null;
+            /** @description Server-side; null: nobody watches it being called */
+            seen: components["schemas"]["Traffic"] | null;
+        };
+        /**
          * Trace
          * @description Trace context read from the request's headers.
          */
@@ -600,6 +765,30 @@ export interface components {
             span_id: string | null;
             sampled: boolean | null;
             segment_id?: string;
+        };
+        /**
+         * Traffic
+         * @description What one side of connections saw. Percentiles are exact to 1 %; null: not measured.
+         */
+        Traffic: {
+            calls: number;
+            calls_per_minute: number;
+            /** @description Calls that got a response below 500; null without calls */
+            success_rate: number | null;
+            mean_ns: number | null;
+            p50_ns: number | null;
+            p95_ns: number | null;
+            p99_ns: number | null;
+            /** @description Connections opened, or accepted at a server */
+            connects: number;
+            /** @description Written to sockets by this side */
+            sent_bytes: number;
+            received_bytes: number;
+            sent_packets: number;
+            /** @description Of sent packets */
+            retransmits: number;
+            /** @description Packets that the kernel threw away, by reason on the exchanges */
+            drops: number;
         };
         /**
          * Via
@@ -702,6 +891,197 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Endpoints"];
+                };
+            };
+            /** @description A parameter cannot be used */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not stored */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read, or too many clients */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The query took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    instances: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, or nanoseconds since 1970 */
+                from?: string;
+                /** @description RFC 3339, or nanoseconds since 1970 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Instances of a service and their figures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Instances"];
+                };
+            };
+            /** @description A parameter cannot be used */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not stored */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read, or too many clients */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The query took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    series: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, or nanoseconds since 1970 */
+                from?: string;
+                /** @description RFC 3339, or nanoseconds since 1970 */
+                to?: string;
+                /** @description `METHOD:path`; none: the whole service */
+                endpoint?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A service, or one of its endpoints, over time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            /** @description A parameter cannot be used */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Not stored */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read, or too many clients */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The query took too long */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    topology: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, or nanoseconds since 1970 */
+                from?: string;
+                /** @description RFC 3339, or nanoseconds since 1970 */
+                to?: string;
+                /** @description Only this service and whom it has to do with */
+                around?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Services, addresses, and who calls whom */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Topology"];
                 };
             };
             /** @description A parameter cannot be used */

@@ -9,9 +9,18 @@ type Schemas = components["schemas"];
 export type Service = Schemas["ServiceFigures"];
 export type Endpoint = Schemas["EndpointFigures"];
 /** What a service and an endpoint have in common. */
-export type Figures = Omit<Service, "name">;
+export type Figures = Omit<Service, "name" | "retransmit_rate"> & { retransmit_rate?: number | null };
 export type Services = Schemas["Services"];
 export type Endpoints = Schemas["Endpoints"];
+/** What one side of connections saw. */
+export type Traffic = Schemas["Traffic"];
+export type Topology = Schemas["Topology"];
+export type TopologyNode = Schemas["TopologyNode"];
+export type TopologyEdge = Schemas["TopologyEdge"];
+export type Instances = Schemas["Instances"];
+/** A service or an endpoint over time. */
+export type Series = Schemas["Series"];
+export type Layers = Schemas["Layers"];
 /** One access-log record: an HTTP exchange as one side of its connection saw it. */
 export type Exchange = Schemas["Record"];
 export type Exchanges = Schemas["Exchanges"];

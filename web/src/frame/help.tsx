@@ -6,11 +6,12 @@ import { Icon } from "../parts/icon";
 
 const KEYS = [
   ["/", "Search services, paths and exchanges"],
-  ["f", "Filter the list of exchanges"],
+  ["f", "Filter the list of exchanges; find a service on the map"],
   ["j k", "Next and previous row; on an exchange, the next and previous one of the list"],
   ["Enter", "Open the row"],
   ["Esc", "Back: out of a field, off the row, up a page"],
   ["p", "Pause and resume the live list"],
+  ["+ -", "Size of the map"],
   ["t", "Time range"],
   ["?", "This page"],
 ] as const;

@@ -4,7 +4,9 @@ import { Icon, type IconName } from "../parts/icon";
 
 const ENTRIES: readonly { path: string; name: string; icon: IconName; pages: readonly string[] }[] = [
   { path: "/services", name: "Services", icon: "services", pages: ["services", "service"] },
+  { path: "/topology", name: "Topology", icon: "topology", pages: ["topology"] },
   { path: "/exchanges", name: "Exchanges", icon: "exchanges", pages: ["exchanges", "exchange"] },
+  { path: "/compare", name: "Compare", icon: "compare", pages: ["compare"] },
   { path: "/nodes", name: "Nodes", icon: "nodes", pages: ["nodes"] },
 ];
 

@@ -1,7 +1,7 @@
 /** Order of services and endpoints by their figures. */
 import type { Figures, Services } from "../api/types";
 
-export const SORTS = ["hurt", "name", "calls", "success", "p50", "p95", "p99", "throughput"] as const;
+export const SORTS = ["hurt", "name", "calls", "success", "p50", "p95", "p99", "throughput", "retransmits"] as const;
 export type SortKey = (typeof SORTS)[number];
 export interface Sort {
   key: SortKey;
@@ -21,6 +21,7 @@ const VALUE: Record<Exclude<SortKey, "name">, (figures: Figures) => number | nul
   p95: (figures) => figures.p95_ns,
   p99: (figures) => figures.p99_ns,
   throughput: (figures) => figures.bytes_per_second,
+  retransmits: (figures) => figures.retransmit_rate ?? null,
 };
 
 /** The first click on a column shows what is worth looking at: large figures, but low success and names from A. */
@@ -78,7 +79,7 @@ export function trend(bars: readonly number[], span: Services["span"], nowNs: nu
 }
 
 /** Health by success rate, at limits that on-call people use: one in a thousand is normal, one in a hundred is not. */
-export function health(figures: Figures): "ok" | "warning" | "error" | "unknown" {
+export function health(figures: Pick<Figures, "success_rate">): "ok" | "warning" | "error" | "unknown" {
   if (figures.success_rate === null) return "unknown";
   if (figures.success_rate < 0.99) return "error";
   return figures.success_rate < 0.999 ? "warning" : "ok";

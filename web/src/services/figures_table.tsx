@@ -23,6 +23,7 @@ export interface Row extends Figures {
 }
 
 const NO_CALLS = "no call in this time range";
+const NO_PACKETS = "no packet was counted: its hook is not attached";
 const NO_DURATION = "no call in this time range has both a request and a response";
 
 const COLUMNS: readonly { key: SortKey; name: string; title: string }[] = [
@@ -33,6 +34,7 @@ const COLUMNS: readonly { key: SortKey; name: string; title: string }[] = [
   { key: "p99", name: "p99", title: "99 % of the calls took at most this long" },
   { key: "throughput", name: "Bytes", title: "Bytes per second, requests and responses" },
 ];
+const RETRANSMITS = { key: "retransmits", name: "Resent", title: "Share of the packets sent that TCP had to send again" } as const;
 
 function SortHeader({ column, name, title, isFigure }: { column: SortKey; name: string; title: string; isFigure: boolean }) {
   const sort = parseSort(parameters.value.get("sort"));
@@ -82,7 +84,7 @@ function Success({ row }: { row: Row }) {
   );
 }
 
-function FiguresRow({ row }: { row: Row }) {
+function FiguresRow({ row, hasRetransmits }: { row: Row; hasRetransmits: boolean }) {
   return (
     <tr data-row onClick={(event) => openRow(event, row.address)}>
       <th scope="row" class="name">
@@ -110,6 +112,11 @@ function FiguresRow({ row }: { row: Row }) {
       <td class="number" data-label="Bytes">
         <Figure of={measured(row.bytes_per_second, throughput)} why={NO_CALLS} />
       </td>
+      {hasRetransmits && (
+        <td class="number" data-label="Resent">
+          <Figure of={measured(row.retransmit_rate, share)} why={NO_PACKETS} />
+        </td>
+      )}
       <td class="trend">
         <Sparkline values={row.spark} />
       </td>
@@ -122,12 +129,15 @@ export interface FiguresTableProps {
   rows: readonly Row[] | null;
   nameColumn: string;
   caption: string;
+  /** Services have packets of their own, endpoints share connections. */
+  hasRetransmits?: boolean;
   /** So many are shown until the reader asks for all of them. */
   most?: number;
 }
 
-export function FiguresTable({ rows, nameColumn, caption, most = Number.POSITIVE_INFINITY }: FiguresTableProps) {
+export function FiguresTable({ rows, nameColumn, caption, hasRetransmits = false, most = Number.POSITIVE_INFINITY }: FiguresTableProps) {
   const sort = parseSort(parameters.value.get("sort"));
+  const columns = hasRetransmits ? [...COLUMNS, RETRANSMITS] : COLUMNS;
   const isCut = parameters.value.get("show") !== "all";
   const inOrder = sorted(rows ?? [], sort, (row) => row.name);
   return (
@@ -137,7 +147,7 @@ export function FiguresTable({ rows, nameColumn, caption, most = Number.POSITIVE
         <thead>
           <tr>
             <SortHeader column="name" name={nameColumn} title={`Sort by ${nameColumn.toLowerCase()}`} isFigure={false} />
-            {COLUMNS.map((column) => (
+            {columns.map((column) => (
               <SortHeader key={column.key} column={column.key} name={column.name} title={column.title} isFigure />
             ))}
             <th scope="col" class="trend">
@@ -146,11 +156,11 @@ export function FiguresTable({ rows, nameColumn, caption, most = Number.POSITIVE
           </tr>
         </thead>
         {rows === null ? (
-          <SkeletonRows columns={COLUMNS.length + 2} />
+          <SkeletonRows columns={columns.length + 2} />
         ) : (
           <tbody>
             {inOrder.slice(0, isCut ? most : undefined).map((row) => (
-              <FiguresRow key={row.key} row={row} />
+              <FiguresRow key={row.key} row={row} hasRetransmits={hasRetransmits} />
             ))}
           </tbody>
         )}

@@ -1,8 +1,8 @@
 /** One service: four figures, its endpoints, and its latest exchanges. */
 import type { ComponentChildren } from "preact";
 
-import { href } from "../address";
-import { endpoints, exchanges, serverNow, services } from "../api/client";
+import { endpointHref, href, parameters } from "../address";
+import { endpoints, exchanges, serverNow, series, services } from "../api/client";
 import { usePolled } from "../api/polled";
 import type { Endpoint, Endpoints, Service, Services } from "../api/types";
 import { ExchangeTable } from "../exchanges/exchange_table";
@@ -14,9 +14,14 @@ import { Sparkline } from "../parts/sparkline";
 import { Failure, Freshness } from "../parts/states";
 import { Tile } from "../parts/tile";
 import { range, rangeKey, rangePhrase, rangeText } from "../range";
+import { EndpointPage } from "./endpoint_page";
 import { failing, health, trend } from "./figures";
 import { FiguresTable, type Row, SortNote } from "./figures_table";
+import { HttpCharts } from "./http_tab";
 import { NothingYet } from "./nothing_yet";
+import { InstancesTab, PeersTab } from "./peers_tab";
+import { Tabs } from "./tabs";
+import { TcpCharts } from "./tcp_tab";
 
 /** Latest exchanges shown below the endpoints. */
 const LATEST = 8;
@@ -46,7 +51,7 @@ function row(service: string, endpoint: Endpoint, span: Endpoints["span"]): Row 
         <span class="path name-text">{endpoint.path ?? <Unknown why="the request was not seen" />}</span>
       </>
     ),
-    address: href("/exchanges", toAddress(filters)),
+    address: endpoint.endpoint === null ? href("/exchanges", toAddress(filters)) : endpointHref(service, endpoint.endpoint),
     filters,
   };
 }
@@ -108,9 +113,52 @@ function Latest({ name }: { name: string }) {
   );
 }
 
-export function ServicePage({ name }: { name: string }) {
-  const all = usePolled(`services ${rangeKey.value}`, (signal) => services(range.value, signal));
+function EndpointsTable({ name }: { name: string }) {
   const list = usePolled(`endpoints ${name} ${rangeKey.value}`, (signal) => endpoints(name, range.value, signal));
+  return (
+    <section aria-labelledby="endpoints-title">
+      <header class="section-head">
+        <h2 id="endpoints-title">Endpoints</h2>
+        <SortNote />
+      </header>
+      {list.data === null && list.error !== null ? (
+        <Failure what="the endpoints" error={list.error} retryAt={list.retryAt} retry={list.reload} />
+      ) : list.data?.endpoints.length === 0 ? (
+        <NothingYet title={`No call to ${name} ${rangePhrase(range.value)}`} />
+      ) : (
+        <FiguresTable rows={list.data === null ? null : rows(name, list.data)} nameColumn="Endpoint" caption={`Endpoints of ${name}`} most={MOST_ENDPOINTS} />
+      )}
+    </section>
+  );
+}
+
+/** Charts of the service. */
+function OverTime({ name, tab }: { name: string; tab: "http" | "tcp" }) {
+  const polled = usePolled(`series ${name} ${rangeKey.value}`, (signal) => series(name, null, range.value, signal));
+  const found = polled.data;
+  if (found === null && polled.error !== null) return <Failure what="the charts" error={polled.error} retryAt={polled.retryAt} retry={polled.reload} />;
+  if (found === null) return <div class="charts charts-loading" aria-busy="true" />;
+  if (tab === "tcp") return <TcpCharts of={found} />;
+  if (found.whole.calls === 0) return <NothingYet title={`No call to ${name} ${rangePhrase(range.value)}`} />;
+  return <HttpCharts of={found} filters={{ service: name, side: "server" }} />;
+}
+
+const TABS = [
+  { key: "overview", name: "Overview" },
+  { key: "http", name: "HTTP" },
+  { key: "tcp", name: "TCP" },
+  { key: "instances", name: "Instances" },
+  { key: "peers", name: "Peers" },
+] as const;
+
+export function ServicePage({ name }: { name: string }) {
+  const endpoint = parameters.value.get("endpoint");
+  return endpoint === null || endpoint === "" ? <WholeService name={name} /> : <EndpointPage key={endpoint} service={name} endpoint={endpoint} />;
+}
+
+function WholeService({ name }: { name: string }) {
+  const all = usePolled(`services ${rangeKey.value}`, (signal) => services(range.value, signal));
+  const tab = TABS.find(({ key }) => key === parameters.value.get("tab"))?.key ?? "overview";
   const service = all.data === null ? undefined : (all.data.services.find((one) => one.name === name) ?? null);
   return (
     <section class="page">
@@ -129,20 +177,16 @@ export function ServicePage({ name }: { name: string }) {
       ) : (
         <Tiles service={service} span={all.data?.span} />
       )}
-      <section aria-labelledby="endpoints-title">
-        <header class="section-head">
-          <h2 id="endpoints-title">Endpoints</h2>
-          <SortNote />
-        </header>
-        {list.data === null && list.error !== null ? (
-          <Failure what="the endpoints" error={list.error} retryAt={list.retryAt} retry={list.reload} />
-        ) : list.data?.endpoints.length === 0 ? (
-          <NothingYet title={`No call to ${name} ${rangePhrase(range.value)}`} />
-        ) : (
-          <FiguresTable rows={list.data === null ? null : rows(name, list.data)} nameColumn="Endpoint" caption={`Endpoints of ${name}`} most={MOST_ENDPOINTS} />
-        )}
-      </section>
-      <Latest name={name} />
+      <Tabs tabs={TABS} now={tab} first="overview" />
+      {tab === "overview" && (
+        <>
+          <EndpointsTable name={name} />
+          <Latest name={name} />
+        </>
+      )}
+      {(tab === "http" || tab === "tcp") && <OverTime name={name} tab={tab} />}
+      {tab === "instances" && <InstancesTab service={name} />}
+      {tab === "peers" && <PeersTab service={name} />}
     </section>
   );
 }

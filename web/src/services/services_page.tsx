@@ -87,7 +87,7 @@ export function ServicesPage() {
       ) : (
         <>
           {polled.data === null ? <p class="verdict verdict-loading">&nbsp;</p> : <Verdict of={polled.data} />}
-          <FiguresTable rows={polled.data === null ? null : rows(polled.data)} nameColumn="Service" caption={`Services, ${rangeText(range.value)}`} />
+          <FiguresTable rows={polled.data === null ? null : rows(polled.data)} nameColumn="Service" hasRetransmits caption={`Services, ${rangeText(range.value)}`} />
         </>
       )}
     </section>

@@ -1,0 +1,1 @@
+"""The shop that people look at first."""
