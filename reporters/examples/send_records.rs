@@ -4,11 +4,10 @@
 //! they repeat, each with a path of its own. With `layers` a record with every figure of the kernel's layers follows, and
 //! what connections do besides exchanges. The CPU that encoding and sending took goes to standard error.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rover_reporters::oap_stream::{OapOptions, OapReporter};
-use rover_reporters::record::{Activity, Flag, Identity, Opening, Protocol, Record, Side, Syscall, TraceFormat};
+use rover_reporters::record::{Activity, Opening, Protocol, Record, Side};
 use rover_reporters::samples;
 
 /// Records of one hand-over, about what the engine drains at a time under load.
@@ -19,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = OapOptions::from_json(&arguments.next().unwrap_or_else(|| "{}".to_owned()))?;
     let count: u32 = arguments.next().map_or(Ok(12), |count| count.parse())?;
     let mut reporter = OapReporter::start(options)?;
-    let records: Vec<Record> = (0..count.min(4096)).map(sample).collect();
+    let records: Vec<Record> = (0..count.min(4096)).map(samples::shape).collect();
     let (start, encoding) = (Instant::now(), thread_cpu_ns());
     for (sequence, record) in (0..count).zip(records.iter().cycle()) {
         reporter.push(record);
@@ -42,30 +41,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         each(whole)
     );
     Ok(())
-}
-
-/// The record of a number: the shapes that matter on the wire, in turn.
-fn sample(number: u32) -> Record {
-    let mut record = samples::exchange();
-    record.id.sequence = number;
-    record.path = Some(format!("/item/{number}").into());
-    record.connection.id = u64::from(number / 3);
-    record.connection.exchange = number % 3 + 1;
-    match number % 12 {
-        1 => record.method = Some("PROPFIND".into()),
-        2 => record.status = None,
-        3 => record.method = None,
-        4 => record.side = Side::Client,
-        5 => record.remote.identity = named("curl"),
-        6 => record.flags.set(Flag::Unfinished),
-        7 => record.operations.iter_mut().for_each(|operation| operation.start_ns = None),
-        8 => record.operations.iter_mut().for_each(|operation| operation.syscall = Syscall::IoUring),
-        9 => record.path = None,
-        10 => record.trace.iter_mut().for_each(|trace| trace.format = TraceFormat::W3c),
-        11 => record.protocol = Protocol::Http10,
-        _ => {}
-    }
-    record
 }
 
 fn push_layers(reporter: &mut OapReporter) {
@@ -93,10 +68,6 @@ fn activities() -> [Activity; 4] {
     let mut busy = Activity { opening: None, closing: None, ..samples::activity() };
     busy.operations.iter_mut().for_each(|sum| sum.count = 100_000);
     [whole, accepted, opened(true, false), busy]
-}
-
-fn named(service: &str) -> Option<Arc<Identity>> {
-    Some(Arc::new(Identity { service: Some(service.to_owned()), ..Identity::default() }))
 }
 
 /// CPU time of the calling thread; zero where the kernel keeps no such file.

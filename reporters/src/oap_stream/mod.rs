@@ -5,7 +5,6 @@
 //! what is sent counts as delivered when its stream was closed with OK, so delivery is at least once.
 
 mod account;
-mod backoff;
 mod batch;
 mod feed;
 mod link;
@@ -15,7 +14,6 @@ mod sender;
 mod spooling;
 mod stats;
 mod suspects;
-mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,15 +33,18 @@ use sender::Sender;
 use spooling::SpoolThread;
 use stats::{Counters, PushCounters};
 pub use stats::{LinkStats, OapStats};
-pub use tls::TlsFiles;
 
 use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
 use crate::record::{Activity, Record};
 use crate::spool::{self, SpoolOptions};
+use crate::transport::{random, TlsFiles};
 
 /// A batch is handed over when it has reached this size, whether the engine asks for it or not.
 const BATCH_BYTES: usize = 64 << 10;
+
+/// Where the configuration has the files of TLS.
+const TLS_SECTION: &str = "reporters.oap.tls";
 
 /// Of the time for the end, how much may be spent with a backend before the rest is for the disk.
 const FLUSH_SHARE: f64 = 0.6;
@@ -199,7 +200,7 @@ impl OapReporter {
             return Err(StartError("oap options: no address".to_owned()));
         }
         if let Some(tls) = &options.tls {
-            tls.check().map_err(StartError)?;
+            tls.check(TLS_SECTION).map_err(StartError)?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -386,7 +387,7 @@ impl OapLink {
 
 /// Random per start, in the form of a UUID (RFC 9562, version 4).
 fn agent_id() -> String {
-    let (high, low) = (backoff::random(), backoff::random());
+    let (high, low) = (random(), random());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
         high >> 32,

@@ -13,14 +13,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep};
 use tonic::Status;
 
-use super::backoff::Backoff;
 use super::batch::{Backend, Batch};
 use super::feed::{Feed, StreamState};
-use super::link::{is_denied, with_causes, Link};
+use super::link::{is_denied, Link};
 use super::queue::Outcome;
 use super::suspects::{Failure, Suspects};
-use super::tls::maybe_hint;
-use super::{OapOptions, Shared};
+use super::{OapOptions, Shared, TLS_SECTION};
+use crate::transport::{maybe_hint, with_causes, Backoff};
 
 /// How often a silent stream is looked at.
 const WATCH: Duration = Duration::from_millis(250);
@@ -57,7 +56,7 @@ impl Sender {
             shared,
             options: Arc::new(options),
             agent_id: agent_id.into(),
-            backoff: Backoff::new(),
+            backoff: Backoff::default(),
             turn: 0,
             link: None,
             connection: 0,
@@ -254,8 +253,8 @@ fn describe(status: &Status) -> String {
             text.push_str(&format!(": {cause}"));
         }
     }
-    let key = if is_denied(status) { Some("reporters.oap.token_file") } else { maybe_hint(&text) };
-    key.map(|key| format!("{text} (see {key})")).unwrap_or(text)
+    let token = is_denied(status).then(|| "reporters.oap.token_file".to_owned());
+    token.or_else(|| maybe_hint(TLS_SECTION, &text)).map(|key| format!("{text} (see {key})")).unwrap_or(text)
 }
 
 /// Returns when the other end has owed something, an answer or reading what waits, for too long.
