@@ -1,12 +1,15 @@
 """rover's spans, read by the official protocol files: what is sent, and what becomes of what is not taken."""
 
 import time
-from typing import Any
 
 import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 
+from tests.wire import messages
 from tests.wire.programs import BUILD_SECONDS
 
 from .senders import Receiver, send_spans
@@ -17,25 +20,13 @@ DIFFERENT = 12
 """Records that the sender knows; one of them is unfinished and comes again when it is not."""
 
 
-def unknown_fields(message: Any) -> list[Any]:
-    """Fields that the official files do not have, at any depth."""
-    from google.protobuf.unknown_fields import UnknownFieldSet
-
-    found = [(message.DESCRIPTOR.name, field.field_number) for field in UnknownFieldSet(message)]
-    for descriptor, value in message.ListFields():
-        if descriptor.message_type is not None:
-            items = value if descriptor.is_repeated else [value]
-            found.extend(each for item in items for each in unknown_fields(item))
-    return found
-
-
 def test_every_shape_of_record_is_a_sound_span_and_none_is_lost() -> None:
     """Nothing in it that the protocol does not know; ids of the right length, times in order."""
     with Receiver() as collector:
         sent = send_spans([collector.endpoint], DIFFERENT)
     assert sent.is_balanced
     assert (sent.stats["acked"], sent.stats["withheld"], sent.stats["dropped"]) == (DIFFERENT - 1, 1, {})
-    assert not any(unknown_fields(request) for request in (*collector.traces, *collector.metrics))
+    assert not any(messages.unknown_fields(request) for request in (*collector.traces, *collector.metrics))
     spans = collector.spans()
     assert len({span.span_id for span in spans}) == len(spans) == DIFFERENT - 1
     for span in spans:
@@ -112,7 +103,9 @@ def test_what_the_collector_throws_away_is_counted() -> None:
     """A partial success."""
 
     def answer(number: int, context: grpc.ServicerContext) -> ExportTraceServiceResponse:
-        return ExportTraceServiceResponse(partial_success={"rejected_spans": 3, "error_message": "too old"})
+        return ExportTraceServiceResponse(
+            partial_success=ExportTracePartialSuccess(rejected_spans=3, error_message="too old")
+        )
 
     with Receiver(answer) as collector:
         sent = send_spans([collector.endpoint], DIFFERENT)

@@ -1,0 +1,201 @@
+"""What a real OAP makes of the messages that rover sends, metric by metric."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.stage.deadline import wait_until
+from tests.wire.programs import BUILD_SECONDS, send_records
+from tests.wire.recorder import Recorder
+
+from .rules import Metric, metrics
+from .server import Oap, maybe_missing
+from .traffic import captured, generated
+from .truth import Entity, Truth, service_id, truth
+
+MISSING = maybe_missing()
+
+pytestmark = [
+    pytest.mark.oap,
+    pytest.mark.timeout(BUILD_SECONDS),
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+]
+
+Ask = Callable[..., dict[str, Any]]
+
+EXPRESSIONS = 100
+"""Of one question."""
+
+
+@pytest.fixture(scope="module")
+def oap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oap]:
+    with Oap(tmp_path_factory.mktemp("oap")) as oap:
+        yield oap
+
+
+def collect(oap: Oap, stream: list[Any]) -> None:
+    """Send messages as an agent does."""
+    with grpc.insecure_channel(oap.address) as channel:
+        call = channel.stream_unary("/skywalking.v3.EBPFAccessLogService/collect", lambda message: message)
+        call((message.SerializeToString() for message in stream), timeout=60)
+
+
+def duration(found: Truth) -> dict[str, str]:
+    """All minutes of the messages, and one more on either side."""
+    ends = (min(found.minutes) - 1, max(found.minutes) + 1)
+    start, end = (time.strftime("%Y-%m-%d %H%M", time.gmtime(minute * 60)) for minute in ends)
+    return {"start": start, "end": end, "step": "MINUTE"}
+
+
+def entity_of(metric: Metric, entity: Entity) -> dict[str, Any]:
+    """As a query names it."""
+    names = {
+        "K8SService": ("serviceName",),
+        "K8SServiceInstance": ("serviceName", "serviceInstanceName"),
+        "K8SEndpoint": ("serviceName", "endpointName"),
+        "K8SServiceRelation": ("serviceName", "destServiceName"),
+        "K8SServiceInstanceRelation": (
+            *("serviceName", "serviceInstanceName"),
+            *("destServiceName", "destServiceInstanceName"),
+        ),
+    }[metric.source]
+    found: dict[str, Any] = dict(zip(names, entity, strict=True)) | {"normal": True}
+    return found | ({"destNormal": True} if "destServiceName" in found else {})
+
+
+def answers(ask: Ask, found: Truth, wanted: list[tuple[Metric, Entity]]) -> Iterator[dict[int, Any]]:
+    """By minute, of each metric and entity."""
+    for start in range(0, len(wanted), EXPRESSIONS):
+        part = wanted[start : start + EXPRESSIONS]
+        variables = {f"e{number}": entity_of(*one) for number, one in enumerate(part)}
+        query = "".join(
+            f'm{number}:execExpression(expression:"{metric.name}",entity:$e{number},duration:$d)'
+            "{error results{metric{labels{key value}} values{id value}}}"
+            for number, (metric, _) in enumerate(part)
+        )
+        kinds = "".join(f",${name}:Entity!" for name in variables)
+        data = ask(f"query($d:Duration!{kinds}){{{query}}}", d=duration(found), **variables)
+        for number, (metric, _) in enumerate(part):
+            yield read(metric, data[f"m{number}"])
+
+
+def read(metric: Metric, answer: dict[str, Any]) -> dict[int, Any]:
+    """Values by minute; those of percentiles by their share."""
+    assert not answer["error"], (metric.name, answer["error"])
+    found: dict[int, Any] = {}
+    for result in answer["results"]:
+        labels = {label["key"]: label["value"] for label in result["metric"]["labels"]}
+        for point in result["values"]:
+            if point["value"] is not None:
+                minute, value = int(point["id"]) // 60_000, int(float(point["value"]))
+                if "p" in labels:
+                    found.setdefault(minute, {})[labels["p"]] = value
+                else:
+                    found[minute] = value
+    return found
+
+
+def differences(ask: Ask, found: Truth) -> tuple[list[str], int]:
+    """Every metric of every entity that is not what the messages say, and how many values were compared."""
+    wanted = [(metric, entity) for metric in metrics() for entity in found.entities(metric.source)]
+    wrong, compared = [], 0
+    for (metric, entity), answer in zip(wanted, answers(ask, found, wanted), strict=True):
+        for minute in found.minutes:
+            expected, got = found.value(metric, entity, minute), answer.get(minute)
+            compared += 1
+            if got != expected:
+                wrong.append(f"{metric.name} {entity} minute {minute}: {expected} expected, {got} told")
+    return wrong, compared
+
+
+def require_same(oap: Oap, found: Truth) -> int:
+    """Services, pods, endpoints, arrows and all metrics; the number of values compared."""
+    before: list[list[str]] = []
+
+    def is_settled() -> bool:
+        wrong, _ = differences(oap.ask, found)
+        before.append(wrong)
+        return not wrong or (len(before) > 4 and before[-1] == before[-2])
+
+    wait_until(is_settled, "what OAP computes", 90)
+    assert before[-1] == []
+    listed = {each["name"] for each in oap.ask('{listServices(layer:"K8S_SERVICE"){name}}')["listServices"]}
+    services = {name for (name,) in found.entities("K8SService")}
+    assert services <= listed
+    window = duration(found)
+    for service in services:
+        of_service = {"i": service_id(service)}
+        pods = oap.ask(
+            "query($i:ID!,$d:Duration!){listInstances(serviceId:$i,duration:$d){name}}", **of_service, d=window
+        )
+        told = {each["name"] for each in pods["listInstances"]}
+        assert told == {pod for name, pod in found.entities("K8SServiceInstance") if name == service}
+        query = 'query($i:ID!){findEndpoint(serviceId:$i,keyword:"",limit:100){name}}'
+        told = {each["name"] for each in oap.ask(query, **of_service)["findEndpoint"]}
+        assert told >= {endpoint for name, endpoint in found.entities("K8SEndpoint") if name == service}
+    query = (
+        "query($i:[ID!]!,$d:Duration!)"
+        "{getServicesTopology(serviceIds:$i,duration:$d){calls{source target detectPoints}}}"
+    )
+    calls = oap.ask(query, i=[service_id(name) for name in services], d=window)["getServicesTopology"]["calls"]
+    arrows = {(call["source"], call["target"]): set(call["detectPoints"]) for call in calls}
+    for (source, target), sides in found.arrows.items():
+        assert arrows[service_id(source), service_id(target)] == sides
+    _, compared = differences(oap.ask, found)
+    return compared
+
+
+def test_every_metric_is_what_the_messages_say(oap: Oap) -> None:
+    """Generated messages in which every figure differs: both sides, pods, all operations."""
+    stream = list(generated(600))
+    collect(oap, stream)
+    compared = require_same(oap, truth(stream))
+    print(f"{compared} values compared")
+    assert compared > 6000
+
+
+def test_messages_of_another_agent_are_understood_as_oap_does(oap: Oap) -> None:
+    """Those of an unmodified Apache SkyWalking Rover."""
+    stream = captured()
+    collect(oap, stream)
+    assert require_same(oap, truth(stream)) > 100
+
+
+def test_what_rover_sends_is_what_oap_computes_with(oap: Oap) -> None:
+    """The same records once to a recorder, once to OAP: all shapes, with the figures of the layers."""
+    with Recorder() as recorder:
+        send_records([recorder.address], 600, layers=True, unknown_end="name")
+    before = oap.counters()
+    sent = send_records([oap.address], 600, layers=True, unknown_end="name")
+    assert sent.is_balanced
+    assert sent.stats["dropped"] == {}
+    found = truth(recorder.messages)
+    after = oap.counters()
+    logs = sum(len(message.kernelLogs) + message.HasField("protocolLog") for message in recorder.messages)
+    assert after["k8s_als_in_count"] - before.get("k8s_als_in_count", 0) == logs - found.dropped
+    assert require_same(oap, found) > 1000
+
+
+def test_what_oap_cannot_take_at_once_waits_and_none_is_lost(oap: Oap, tmp_path: Any) -> None:
+    """Far more than OAP takes: the reporter paces, the disk keeps what memory cannot, and OAP counts every log."""
+    count = 8000
+    with Recorder() as recorder:
+        send_records([recorder.address], count, unknown_end="name")
+    logs = sum(len(message.kernelLogs) + message.HasField("protocolLog") for message in recorder.messages)
+    before, began = oap.counters(), time.monotonic()
+    spool = {"path": str(tmp_path / "spool"), "bytes": 1 << 30, "hours": 24}
+    sent = send_records([oap.address], count, unknown_end="name", queue_bytes=1 << 20, spool=spool)
+    elapsed = time.monotonic() - began
+    print(f"{sent.stats['acked'] / elapsed:.0f} exchanges/s taken, {sent.stats}")
+    assert sent.is_balanced
+    after = oap.counters()
+    taken = sum(
+        after.get(f"k8s_als_{what}_count", 0) - before.get(f"k8s_als_{what}_count", 0) for what in ("in", "drop")
+    )
+    refused = sent.stats["dropped"].get("report_queue_full", 0)
+    assert set(sent.stats["dropped"]) <= {"report_queue_full"}
+    assert sent.stats["acked"] + refused + sent.stats["withheld"] == count
+    assert taken >= logs * sent.stats["acked"] / (count - sent.stats["withheld"]) - 3
