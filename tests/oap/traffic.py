@@ -80,6 +80,13 @@ def _operations(chance: random.Random, start_ns: int) -> Iterator[Any]:
         yield messages.new("KernelLog", **{life: messages.new(life.capitalize(), **times(), **success)})
 
 
+def _shift_s(stream: list[Any]) -> int:
+    """From the time of the capture to now: OAP has no tables for days before its start."""
+    log = stream[0].kernelLogs[0]
+    offset_ns = int(getattr(log, log.WhichOneof("operation")).startTime.offset.offset)
+    return int(time.time()) - 120 - int(stream[0].node.bootTime.seconds) - offset_ns // SECOND_NS
+
+
 def captured() -> list[Any]:
     """The stream of an unmodified Apache SkyWalking Rover; its addresses are given names."""
     data, found = (VECTORS / "20-whole-stream.lp").read_bytes(), []
@@ -87,6 +94,7 @@ def captured() -> list[Any]:
         length = int.from_bytes(data[:4], "little")
         found.append(messages.read("AccessLog", data[4 : 4 + length]))
         data = data[4 + length :]
+    found[0].node.bootTime.seconds += _shift_s(found)
     for message in found:
         for end in (message.connection.local, message.connection.remote) if message.HasField("connection") else ():
             if end.WhichOneof("address") == "ip":

@@ -67,13 +67,24 @@ class Sent:
         return bool(stats["pushed"] + stats["recovered"] == accounted + sum(stats["dropped"].values()))
 
 
-def send_records(addresses: Sequence[str], count: int, *, layers: bool = False, **options: Any) -> Sent:
+def send_records(
+    addresses: Sequence[str],
+    count: int,
+    *,
+    layers: bool = False,
+    at_ns: int | None = None,
+    rate: int | None = None,
+    **options: Any,
+) -> Sent:
     """Send `count` of the fixed records to the backends and wait until all is settled.
 
     `layers`: then a record with every figure of the kernel's layers, what connections do besides, and it again.
+    `at_ns`: wall clock of all of them. `rate`: so many a second.
     """
     text = json.dumps({"addresses": addresses, "node_name": "node-a", **options})
-    command = (str(programs_folder() / "send_records"), text, str(count), *(["layers"] if layers else []))
+    words = ["layers"] if layers else []
+    words += [f"{name}={value}" for name, value in (("at", at_ns), ("rate", rate)) if value is not None]
+    command = (str(programs_folder() / "send_records"), text, str(count), *words)
     done = subprocess.run(command, check=True, timeout=90, capture_output=True, text=True)
     return Sent(json.loads(done.stdout))
 
