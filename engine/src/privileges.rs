@@ -20,6 +20,7 @@ const CAPABILITIES: &[(&str, u32, &str)] = &[
     ("CAP_NET_ADMIN", 12, "names of interfaces, translation tables"),
     ("CAP_DAC_READ_SEARCH", 2, "rules by port about other users' processes, libraries in folders closed to others"),
     ("CAP_CHECKPOINT_RESTORE", 40, "TLS libraries that were deleted or replaced while in use"),
+    ("CAP_SYSLOG", 34, "names of kernel functions that drop packets, where kernel.kptr_restrict hides them"),
     ("CAP_SYS_NICE", 23, "draining before ordinary programs on a machine without a free CPU"),
 ];
 /// Taken for a while where a configured path or port needs it.

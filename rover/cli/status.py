@@ -32,7 +32,7 @@ def command(file: Path | None, once: bool, is_json: bool) -> None:
     folder = loaded.config.daemon.folder
 
     from rover.cli.status_page import page
-    from rover.telemetry import NoDaemonError, ask
+    from rover.telemetry.client import NoDaemonError, ask
 
     try:
         before = ask(folder)

@@ -42,6 +42,9 @@ class ProcessEngine(Protocol):
     def watch_existing(self, pids: list[int]) -> None:
         """Bring processes that run already into the queue."""
 
+    def ledger(self) -> str:
+        """What was counted, once all that was asked before is done."""
+
 
 class Confirmer:
     """Runs a process table against an engine."""
@@ -133,6 +136,7 @@ class Confirmer:
         for decision in self._table.replace_rules(rules, now_ns):
             self._confirm(decision)
             changed += 1
+        self._engine.ledger()  # answered in turn: once it is here, the decisions are in force
         told = "other rules are taken over processes=%d changed=%d"
         log.info(told, len(self._table), changed, extra={"is_answer": True})
 

@@ -8,8 +8,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-SOCKET = "daemon.sock"
-"""Name of the socket in `daemon.folder`."""
+from rover.telemetry.status import SOCKET
+
 _ANSWER_S = 15.0
 
 

@@ -1,7 +1,8 @@
 """The listeners of a daemon: HTTP for Prometheus and probes, a local socket for `rover status`.
 
-Python's own HTTP server, bounded in threads, rate, time and size: it is asked a few times a minute, and a server with
-an event loop would cost the daemon 15 MB. `/healthz` and `/readyz` tell a word and need no token: probes have none."""
+h11 over plain sockets, bounded in threads, rate, time and size: it is asked a few times a minute, and a server with an
+event loop would cost the daemon 15 MB, Python's own, which loads TLS, 7. `/healthz` and `/readyz` tell a word and need
+no token: probes have none."""
 
 from __future__ import annotations
 
@@ -12,14 +13,15 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
+from http import HTTPStatus
 from pathlib import Path
-from socketserver import BaseServer, TCPServer, ThreadingMixIn, UnixStreamServer
+from socketserver import BaseRequestHandler, BaseServer, TCPServer, ThreadingMixIn, UnixStreamServer
 from typing import Any
 
+import h11
+
 from rover.listener import Bucket, has_token, host_of, is_loopback, is_loopback_host
-from rover.telemetry.client import SOCKET
-from rover.telemetry.status import Telling, backends
+from rover.telemetry.status import SOCKET, Telling, backends
 
 THREADS = 16
 """Most requests at a time; above, the connection is closed."""
@@ -28,7 +30,14 @@ RATE = 20.0
 BURST = 40
 _SILENCE_S = 5.0
 """A client that sends nothing for so long is let go."""
+_HEAD_BYTES = 16 << 10
+"""Longest head of a request."""
 _TEXT = "text/plain; charset=utf-8"
+_MORE_HEADERS = {
+    401: [("WWW-Authenticate", 'Bearer realm="rover"')],
+    405: [("Allow", "GET, HEAD")],
+    429: [("Retry-After", "1")],
+}
 
 log = logging.getLogger(__name__)
 
@@ -117,56 +126,73 @@ class Endpoint:
         return 200, _TEXT, "\n".join([state, *told, ""]).encode()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = _SILENCE_S
+class _Handler(BaseRequestHandler):
+    """One connection: requests without a body, one after the other."""
+
+    request: socket.socket
     server: _Server  # type: ignore[assignment]
-    server_version, sys_version = "rover", ""
 
-    def do_GET(self) -> None:
+    def handle(self) -> None:
+        self.request.settimeout(_SILENCE_S)
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
         try:
-            found = self._found()
+            while (asked := self._next(http)) is not None:
+                self._answer(http, asked)
+                if http.our_state is h11.MUST_CLOSE:
+                    return
+                http.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            if http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+                self._send(http, (error.error_status_hint, _TEXT, b"not a request\n"))
+
+    def _next(self, http: h11.Connection) -> h11.Request | None:
+        asked = None
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                http.receive_data(self.request.recv(_HEAD_BYTES))
+            elif isinstance(event, h11.Request):
+                asked = event
+            elif isinstance(event, h11.EndOfMessage):
+                return asked
+            elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
+                return None
+
+    def _answer(self, http: h11.Connection, asked: h11.Request) -> None:
+        try:
+            found = self._found(asked)
         except Exception:  # one answer fails, not the daemon
-            log.exception("a request failed path=%s", self.path)
+            log.exception("a request failed path=%r", asked.target)
             found = 500, _TEXT, b"internal error, see rover's log\n"
-        self._answer(*found)
+        self._send(http, found, is_head=asked.method == b"HEAD")
 
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def _found(self) -> Answer:
-        path, server = self.path.partition("?")[0], self.server
+    def _found(self, asked: h11.Request) -> Answer:
+        path, server = asked.target.decode().partition("?")[0], self.server
+        headers = {name.decode(): value.decode("latin-1") for name, value in asked.headers}
+        if asked.method not in {b"GET", b"HEAD"}:
+            return 405, _TEXT, b"GET and HEAD are served\n"
         if not server.bucket.take():
             return 429, _TEXT, b"asked too often\n"
         token = server.token()
-        if token is None and server.is_checking_host and not is_loopback_host(self.headers.get("Host", "")):
+        if token is None and server.is_checking_host and not is_loopback_host(headers.get("host", "")):
             return 421, _TEXT, b"this address is served under the names of loopback only\n"
         if path in server.public:
             return server.public[path]()
         if path not in server.guarded:
             return 404, _TEXT, b"there are /metrics, /healthz and /readyz\n"
-        if token is not None and not has_token(self.headers.get("Authorization", ""), token):
+        if token is not None and not has_token(headers.get("authorization", ""), token):
             return 401, _TEXT, b"a token is needed: Authorization: Bearer ...\n"
         return server.guarded[path]()
 
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        if status == 401:
-            self.send_header("WWW-Authenticate", 'Bearer realm="rover"')
-        if status == 429:
-            self.send_header("Retry-After", "1")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def address_string(self) -> str:
-        return "local"
-
-    def log_message(self, *_: Any) -> None:
-        return  # who asks, and how often, is of no interest
+    def _send(self, http: h11.Connection, answer: Answer, is_head: bool = False) -> None:
+        status, kind, body = answer
+        headers = [("Server", "rover"), ("Content-Type", kind), ("Content-Length", str(len(body)))]
+        headers += [("Cache-Control", "no-store"), *_MORE_HEADERS.get(status, [])]
+        said = [http.send(h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase))]
+        if not is_head:
+            said.append(http.send(h11.Data(data=body)))
+        said.append(http.send(h11.EndOfMessage()))
+        self.request.sendall(b"".join(part for part in said if part))
 
 
 class _Server(ThreadingMixIn):

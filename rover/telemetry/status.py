@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from rover import __version__
 
+SOCKET = "daemon.sock"
+"""Name of the local socket in `daemon.folder`."""
 STALLED_S = 5.0
 """A drain thread that has not begun a round for so long is stuck; its longest pause is 10 ms."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -18,7 +18,7 @@ from tests.telemetry.conftest import get, metrics_port, to_file
 pytestmark = pytest.mark.root
 
 KEPT = {"bpf": 39, "perfmon": 38, "sys_ptrace": 19, "net_admin": 12, "dac_read_search": 2, "checkpoint_restore": 40}
-SYS_NICE, DAC_OVERRIDE = 23, 1
+SYS_NICE, SYSLOG, DAC_OVERRIDE = 23, 34, 1
 FOUR = ("bpf", "perfmon", "sys_ptrace", "net_admin")
 
 
@@ -39,7 +39,7 @@ def mask(*bits: int) -> int:
 def test_all_that_is_not_needed_is_given_up_in_every_thread(tmp_path: Path) -> None:
     """From every set, and no program that it starts can get it back."""
     with Running("daemon", environment=to_file(tmp_path)) as daemon:
-        kept = mask(*KEPT.values(), SYS_NICE)
+        kept = mask(*KEPT.values(), SYS_NICE, SYSLOG)
         assert sets_of(daemon.process.pid) == {
             (("CapInh", 0), ("CapPrm", kept), ("CapEff", kept), ("CapBnd", kept), ("CapAmb", 0), ("NoNewPrivs", 1))
         }
@@ -53,7 +53,7 @@ def test_a_file_among_those_of_another_user_costs_one_more(tmp_path: Path) -> No
     os.chown(folder, 65534, 65534)
     with Running("daemon", environment=to_file(folder)) as daemon:
         (sets,) = sets_of(daemon.process.pid)
-        assert dict(sets)["CapEff"] == mask(*KEPT.values(), SYS_NICE, DAC_OVERRIDE)
+        assert dict(sets)["CapEff"] == mask(*KEPT.values(), SYS_NICE, SYSLOG, DAC_OVERRIDE)
         assert daemon.stop()[0] == 0
     assert "a privilege more than usual is kept name=CAP_DAC_OVERRIDE" in daemon.said
 
