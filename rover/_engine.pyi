@@ -155,3 +155,26 @@ class Ingest:
 
     def stop(self) -> None:
         """Stop listening, end the streams."""
+
+Share = tuple[int, int, str, str, str, str, bytes]
+"""Figures to add: minute (Unix seconds), kind, service, instance or endpoint, peer service, peer instance, figures."""
+
+class MetricFolder:
+    """Folds batches of records into figures by entity and minute; keeps nothing between them."""
+
+    def __init__(self, options: str) -> None:
+        """`options`: JSON object, `patterns` of endpoints. ValueError says which is wrong."""
+
+    def fold(self, times_ns: list[int], records: list[str], first_s: int, end_s: int) -> tuple[list[Share], int, int]:
+        """Shares of these records, how many lie outside of the minutes from `first_s` to before `end_s`, and how many
+        are no records. Without the GIL."""
+
+def add_figures(stored: list[bytes | None], shares: list[list[bytes]]) -> list[bytes]:
+    """All shares of a place added to what is stored there. ValueError: not figures."""
+
+def sum_figures(keys: list[int], figures: list[bytes]) -> dict[int, tuple[list[int], dict[int, int]]]:
+    """Figures with the same key added up: sums in the order of `figure_columns`, and durations as buckets.
+    ValueError: not figures."""
+
+def figure_columns() -> list[str]:
+    """Names of the sums in figures."""

@@ -304,6 +304,7 @@ impl Engine {
             "tls_events_lost": read(&gauges.tls_lost),
             "engine_cpu_ns": read(&gauges.cpu_ns),
             "rows_waiting": self.rows.len(),
+            "activities_lost": self.rows.lost_activities.load(Ordering::Relaxed),
             "output_broken": self.output_broken.load(Ordering::Relaxed),
             "lag_ns": read(&gauges.lag_ns),
             "ring_bytes_waiting": read(&gauges.ring_waiting),

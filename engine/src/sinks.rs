@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{FromRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -187,6 +187,8 @@ const ROWS: usize = 200_000;
 #[derive(Debug, Default)]
 pub struct RowQueue {
     rows: Mutex<VecDeque<Row>>,
+    /// What connections did besides exchanges, for which there was no room.
+    pub lost_activities: AtomicU64,
     is_filled: Condvar,
 }
 
@@ -236,6 +238,18 @@ impl Sink for RowSink {
         }
         self.batch.push(Row::new(record, &mut self.json));
         true
+    }
+
+    fn wants_activity(&self) -> bool {
+        true
+    }
+
+    fn activity(&mut self, activity: &Activity, boot_wall_ns: u64) {
+        if self.batch.len() + self.queue.len() >= ROWS {
+            self.queue.lost_activities.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.batch.extend(Row::of_activity(activity, boot_wall_ns, None, &mut self.json));
     }
 
     fn flush(&mut self) {

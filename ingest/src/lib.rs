@@ -5,6 +5,7 @@
 
 mod auth;
 mod foreign;
+pub mod metrics;
 mod native;
 mod processes;
 mod rows;

@@ -1,7 +1,8 @@
 //! Rows from records in rover's own form: the JSON line is stored as it came, its columns are read from it.
 
 use jiff::Timestamp;
-use rover_reporters::row::Row;
+use rover_reporters::json::ACTIVITY;
+use rover_reporters::row::{Row, ACTIVITY_KIND};
 use serde::Deserialize;
 
 /// The members that are columns; all others are passed by. Those that every record has are not optional.
@@ -41,8 +42,19 @@ struct Identity {
     instance: Option<String>,
 }
 
+/// What an activity has of them.
+#[derive(Deserialize)]
+struct ActivityColumns {
+    id: String,
+    time_ns: i64,
+    side: String,
+}
+
 /// The row of a JSON object, `None` when it is not a record.
 pub fn row(record: String) -> Option<Row> {
+    if record.starts_with(ACTIVITY) {
+        return activity_row(record);
+    }
     let columns: Columns = serde_json::from_str(&record).ok()?;
     let time: Timestamp = columns.time.parse().ok()?;
     if columns.id.is_empty() || !matches!(columns.side.as_str(), "server" | "client") {
@@ -71,6 +83,21 @@ pub fn row(record: String) -> Option<Row> {
     })
 }
 
+fn activity_row(record: String) -> Option<Row> {
+    let columns: ActivityColumns = serde_json::from_str(&record).ok()?;
+    if !matches!(columns.side.as_str(), "server" | "client") {
+        return None;
+    }
+    Some(Row {
+        id: columns.id,
+        time_ns: columns.time_ns,
+        side: columns.side.into(),
+        kind: ACTIVITY_KIND.into(),
+        record,
+        ..Row::default()
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -86,6 +113,14 @@ mod tests {
             let expected = Row::new(&record, &mut JsonEncoder::default());
             assert_eq!(row(expected.record.clone()), Some(expected));
         }
+    }
+
+    #[test]
+    fn an_activity_gives_the_row_that_its_sender_would_have_made() {
+        let (activity, id) = (samples::activity(), samples::exchange().id);
+        let expected = Row::of_activity(&activity, 5, Some(id), &mut JsonEncoder::default()).unwrap();
+        assert_eq!(row(expected.record.clone()), Some(expected.clone()));
+        assert_eq!(row(expected.record.replace("\"time_ns\":", "\"time\":")), None);
     }
 
     #[test]

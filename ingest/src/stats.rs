@@ -30,9 +30,9 @@ pub struct IngestStats {
     pub broken_streams: u64,
     pub messages: u64,
     pub rows: u64,
-    /// Kernel logs of no exchange: what connections do besides, of which no row is made.
+    /// What connections do besides exchanges: figures of their services, and no row of `rows`.
     pub kernel_only: u64,
-    /// The logs in `kernel_only` messages.
+    /// The logs in `kernel_only` messages of agents that are not rover's.
     pub kernel_logs: u64,
     /// A node's description or a connection alone.
     pub without_logs: u64,

@@ -327,6 +327,12 @@ pub struct Opening {
     pub is_success: bool,
 }
 
+impl Opening {
+    pub fn is_told(&self) -> bool {
+        self.is_connect || self.is_success
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closing {
     pub start_ns: u64,
@@ -363,6 +369,22 @@ pub struct Activity {
     /// One for each direction that moved bytes.
     pub operations: Vec<OperationSum>,
     pub totals: Option<TcpTotals>,
+}
+
+impl Activity {
+    /// When it was over.
+    pub fn end_ns(&self) -> u64 {
+        let operations = self.operations.iter().map(|sum| sum.last.end_ns);
+        let opening = self.opening.map(|opening| opening.end_ns);
+        operations.chain(opening).chain(self.closing.map(|closing| closing.end_ns)).max().unwrap_or_default()
+    }
+
+    /// Whether there is anything to tell: an accept that failed made no connection.
+    pub fn is_told(&self) -> bool {
+        self.closing.is_some()
+            || self.opening.is_some_and(|opening| opening.is_told())
+            || self.operations.iter().any(|sum| sum.count > 0)
+    }
 }
 
 /// Several operations of one direction.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::json::{kind_name, protocol_name, push_id, side_name, JsonEncoder};
-use crate::record::{Endpoint, Record};
+use crate::record::{Activity, Endpoint, Record, RecordId};
 
 /// One record as the store takes it: what queries filter and sort by, and the record whole.
 ///
@@ -66,6 +66,34 @@ impl Row {
         }
     }
 }
+
+impl Row {
+    /// What a connection did besides exchanges: no exchange, but of the figures of its service. `id`: absent where it
+    /// cannot come twice. `None`: there is nothing to tell.
+    pub fn of_activity(
+        activity: &Activity,
+        boot_wall_ns: u64,
+        id: Option<RecordId>,
+        json: &mut JsonEncoder,
+    ) -> Option<Row> {
+        if !activity.is_told() {
+            return None;
+        }
+        let mut text = Vec::with_capacity(700);
+        json.encode_activity(activity, boot_wall_ns, id, &mut text);
+        Some(Row {
+            id: id.map(|id| id.to_string()).unwrap_or_default(),
+            time_ns: column(boot_wall_ns.saturating_add(activity.end_ns())),
+            side: side_name(activity.connection.role).into(),
+            kind: ACTIVITY_KIND.into(),
+            record: text_of(text),
+            ..Row::default()
+        })
+    }
+}
+
+/// The kind of rows that are no exchanges.
+pub const ACTIVITY_KIND: &str = "activity";
 
 fn service(endpoint: &Endpoint) -> Option<String> {
     endpoint.identity.as_ref().and_then(|identity| identity.service.clone())

@@ -30,7 +30,12 @@ Row = tuple[
     str,  # flags, comma separated
     str,  # the whole record as one line of JSON
 ]
-"""One record as the native side hands it over; the order of the columns is the contract."""
+"""One record as the native side hands it over; the order of the columns is the contract.
+
+With the kind "activity" it is no exchange but what a connection did besides, which counts for metrics. Its id is empty
+if it cannot come twice; all columns but id, time_ns, side, kind and record are empty."""
+
+ACTIVITY = "activity"
 
 NodeFacts = Mapping[str, Any]
 """What the daemon tells about itself: `ledger` (causes to counts), `hooks` (list), `cost` (`cpu_percent`, `rss_bytes`,
@@ -56,6 +61,12 @@ class BackendOptions:
     """`backend.store.retention_hours`: older records go."""
     retention_bytes: int = 1 << 30
     """`backend.store.retention_bytes`: above it the oldest records go."""
+    hours_days: float = 30.0
+    """`backend.metrics.hours_days`: figures by the hour go when they are older; those by the minute go with records."""
+    days_days: float = 400.0
+    """`backend.metrics.days_days`: figures by the day go when they are older."""
+    endpoint_patterns: tuple[str, ...] = ()
+    """`backend.endpoints.patterns`: how paths are grouped, before what is grouped by itself."""
     http_address: str = "127.0.0.1:8080"
     """`backend.http.address`: `HOST:PORT`, IPv6 in brackets; port 0 lets the kernel choose."""
     http_token_file: Path | None = None

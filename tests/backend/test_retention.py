@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, path: Path, **options: float) -> None:
         self.options = dataclasses.replace(BackendOptions(store_path=path), **options)  # type: ignore[arg-type]
         self.connection: sqlite3.Connection = StoreFile(path).connect()
-        self.inserter = Inserter(self.connection)
+        self.inserter = Inserter(self.connection, self.options)
         self.retention = Retention(self.connection, self.options)
 
     def ids(self) -> list[str]:

@@ -3,6 +3,7 @@
 //! Thin: arguments are converted, the GIL is let go, errors become exceptions.
 
 mod ingest;
+mod metrics;
 
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
@@ -32,6 +33,8 @@ mod engine_module {
 
     #[pymodule_export]
     use super::ingest::Ingest;
+    #[pymodule_export]
+    use super::metrics::{add_figures, figure_columns, sum_figures, MetricFolder};
     #[pymodule_export]
     use super::{KernelUnsupported, ProgramRejected};
 

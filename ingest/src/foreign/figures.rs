@@ -6,7 +6,7 @@ use serde_json::{json, Map, Value};
 
 use super::{boot_ns, StreamState};
 
-/// Sums by name; a figure that stays zero was not measured and is absent.
+/// Sums by name. A layer that was measured has its message, whatever is zero in it; without one its figures are absent.
 #[derive(Debug, Default)]
 struct Sums {
     operations: u64,
@@ -18,7 +18,7 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, figures: &[(&'static str, u64)]) {
-        for (name, value) in figures.iter().filter(|(_, value)| *value > 0) {
+        for (name, value) in figures {
             match self.figures.iter_mut().find(|(known, _)| known == name) {
                 Some((_, sum)) => *sum = sum.saturating_add(*value),
                 None => self.figures.push((name, *value)),
@@ -68,8 +68,9 @@ pub fn kernel(state: &StreamState, logs: &[v3::AccessLogKernelLog]) -> Value {
     Value::Object(kernel)
 }
 
-fn took(start: &Option<v3::EbpfTimestamp>, end: &Option<v3::EbpfTimestamp>) -> u64 {
-    boot_ns(end).zip(boot_ns(start)).map_or(0, |(end, start)| end.saturating_sub(start))
+/// `None`: a time is missing.
+pub fn took(start: &Option<v3::EbpfTimestamp>, end: &Option<v3::EbpfTimestamp>) -> Option<u64> {
+    boot_ns(end).zip(boot_ns(start)).map(|(end, start)| end.saturating_sub(start))
 }
 
 /// A count that should not be negative.
@@ -79,7 +80,9 @@ fn unsigned(value: i64) -> u64 {
 
 fn add_write(sums: &mut Sums, write: &v3::AccessLogKernelWriteOperation) {
     sums.operations += 1;
-    sums.add(&[("syscall_ns", took(&write.start_time, &write.end_time))]);
+    if let Some(ns) = took(&write.start_time, &write.end_time) {
+        sums.add(&[("syscall_ns", ns)]);
+    }
     if let Some(l4) = &write.l4_metrics {
         sums.bytes = sums.bytes.saturating_add(unsigned(l4.total_package_size));
         sums.add(&[
@@ -114,7 +117,9 @@ fn add_write(sums: &mut Sums, write: &v3::AccessLogKernelWriteOperation) {
 
 fn add_read(sums: &mut Sums, read: &v3::AccessLogKernelReadOperation) {
     sums.operations += 1;
-    sums.add(&[("syscall_ns", took(&read.start_time, &read.end_time))]);
+    if let Some(ns) = took(&read.start_time, &read.end_time) {
+        sums.add(&[("syscall_ns", ns)]);
+    }
     if let Some(l2) = &read.l2_metrics {
         sums.bytes = sums.bytes.saturating_add(l2.total_package_size);
         sums.interface = Some(l2.ifindex).filter(|index| *index > 0).or(sums.interface);

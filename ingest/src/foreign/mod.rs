@@ -3,6 +3,7 @@
 //! The record has the shape of rover's own; what the protocol does not say is null. proto3 has no absence for numbers,
 //! so a zero is "not measured", but where the message shows that it was counted.
 
+mod activity;
 mod figures;
 mod record;
 
@@ -26,9 +27,10 @@ pub struct StreamState {
 /// What a message tells.
 #[derive(Debug)]
 pub enum Told {
-    Exchange(Box<Row>),
+    /// An exchange, and what its connection did besides.
+    Exchange(Box<Row>, Vec<Row>),
     /// So many kernel logs of no exchange: what a connection does besides, or an exchange of which a half is missing.
-    Logs(usize),
+    Logs(usize, Vec<Row>),
     /// The node or a connection alone, for messages that follow.
     Nothing,
     /// An exchange or kernel logs without any connection to book them on.
@@ -53,9 +55,12 @@ impl StreamState {
         match (&self.connection, http, message.kernel_logs.len()) {
             (_, None, 0) => Told::Nothing,
             (None, _, _) => Told::NoConnection,
-            (Some(_), None, logs) => Told::Logs(logs),
+            (Some(connection), None, logs) => Told::Logs(logs, activity::rows(self, connection, &message.kernel_logs)),
             (Some(connection), Some(http), _) => {
-                Told::Exchange(Box::new(record::row(self, connection, &message.kernel_logs, http)))
+                let changes: Vec<_> =
+                    message.kernel_logs.iter().filter(|log| activity::is_change(log)).cloned().collect();
+                let activities = activity::rows(self, connection, &changes);
+                Told::Exchange(Box::new(record::row(self, connection, &message.kernel_logs, http)), activities)
             }
         }
     }

@@ -28,8 +28,7 @@ pub fn row(
     let id = next_id(state.wall_ns(start_ns));
     let status = u16::try_from(response.status_code).ok().filter(|status| *status > 0);
     let duration_ns = start_ns.zip(end_ns).filter(|_| status.is_some()).and_then(|(start, end)| end.checked_sub(start));
-    // A proxy serves the exchange that it tells.
-    let side = if connection.role == v3::DetectPoint::Client as i32 { "client" } else { "server" };
+    let side = side(connection);
     // The protocol knows no minor version.
     let is_http2 = http.version == v3::AccessLogHttpProtocolVersion::Http2 as i32;
     let protocol = if is_http2 { "HTTP/2" } else { "HTTP/1" };
@@ -88,6 +87,15 @@ pub fn row(
         response_bytes: None,
         flags: flags.join(","),
         record: record.to_string(),
+    }
+}
+
+/// A proxy serves what it tells.
+pub fn side(connection: &v3::AccessLogConnection) -> &'static str {
+    if connection.role == v3::DetectPoint::Client as i32 {
+        "client"
+    } else {
+        "server"
     }
 }
 
@@ -152,7 +160,7 @@ fn trace(trace: &v3::AccessLogTraceInfo) -> Value {
 
 /// An end of a connection.
 #[derive(Debug, Default)]
-struct End<'a> {
+pub struct End<'a> {
     address: Option<&'a str>,
     port: Option<i32>,
     service: Option<&'a str>,
@@ -162,7 +170,7 @@ struct End<'a> {
 }
 
 impl<'a> End<'a> {
-    fn new(address: &'a Option<v3::ConnectionAddress>) -> End<'a> {
+    pub fn new(address: &'a Option<v3::ConnectionAddress>) -> End<'a> {
         match address.as_ref().and_then(|address| address.address.as_ref()) {
             Some(Address::Kubernetes(process)) => End {
                 address: None,
@@ -177,7 +185,7 @@ impl<'a> End<'a> {
         }
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let mut identity = Map::new();
         let texts = [("service", self.service), ("instance", self.instance), ("process", self.process)];
         for (name, text) in texts {

@@ -24,13 +24,13 @@ fn captured(name: &str) -> v3::EbpfAccessLogMessage {
 /// A stream whose node and connection are those of 01.
 fn stream() -> StreamState {
     let mut state = StreamState::default();
-    assert!(matches!(state.read(captured("01-node-conn-accept.bin")), Told::Logs(1)));
+    assert!(matches!(state.read(captured("01-node-conn-accept.bin")), Told::Logs(1, _)));
     state
 }
 
 fn exchange(state: &mut StreamState, message: v3::EbpfAccessLogMessage) -> (Row, Value) {
     match state.read(message) {
-        Told::Exchange(row) => {
+        Told::Exchange(row, _) => {
             let record = serde_json::from_str(&row.record).unwrap();
             (*row, record)
         }
@@ -42,12 +42,13 @@ fn exchange(state: &mut StreamState, message: v3::EbpfAccessLogMessage) -> (Row,
 fn a_captured_exchange_becomes_a_record() {
     let (row, record) = exchange(&mut stream(), captured("02-http1-get-200.bin"));
     let kernel = json!({
-        "write": {"operations": 1, "bytes": 210, "syscall_ns": 659_119, "packets": 1, "l4_ns": 593_761, "l3_ns": 497_008,
+        "write": {"operations": 1, "bytes": 210, "syscall_ns": 659_119, "packets": 1, "retransmits": 0, "l4_ns": 593_761, "l3_ns": 497_008,
                   "l3_local_ns": 4_717, "l3_output_ns": 29_353, "resolve_count": 1, "resolve_ns": 438_240,
                   "netfilter_count": 1, "netfilter_ns": 14_562, "l2_ns": 424_620, "queue_entries": 1,
                   "l2_ready_ns": 18_448, "l2_send_ns": 16_364},
         "read": {"operations": 1, "bytes": 65, "syscall_ns": 223_221, "packets": 1, "l2_to_queue_ns": 33_870,
-                 "queue_wait_ns": 5_817_012, "l3_ns": 243_442, "l3_local_ns": 2_955, "l4_ns": 212_555},
+                 "queue_wait_ns": 5_817_012, "l3_ns": 243_442, "l3_receive_ns": 0, "l3_local_ns": 2_955, "netfilter_count": 0,
+                 "netfilter_ns": 0, "l4_ns": 212_555},
     });
     let expected = json!({
         "id": row.id, "time": "2026-11-21T11:50:08.398768836Z",
@@ -120,7 +121,51 @@ fn messages_without_an_exchange_make_no_row() {
         ("19-both-ends-kubernetes.bin", 1),
     ] {
         let told = StreamState::default().read(captured(name));
-        assert!(matches!(told, Told::Logs(told) if told == logs), "{name}: {told:?}");
+        assert!(matches!(told, Told::Logs(told, _) if told == logs), "{name}: {told:?}");
+    }
+}
+
+/// The only row of a message of kernel logs, as the object that it holds.
+fn activity(name: &str) -> (Row, Value) {
+    match StreamState::default().read(captured(name)) {
+        Told::Logs(_, rows) => {
+            let [row] = rows.as_slice() else { panic!("{rows:?}") };
+            (row.clone(), serde_json::from_str(&row.record).unwrap())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn kernel_logs_of_no_exchange_become_an_activity() {
+    let (row, told) = activity("18-client-role-connect.bin");
+    assert_eq!((row.kind.as_ref(), row.side.as_ref(), row.id.as_str()), ("activity", "client", ""));
+    assert_eq!((&told["connect"]["count"], &told["connect"]["successes"]), (&json!(1), &json!(1)));
+    assert_eq!(row.time_ns % 60_000_000_000, 0);
+    let (_, closed) = activity("15-close-only.bin");
+    assert_eq!((&closed["close"]["count"], &closed["kernel"]), (&json!(1), &json!({})));
+    let (row, traffic) = activity("16-tls-as-plain-tcp-kernel-logs.bin");
+    assert_eq!((&traffic["protocol"], &traffic["kind"]), (&Value::Null, &json!("activity")));
+    let operations = |name: &str| traffic["kernel"][name]["operations"].as_u64().unwrap_or(0);
+    let changes = ["connect", "accept", "close"].iter().filter(|name| traffic[**name].is_object()).count() as u64;
+    assert_eq!(operations("write") + operations("read") + changes, 10);
+    // The store reads rows of either form alike.
+    assert_eq!(crate::native::row(row.record.clone()), Some(row));
+}
+
+/// The reference agent sends what belongs to a connection with its first exchange.
+#[test]
+fn a_connection_opened_with_an_exchange_is_told_apart() {
+    let mut message = captured("02-http1-get-200.bin");
+    message.kernel_logs.extend(captured("01-node-conn-accept.bin").kernel_logs);
+    match stream().read(message) {
+        Told::Exchange(row, activities) => {
+            assert_eq!(activities.len(), 1);
+            let told: Value = serde_json::from_str(&activities[0].record).unwrap();
+            assert_eq!((&told["accept"]["count"], &told["kernel"]), (&json!(1), &json!({})));
+            assert!(row.record.contains("\"operations\":1"));
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -130,12 +175,12 @@ fn kernel_logs_of_no_exchange_need_a_connection_too() {
     let mut loose = captured("15-close-only.bin");
     loose.connection = None;
     assert!(matches!(StreamState::default().read(loose.clone()), Told::NoConnection));
-    assert!(matches!(stream().read(loose.clone()), Told::Logs(1)));
+    assert!(matches!(stream().read(loose.clone()), Told::Logs(1, _)));
     let mut alone = captured("15-close-only.bin");
     alone.kernel_logs.clear();
     let mut state = StreamState::default();
     assert!(matches!(state.read(alone), Told::Nothing));
-    assert!(matches!(state.read(loose), Told::Logs(1)));
+    assert!(matches!(state.read(loose), Told::Logs(1, _)));
 }
 
 #[test]
@@ -146,13 +191,13 @@ fn a_node_alone_tells_nothing() {
 
 /// What our own encoder makes of a connection's life.
 #[test]
-fn activities_of_rover_make_no_row_and_leave_exchanges_alone() {
+fn activities_of_rover_are_no_exchange_and_leave_exchanges_alone() {
     let mut encoder = OapEncoder::new(UnknownEnd::Ip);
     let mut state = stream();
     let mut out = Vec::new();
     let logs = encoder.encode_activity(&samples::activity(), &mut out).logs;
     let told = state.read(v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap());
-    assert!(matches!(told, Told::Logs(told) if told as u64 == logs), "{told:?}");
+    assert!(matches!(told, Told::Logs(told, _) if told as u64 == logs), "{told:?}");
     out.clear();
     encoder.encode(&samples::layered(), &mut out);
     let (row, record) = exchange(&mut state, v3::EbpfAccessLogMessage::decode(out.as_slice()).unwrap());

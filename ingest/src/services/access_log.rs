@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rover_reporters::proto::v3;
 use rover_reporters::proto::v3::ebpf_access_log_service_server::EbpfAccessLogService;
-use rover_reporters::row::Row;
+use rover_reporters::row::{Row, ACTIVITY_KIND};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -25,38 +25,47 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// The row of a message, if it has one; counts what it has instead.
-    fn row(&self, state: &mut StreamState, mut message: v3::EbpfAccessLogMessage) -> Option<Row> {
+    /// The rows of a message: its exchange, and what its connection did besides; counts what it is.
+    fn rows(&self, state: &mut StreamState, mut message: v3::EbpfAccessLogMessage) -> (Option<Row>, Vec<Row>) {
         Counters::add(&self.counters.messages);
         let record = std::mem::take(&mut message.rover_record);
         let counter = if record.is_empty() {
             match state.read(message) {
-                Told::Exchange(row) => return Some(*row),
-                Told::Logs(logs) => {
+                Told::Exchange(row, activities) => return (Some(*row), activities),
+                Told::Logs(logs, activities) => {
                     self.counters.kernel_logs.fetch_add(logs as u64, Ordering::Relaxed);
-                    &self.counters.kernel_only
+                    Counters::add(&self.counters.kernel_only);
+                    return (None, activities);
                 }
                 Told::Nothing => &self.counters.without_logs,
                 Told::NoConnection => &self.counters.unattributed,
             }
         } else {
             match native::row(record) {
-                Some(row) => return Some(row),
+                Some(row) if row.kind == ACTIVITY_KIND => {
+                    Counters::add(&self.counters.kernel_only);
+                    return (None, vec![row]);
+                }
+                Some(row) => return (Some(row), Vec::new()),
                 None => &self.counters.invalid_records,
             }
         };
         Counters::add(counter);
-        None
+        (None, Vec::new())
     }
 
     async fn read(&self, messages: &mut Streaming<v3::EbpfAccessLogMessage>) -> Result<(), Status> {
         let mut state = StreamState::default();
         while let Some(message) = messages.message().await? {
-            if let Some(row) = self.row(&mut state, message) {
+            let (exchange, activities) = self.rows(&mut state, message);
+            let has_exchange = exchange.is_some();
+            for row in exchange.into_iter().chain(activities) {
                 // Waiting here leaves the stream unread: that is the back-pressure.
                 if !self.rows.put(row).await {
                     return Err(stopped());
                 }
+            }
+            if has_exchange {
                 Counters::add(&self.counters.rows);
             }
         }

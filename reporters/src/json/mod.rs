@@ -4,11 +4,13 @@
 //! derived serializer over a borrowed mirror of the record costs more code than it saves. What was not measured is
 //! `null`, except in `kernel`, where it is absent.
 
+mod activity;
 mod primitives;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use activity::ACTIVITY;
 pub use primitives::{push_address, push_string};
 use primitives::{push_hex, push_unsigned};
 

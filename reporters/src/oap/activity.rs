@@ -63,29 +63,11 @@ impl Allowance {
     }
 }
 
-/// When the activity was over.
-fn end_ns(activity: &Activity) -> u64 {
-    let operations = activity.operations.iter().map(|sum| sum.last.end_ns);
-    let opening = activity.opening.map(|opening| opening.end_ns);
-    operations.chain(opening).chain(activity.closing.map(|closing| closing.end_ns)).max().unwrap_or_default()
-}
-
-/// Whether there is a log to make: an accept that failed has no words, and made no connection.
-pub fn has_logs(activity: &Activity) -> bool {
-    activity.closing.is_some()
-        || activity.opening.is_some_and(|opening| has_log(&opening))
-        || activity.operations.iter().any(|sum| sum.count > 0)
-}
-
-fn has_log(opening: &Opening) -> bool {
-    opening.is_connect || opening.is_success
-}
-
 /// Appends the fields `kernelLogs` of an `EBPFAccessLogMessage`, opening first and closing last.
 pub fn push_logs(out: &mut Vec<u8>, activity: &Activity, allowance: &mut Allowance) -> EncodedActivity {
-    allowance.refill(end_ns(activity));
+    allowance.refill(activity.end_ns());
     let mut encoded = EncodedActivity::default();
-    if let Some(opening) = activity.opening.filter(has_log) {
+    if let Some(opening) = activity.opening.filter(Opening::is_told) {
         push_message(out, 3, |out| push_opening(out, &opening));
         encoded.logs += 1;
     }

@@ -20,7 +20,7 @@ mod kernel;
 use std::sync::Arc;
 
 pub use activity::EncodedActivity;
-use activity::{has_logs, push_logs, Allowance};
+use activity::{push_logs, Allowance};
 pub use address::UnknownEnd;
 use address::{has_name, push_address};
 use kernel::{push_kernel_log, push_timestamp};
@@ -106,7 +106,7 @@ impl OapEncoder {
     /// It always tells its connection and nothing inherits it: an exchange behind it is mostly of another protocol, and a
     /// backend of rover's own gets exchanges in another form, so it would not know the connection told with one.
     pub fn encode_activity(&mut self, activity: &Activity, out: &mut Vec<u8>) -> EncodedActivity {
-        if !has_logs(activity) {
+        if !activity.is_told() {
             return EncodedActivity::default();
         }
         self.start_run();

@@ -36,7 +36,7 @@ pub use stats::{LinkStats, OapStats};
 
 use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
-use crate::record::{Activity, Record};
+use crate::record::{Activity, Record, RecordId};
 use crate::spool::{self, SpoolOptions};
 use crate::transport::{random, TlsFiles};
 
@@ -189,6 +189,8 @@ pub struct OapReporter {
     json_text: Vec<u8>,
     open: OpenBatch,
     counters: PushCounters,
+    /// Differs from start to start.
+    run: u32,
     sender: Option<JoinHandle<()>>,
     spool: Option<SpoolThread>,
 }
@@ -236,6 +238,7 @@ impl OapReporter {
             json_text: Vec::new(),
             open: OpenBatch::default(),
             counters: PushCounters::default(),
+            run: started_us() as u32,
             sender: Some(thread),
             spool,
         })
@@ -263,7 +266,7 @@ impl OapReporter {
         pushed
     }
 
-    /// Encodes what a connection did besides exchanges; either kind of backend gets it in OAP's form. Never waits.
+    /// Encodes what a connection did besides exchanges. Never waits.
     ///
     /// `boot_wall_ns`: wall clock of the node's boot, what has to be added to the activity's times.
     pub fn push_activity(&mut self, activity: &Activity, boot_wall_ns: u64) -> Pushed {
@@ -275,11 +278,24 @@ impl OapReporter {
         }
         let start = self.open.bytes.len();
         let encoded = self.encoder.encode_activity(activity, &mut self.open.bytes);
-        let pushed = self.close(start, self.open.bytes.len(), boot_wall_ns);
+        let oap_end = self.open.bytes.len();
+        if oap_end > start && self.shared.wants_records() {
+            let id = self.activity_id(boot_wall_ns.saturating_add(activity.end_ns()));
+            self.json_text.clear();
+            self.json.encode_activity(activity, boot_wall_ns, Some(id), &mut self.json_text);
+            push_rover_record(&mut self.open.bytes, &self.json_text);
+        }
+        let pushed = self.close(start, oap_end, boot_wall_ns);
         if pushed == Pushed::Queued {
             self.counters.merged_calls += encoded.merged_calls;
         }
         pushed
+    }
+
+    /// By it a backend knows one that was sent twice.
+    fn activity_id(&self, wall_ns: u64) -> RecordId {
+        // Both wrap: within the hours of one resend they do not meet.
+        RecordId { wall_ns, run: self.run, sequence: self.counters.activities as u32 }
     }
 
     /// Closes the message that began at `start` of the batch, or takes it away again where there is no room for it.
@@ -369,9 +385,13 @@ impl Drop for OapReporter {
 
 /// Above all sequences of a former run, wherever the clock was then.
 fn first_sequence(options: &OapOptions) -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(since.as_nanos()).unwrap_or(0);
+    let now = started_us().saturating_mul(1000);
     options.spool.as_ref().map_or(0, |keys| spool::first_sequence(&keys.path).max(now))
+}
+
+fn started_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(0)
 }
 
 /// How a reporter is connected, for those who watch over it.

@@ -15,12 +15,13 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from rover.backend.api.errors import RequestError, error_response
-from rover.backend.api.guard import Guard
+from rover.backend.api.guard import GRAPHQL, Guard
 from rover.backend.api.live import Tail
 from rover.backend.api.node import NodeView
 from rover.backend.api.openapi import API_VERSION, document, render
 from rover.backend.api.operations import JSON, Operations
 from rover.backend.api.page import PageFiles, built_page
+from rover.backend.graphql import GraphQL
 from rover.backend.options import BackendOptions, NodeFacts
 from rover.backend.store import Store
 from rover.backend.store.readers import CONNECTIONS
@@ -50,6 +51,7 @@ class Application:
 
         routes = [Route(operation.path, operation.handler) for operation in table]
         routes.append(Route("/openapi.json", describe))
+        routes.append(Route(GRAPHQL, GraphQL(store, options, self._executor).post, methods=["POST"]))
         starlette = Starlette(
             routes=[*routes, Mount("/api", _nothing), Mount("/", PageFiles(page or built_page()))],
             exception_handlers={RequestError: _refuse, HTTPException: _refuse_http, Exception: _fail},

@@ -30,6 +30,10 @@ _ATTEMPTS_RATE = 20.0
 """Wrong tokens that are answered at once, and a second: far too few to guess one."""
 
 
+GRAPHQL = "/graphql"
+"""The one path that takes POST; it reads, too."""
+
+
 class Guard:
     """ASGI middleware around everything. `token` is None on loopback."""
 
@@ -66,6 +70,6 @@ class Guard:
             # Browsers ask for a password by themselves; the name given with it does not matter.
             challenge = {"WWW-Authenticate": 'Basic realm="rover", charset="UTF-8"'}
             return error_response(401, "no_token", "a token is needed: Authorization: Bearer …", challenge)
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["path"] != GRAPHQL and scope["method"] not in ("GET", "HEAD"):
             return error_response(405, "method_not_allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
         return None

@@ -11,19 +11,22 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from rover.backend.options import Row
+from rover.backend.options import ACTIVITY, BackendOptions, Row
 from rover.backend.store import blocks, many
 from rover.backend.store.figures import FigureBook
+from rover.backend.store.metrics import MetricBook
+from rover.backend.store.metrics.kinds import HOUR_S
 from rover.backend.store.short import Stored, is_unfinished, shorten
 
 
 class Inserter:
     """Writes batches of rows through one connection. Belongs to the writer thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, options: BackendOptions) -> None:
         self._connection = connection
         self._next = self._first_free_number()
         self._figures = FigureBook(connection)
+        self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), options.endpoint_patterns)
         self.malformed = 0
         """Rows that do not fit the contract; not stored."""
         self.repeated = 0
@@ -43,6 +46,7 @@ class Inserter:
             self._next, self.malformed, self.repeated = number, malformed, repeated
             # What the book holds in memory is ahead of the file now.
             self._figures.forget()
+            self._metrics.forget()
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
@@ -50,6 +54,9 @@ class Inserter:
 
     def _write(self, rows: Sequence[Row]) -> list[Stored]:
         run = self._connection.execute
+        activities = [row for row in rows if row[6] == ACTIVITY]
+        if activities:
+            rows = [row for row in rows if row[6] != ACTIVITY]
         pairs = self._shorten(rows)
         number = self._next
         run("SAVEPOINT fresh")
@@ -62,6 +69,9 @@ class Inserter:
             self._insert(pairs)
         run("RELEASE fresh")
         self._figures.add(pairs)
+        counted = [row for _, row in pairs]
+        counted += self._told_first(activities)
+        self._metrics.add([(row[1], row[17]) for row in counted])
         return pairs
 
     def _insert(self, pairs: Sequence[Stored]) -> None:
@@ -109,6 +119,23 @@ class Inserter:
                 self.repeated += 1
         many.delete(self._connection, "exchange", unfinished, "number < ?", self._next)
         return list(by_id.values())
+
+    def _told_first(self, activities: Sequence[Row]) -> list[Row]:
+        """Activities that have not been counted before."""
+        by_id = {row[0]: row for row in activities if row[0]}
+        if not by_id:
+            return list(activities)
+        ids: dict[bytes, str] = {}
+        for row_id in by_id:
+            try:
+                ids[bytes.fromhex(row_id)] = row_id
+            except ValueError:
+                self.malformed += 1
+        known = {found for (found,) in many.select(self._connection, "id", "told", list(ids))}
+        new = {told: row_id for told, row_id in ids.items() if told not in known}
+        self.repeated += len(activities) - sum(not row[0] for row in activities) - len(new)
+        many.put(self._connection, "INSERT", "told", [(told,) for told in new])
+        return [row for row in activities if not row[0]] + [by_id[row_id] for row_id in new.values()]
 
     def _first_free_number(self) -> int:
         last = self._connection.execute("SELECT first + size FROM block ORDER BY first DESC LIMIT 1").fetchone()

@@ -13,6 +13,8 @@ import time
 from rover.backend.options import BackendOptions
 from rover.backend.store import many
 from rover.backend.store.figures import HOUR_S, MINUTE_S
+from rover.backend.store.metrics import expire, roll
+from rover.backend.store.metrics.kinds import DAY_S
 
 BLOCKS_A_STEP = 16
 """Least number of blocks removed in one step."""
@@ -37,6 +39,11 @@ class Retention:
         self._most_bytes = options.retention_bytes
         self._age_ns = int(options.retention_hours * HOUR_S * 10**9)
         self._page_bytes = self._pragma("page_size")
+        self._keep_s = {
+            MINUTE_S: int(options.retention_hours * HOUR_S),
+            HOUR_S: int(options.hours_days * DAY_S),
+            DAY_S: int(options.days_days * DAY_S),
+        }
         self._most_figures = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
         self._surplus_figures = 0
         self._next_count = 0.0
@@ -61,6 +68,8 @@ class Retention:
             else:
                 has_removed = self._remove_old_figures(before_ns // 10**9)
                 has_removed |= self._remove_blocks(before_ns, is_large, rows)
+                has_removed |= roll(self._connection, now_ns / 10**9)
+                has_removed |= expire(self._connection, now_ns / 10**9, self._keep_s)
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:

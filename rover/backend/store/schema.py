@@ -6,7 +6,7 @@ from sqlite_utils import Database, Migrations
 
 migrations = Migrations("rover")
 
-NAMES = frozenset({"0001_exchanges_and_figures"})
+NAMES = frozenset({"0001_exchanges_and_figures", "0002_metrics"})
 """All that this version knows; a file with others in it was written by a newer one."""
 
 
@@ -81,5 +81,45 @@ def _exchanges_and_figures(db: Database) -> None:
                round(duration_ns / 1e6, 3) AS duration_ms, flags
         FROM exchange
         """,
+    ):
+        db.execute(statement)
+
+
+@migrations(name="0002_metrics")
+def _metrics(db: Database) -> None:
+    """Metrics of services, instances, endpoints and the relations between them.
+
+    entity: who has figures; `owner` is the service of an instance or endpoint, or the source of a relation, `peer` its
+        destination, which are entities themselves (0: none). `last_s` is the last hour in which it was told.
+    metric: sums and durations of one entity in one step (60, 3600 or 86400 s), as the native side packs them. In the
+        order of time, so that a batch writes to one place; by kind and owner within it, as pages read.
+    rolled: steps of this length that begin before `until_s` are part of the next longer ones.
+    told: ids of what has no row of its own as an exchange has, so that a second delivery is known for what it is.
+    """
+    for statement in (
+        """
+        CREATE TABLE entity (
+            id INTEGER PRIMARY KEY,
+            kind INTEGER NOT NULL,
+            owner INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            peer INTEGER NOT NULL,
+            last_s INTEGER NOT NULL
+        )
+        """,
+        "CREATE UNIQUE INDEX entity_name ON entity (kind, owner, name, peer)",
+        """
+        CREATE TABLE metric (
+            step_s INTEGER NOT NULL,
+            start_s INTEGER NOT NULL,
+            kind INTEGER NOT NULL,
+            owner INTEGER NOT NULL,
+            entity INTEGER NOT NULL,
+            figures BLOB NOT NULL,
+            PRIMARY KEY (step_s, start_s, kind, owner, entity)
+        ) WITHOUT ROWID
+        """,
+        "CREATE TABLE rolled (step_s INTEGER PRIMARY KEY, until_s INTEGER NOT NULL)",
+        "CREATE TABLE told (id BLOB PRIMARY KEY) WITHOUT ROWID",
     ):
         db.execute(statement)

@@ -81,12 +81,12 @@ class Store:
     def services(self, from_ns: int, to_ns: int) -> tuple[dict[str, Summary], Span, float]:
         """Figures by service, the span they cover in whole minutes, and how many seconds of it were watched."""
         span = Span.of(from_ns, to_ns)
-        return self._read(lambda connection: (query.services(connection, span), span, _watched_s(connection, span)))
+        return self.ask(lambda connection: (query.services(connection, span), span, _watched_s(connection, span)))
 
     def endpoints(self, service: str, from_ns: int, to_ns: int) -> tuple[dict[tuple[str, str], Summary], Span, float]:
         """Figures by method and path of a service; otherwise as `services`."""
         span = Span.of(from_ns, to_ns)
-        return self._read(
+        return self.ask(
             lambda connection: (query.endpoints(connection, service, span), span, _watched_s(connection, span))
         )
 
@@ -101,7 +101,7 @@ class Store:
         limit: int = 100,
     ) -> Page:
         """Records that match, newest first; see `query.exchanges`."""
-        return self._read(
+        return self.ask(
             lambda connection: query.exchanges(
                 connection, wanted, from_ns, to_ns, before=before, after=after, limit=limit
             )
@@ -109,7 +109,7 @@ class Store:
 
     def exchange(self, row_id: str) -> bytes | None:
         """The record of this id as JSON, or None."""
-        return self._read(lambda connection: query.exchange(connection, row_id))
+        return self.ask(lambda connection: query.exchange(connection, row_id))
 
     def partner(self, row_id: str) -> tuple[bool, bytes | None]:
         """Whether the record of this id is stored, and the other end's record of the same exchange as JSON, or None."""
@@ -118,10 +118,12 @@ class Store:
             record = query.exchange(connection, row_id)
             return (False, None) if record is None else (True, partner(connection, record))
 
-        return self._read(ask)
+        return self.ask(ask)
 
-    def _read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Raises TimeoutError if the query takes too long, OSError if the file cannot be read."""
+    def ask(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """What `ask` finds in one read-only snapshot.
+
+        Raises TimeoutError if the query takes too long, OSError if the file cannot be read."""
         try:
             with self._readers.snapshot() as connection:
                 return ask(connection)

@@ -115,7 +115,7 @@ class Writer:
 
     def _use(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._inserter = Inserter(connection)
+        self._inserter = Inserter(connection, self._options)
         self._retention = Retention(connection, self._options)
         self._used_bytes = self._retention.used_bytes()
         self._is_broken = False

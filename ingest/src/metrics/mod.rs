@@ -1,0 +1,15 @@
+//! Metrics: records become figures of services, instances, endpoints and the relations between them.
+//!
+//! Names, functions and units of the metrics are not known here: they are formulas over the columns, in
+//! `rover/backend/metrics`.
+
+mod columns;
+mod fold;
+mod grouping;
+mod sketch;
+mod telling;
+mod varint;
+
+pub use columns::{Figures, NotFigures, NAMES};
+pub use fold::{fold, Folded, Kind, Share, Window};
+pub use grouping::{Grouping, PATTERNS};

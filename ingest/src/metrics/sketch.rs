@@ -1,0 +1,97 @@
+//! Durations as counts of logarithmic buckets: they merge by addition and give any percentile.
+//!
+//! The mapping is DDSketch's (Masson, Rim, Lee: "DDSketch", VLDB 2019): bucket i holds the values in [γ^i, γ^(i+1)), so the
+//! value told for it is off by 1 % at most. `rover/backend/store/histogram.py` has the same and reads what is written
+//! here. No crate: the dense stores of those that are kept take some KiB for each of thousands of entities,
+//! and none gives its buckets out for a form that adds up without being unpacked.
+
+use super::varint::{push_varint, take_varint};
+
+const RELATIVE_ERROR: f64 = 0.01;
+
+/// Counts by bucket, ascending. Durations up to 2^64 ns have 2218 buckets, which is the ceiling.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sketch(Vec<(u16, u64)>);
+
+impl Sketch {
+    /// Below 1 ns counts as 1 ns.
+    pub fn add(&mut self, duration_ns: u64) {
+        self.add_to(bucket(duration_ns), 1);
+    }
+
+    fn add_to(&mut self, bucket: u16, count: u64) {
+        match self.0.binary_search_by_key(&bucket, |(known, _)| *known) {
+            Ok(at) => {
+                if let Some((_, sum)) = self.0.get_mut(at) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+            Err(at) => self.0.insert(at, (bucket, count)),
+        }
+    }
+
+    pub fn merge(&mut self, other: &Sketch) {
+        other.0.iter().for_each(|(bucket, count)| self.add_to(*bucket, *count));
+    }
+
+    pub fn buckets(&self) -> &[(u16, u64)] {
+        &self.0
+    }
+
+    /// Appends how far each bucket is from the one before, and its count.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        push_varint(out, self.0.len() as u64);
+        let mut before = 0;
+        for (bucket, count) in &self.0 {
+            push_varint(out, u64::from(bucket - before));
+            push_varint(out, *count);
+            before = *bucket;
+        }
+    }
+
+    /// `None`: not all of it is a sketch.
+    pub fn merge_encoded(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut rest = bytes;
+        let mut bucket = 0_u16;
+        for _ in 0..take_varint(&mut rest)? {
+            bucket = bucket.checked_add(u16::try_from(take_varint(&mut rest)?).ok()?)?;
+            self.add_to(bucket, take_varint(&mut rest)?);
+        }
+        rest.is_empty().then_some(())
+    }
+}
+
+fn bucket(duration_ns: u64) -> u16 {
+    let gamma = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
+    // From 0 to 2217: a cast of a float saturates.
+    ((duration_ns.max(1) as f64).ln() / f64::ln(gamma)) as u16
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_no_wider_than_the_error_allows() {
+        for value in [1_u64, 2, 50, 1_000, 123_456, 10_000_000, 3_600_000_000_000, 1 << 62] {
+            let gamma = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
+            let middle = gamma.powi(i32::from(bucket(value))) * 2.0 * gamma / (1.0 + gamma);
+            assert!((middle - value as f64).abs() <= value as f64 * (RELATIVE_ERROR + 1e-9), "{value}: {middle}");
+        }
+        assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, 2217));
+    }
+
+    #[test]
+    fn sketches_merge_and_come_back_from_bytes() {
+        let (mut one, mut other) = (Sketch::default(), Sketch::default());
+        [5, 900, 900].iter().for_each(|value| one.add(*value));
+        [900, 70_000].iter().for_each(|value| other.add(*value));
+        let mut bytes = Vec::new();
+        other.encode(&mut bytes);
+        one.merge_encoded(&bytes).unwrap();
+        assert_eq!(one.buckets().iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 3, 1]);
+        bytes.push(0);
+        assert_eq!(Sketch::default().merge_encoded(&bytes), None);
+    }
+}

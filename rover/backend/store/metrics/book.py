@@ -1,0 +1,127 @@
+"""Keeps the figures of metrics up, in the transaction that stores their records. Belongs to the writer thread.
+
+A batch is folded natively into shares by entity and minute, which are added to the stored minutes. A late record of a
+minute that is part of its hour already (see rollup.py) is added to the hour, too, and likewise to the day.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+
+from rover import _engine
+from rover.backend.store import many
+from rover.backend.store.metrics.entities import Entities
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, Kind
+
+FUTURE_S = 600
+"""Minutes so far ahead of this clock are taken; clocks of nodes differ."""
+HELD = 4096
+"""Figures kept in memory between batches, some 500 bytes each."""
+
+Key = tuple[int, int, int, int, int]
+"""step_s, start_s, kind, owner, entity: the key of `metric`."""
+
+
+class MetricBook:
+    """Figures of the recent past in memory, and the tables behind them."""
+
+    def __init__(self, connection: sqlite3.Connection, keep_s: int, patterns: Sequence[str] = ()) -> None:
+        """`keep_s`: how long minutes are kept; `patterns`: of endpoints. Raises ValueError for a wrong pattern."""
+        self._connection = connection
+        self._keep_s = keep_s
+        self._folder = _engine.MetricFolder(json.dumps({"patterns": list(patterns)}))
+        self._entities = Entities(connection)
+        self._held: dict[Key, bytes] = {}
+        self.out_of_time = 0
+        """Records of minutes that are no longer, or not yet, kept."""
+
+    @property
+    def overflowed(self) -> int:
+        """How often figures went to OTHER, for a bound was reached."""
+        return self._entities.overflowed
+
+    def add(self, records: Iterable[tuple[int, str]], now_s: float | None = None) -> None:
+        """Count these records (Unix time of their start in ns, JSON), inside the caller's transaction."""
+        told = list(records)
+        if not told:
+            return
+        minute_s = int(time.time() if now_s is None else now_s) // MINUTE_S * MINUTE_S
+        shares, out_of_time, _ = self._folder.fold(
+            [time_ns for time_ns, _ in told],
+            [record for _, record in told],
+            minute_s - self._keep_s,
+            minute_s + FUTURE_S,
+        )
+        self.out_of_time += out_of_time
+        rolled = dict(self._connection.execute("SELECT step_s, until_s FROM rolled"))
+        sums: dict[Key, list[bytes]] = {}
+        for start_s, kind, service, name, peer, peer_name, figures in shares:
+            owner, entity = self._place(start_s // HOUR_S * HOUR_S, Kind(kind), service, name, peer, peer_name)
+            for step_s in _steps(start_s, rolled):
+                key = (step_s, start_s // step_s * step_s, kind, owner, entity)
+                sums.setdefault(key, []).append(figures)
+        self._entities.store()
+        self._store(sums)
+
+    def forget(self) -> None:
+        """Drop what is in memory: the tables are the truth again."""
+        self._held.clear()
+        self._entities.forget()
+
+    def _place(self, hour_s: int, kind: Kind, service: str, name: str, peer: str, peer_name: str) -> tuple[int, int]:
+        """Owner (service) and entity of a share."""
+        number = self._entities.number
+        owner = self._entities.service(hour_s, service)
+        if kind is Kind.SERVICE:
+            return owner, owner
+        if kind in (Kind.INSTANCE, Kind.ENDPOINT):
+            return owner, number(hour_s, kind, owner, name)
+        other = self._entities.service(hour_s, peer)
+        if kind in (Kind.CLIENT_RELATION, Kind.SERVER_RELATION):
+            return owner, number(hour_s, kind, owner, "", other)
+        ends = number(hour_s, Kind.INSTANCE, owner, name), number(hour_s, Kind.INSTANCE, other, peer_name)
+        return owner, number(hour_s, kind, ends[0], "", ends[1])
+
+    def _store(self, sums: dict[Key, list[bytes]]) -> None:
+        stored = load(self._connection, [key for key in sums if key not in self._held])
+        keys = list(sums)
+        added = _engine.add_figures(
+            [self._held.get(key) or stored.get(key) for key in keys], [sums[key] for key in keys]
+        )
+        pairs = list(zip(keys, added, strict=True))
+        many.put(self._connection, "REPLACE", "metric", [(*key, figures) for key, figures in pairs])
+        for key, figures in pairs:
+            # Longer steps are written by others, too.
+            if key[0] == MINUTE_S:
+                self._held.pop(key, None)
+                self._held[key] = figures  # last in the dict: most recently used
+        for key in list(self._held)[: max(0, len(self._held) - HELD)]:
+            del self._held[key]
+
+
+def load(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, bytes]:
+    """Figures at these keys, as far as there are any."""
+    found: dict[Key, bytes] = {}
+    for start in range(0, len(keys), 512):
+        part = keys[start : start + 512]
+        marks = ", ".join(["(?, ?, ?, ?, ?)"] * len(part))
+        sql = f"""
+            WITH wanted(step_s, start_s, kind, owner, entity) AS (VALUES {marks})
+            SELECT step_s, start_s, kind, owner, entity, figures FROM wanted
+            CROSS JOIN metric USING (step_s, start_s, kind, owner, entity)
+        """  # noqa: S608
+        for *known, figures in connection.execute(sql, [value for key in part for value in key]):
+            found[tuple(known)] = figures
+    return found
+
+
+def _steps(start_s: int, rolled: dict[int, int]) -> Iterable[int]:
+    """The steps in which a minute's figures are kept already, beside the minute itself."""
+    yield MINUTE_S
+    if start_s < rolled.get(MINUTE_S, 0):
+        yield HOUR_S
+        if start_s // HOUR_S * HOUR_S < rolled.get(HOUR_S, 0):
+            yield DAY_S
