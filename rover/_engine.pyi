@@ -73,9 +73,9 @@ class Engine:
         `options`: JSON `{"color", "width", "micros", "zone"}`. ValueError if they cannot be used."""
 
     def add_oap(self, options: str) -> None:
-        """Send records to an OAP. JSON `{"addresses", "token", "node_name", "unknown_end", "tls", "spool"}`. `tls`, if
-        there: `{"ca_file", "cert_file", "key_file", "server_name"}`; `spool`, if there: `{"path", "bytes", "hours"}`.
-        ValueError if they cannot be used."""
+        """Send records to an OAP. JSON `{"addresses", "token", "node_name", "unknown_end", "connection_seconds", "tls",
+        "spool"}`. `tls`, if there: `{"ca_file", "cert_file", "key_file", "server_name"}`; `spool`, if there: `{"path",
+        "bytes", "hours"}`. ValueError if they cannot be used."""
 
     def add_otlp(self, options: str) -> None:
         """Send spans and metrics to an OpenTelemetry collector. JSON `{"endpoints", "protocol", "headers", "tls",

@@ -322,6 +322,12 @@ class OapReporter:
     token_file: Path | None = _key(
         None, kinds.optional(kinds.PATH), "File whose first line is sent as the authentication token."
     )
+    connection_seconds: float = _key(
+        600,
+        kinds.with_bounds(kinds.NUMBER, 1, 86400),
+        "After this time a connection is opened anew, so that a load balancer can choose again.",
+        unit="seconds",
+    )
     tls: OapTls = _section(OapTls)
     spool: OapSpool = _section(OapSpool)
 

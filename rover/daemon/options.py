@@ -53,6 +53,7 @@ def oap_options(config: Config, node_name: str) -> str:
     oap = config.reporters.oap
     # Without a Kubernetes API an OAP fails on every message with a bare address.
     options: dict[str, object] = {"addresses": list(oap.addresses), "node_name": node_name, "unknown_end": "name"}
+    options["connection_seconds"] = oap.connection_seconds
     if oap.token_file is not None:
         options["token"] = read_token(oap.token_file, "reporters.oap.token_file")
     tls, spool = oap.tls, oap.spool

@@ -2,7 +2,7 @@
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,8 +129,8 @@ def service_id(name: str) -> str:
     return base64.b64encode(name.encode()).decode() + ".1"
 
 
-def truth(stream: Iterable[Any]) -> Truth:
-    """Of the messages of whole streams, one stream behind the other."""
+def truth(stream: Iterable[Any], grouped: Callable[[str], str] = str) -> Truth:
+    """Of the messages of whole streams, one stream behind the other. `grouped`: what a path counts as."""
     found = Truth()
     boot_s, connection = 0, None
     for message in stream:
@@ -145,11 +145,11 @@ def truth(stream: Iterable[Any]) -> Truth:
             continue
         side = "server" if connection.role == 1 else "client"
         for event in _events(message, boot_s, side):
-            _book(found, event, local, remote, message)
+            _book(found, event, local, remote, message, grouped)
     return found
 
 
-def _book(found: Truth, event: Event, local: Any, remote: Any, message: Any) -> None:
+def _book(found: Truth, event: Event, local: Any, remote: Any, message: Any, grouped: Callable[[str], str]) -> None:
     found.events["K8SService", (local.serviceName,)].append(event)
     if local.podName:
         found.events["K8SServiceInstance", (local.serviceName, local.podName)].append(event)
@@ -165,7 +165,7 @@ def _book(found: Truth, event: Event, local: Any, remote: Any, message: Any) -> 
         name = "UNRECOGNIZED"
         if request.method < len(messages.METHODS):
             name = messages.METHODS[request.method]
-        found.events["K8SEndpoint", (local.serviceName, f"{name}:{request.path}")].append(event)
+        found.events["K8SEndpoint", (local.serviceName, f"{name}:{grouped(request.path)}")].append(event)
 
 
 def _events(message: Any, boot_s: int, side: str) -> Iterator[Event]:

@@ -72,6 +72,8 @@ pub struct OapOptions {
     pub answer_seconds: f32,
     /// While another address than the first is used, the ones before it are tried again after this time.
     pub return_seconds: f32,
+    /// A connection is opened anew after this time, so that a load balancer can choose again.
+    pub connection_seconds: f32,
     /// Over TLS, with these files; `None`: without.
     pub tls: Option<TlsFiles>,
     /// What cannot be sent waits there; `None`: in memory only.
@@ -108,6 +110,7 @@ impl Default for OapOptions {
             stream_bytes: 4 << 20,
             answer_seconds: 60.0,
             return_seconds: 60.0,
+            connection_seconds: 600.0,
             tls: None,
             spool: None,
         }
@@ -126,6 +129,10 @@ impl OapOptions {
 
     fn return_after(&self) -> Duration {
         positive(self.return_seconds)
+    }
+
+    fn connection_age(&self) -> Duration {
+        positive(self.connection_seconds)
     }
 
     fn answer_timeout(&self) -> Duration {

@@ -39,6 +39,8 @@ pub struct Sender {
     /// An attempt to reach an address before the one in use, and when the next one is due.
     return_trial: Option<JoinHandle<Option<(usize, Link)>>>,
     return_at: Instant,
+    /// When the connection in use is old enough for another one.
+    renew_at: Instant,
 }
 
 /// A call that is over.
@@ -64,6 +66,7 @@ impl Sender {
             suspects: Suspects::default(),
             return_trial: None,
             return_at: Instant::now(),
+            renew_at: Instant::now(),
         }
     }
 
@@ -122,11 +125,13 @@ impl Sender {
         self.shared.counters.set_backend(self.options.addresses.get(turn).cloned());
         self.shared.counters.connects.fetch_add(1, Ordering::Relaxed);
         self.return_at = Instant::now() + self.options.return_after();
+        self.renew_at = Instant::now() + self.options.connection_age();
         self.link = Some(link);
         self.shared.queue.set_away(false);
     }
 
-    /// Goes back to an address before the one in use when it answers again, so that nodes do not stay where they fled to.
+    /// Goes back to an address before the one in use when it answers again, so that nodes do not stay where they fled to; and
+    /// to a new connection after its time, so that they spread over what is behind a load balancer.
     async fn maybe_return(&mut self) {
         if let Some(trial) = self.return_trial.take_if(|trial| trial.is_finished()) {
             self.return_at = Instant::now() + self.options.return_after();
@@ -136,11 +141,16 @@ impl Sender {
                 self.take(link, turn);
             }
         }
-        let is_due = self.turn > 0 && Instant::now() >= self.return_at;
+        let now = Instant::now();
+        let is_old = now >= self.renew_at;
+        let is_due = is_old || (self.turn > 0 && now >= self.return_at);
         if is_due && self.return_trial.is_none() {
-            let (options, agent_id, turn) = (Arc::clone(&self.options), Arc::clone(&self.agent_id), self.turn);
+            // What does not succeed is not tried again at once.
+            self.renew_at = self.renew_at.max(now + self.options.return_after());
+            let (options, agent_id) = (Arc::clone(&self.options), Arc::clone(&self.agent_id));
+            let addresses = self.turn + usize::from(is_old);
             self.return_trial = Some(tokio::spawn(async move {
-                for (turn, address) in options.addresses.iter().enumerate().take(turn) {
+                for (turn, address) in options.addresses.iter().enumerate().take(addresses) {
                     if let Ok(link) = Link::open(address, &options, &agent_id).await {
                         return Some((turn, link));
                     }
