@@ -61,7 +61,8 @@ def test_traffic_is_counted_as_the_client_counts_it(tmp_path: Path) -> None:
                     family[tuple(of[key] for key in sorted(of))] += value
                 return families
 
-            wait_until(lambda: found()["rover_tcp_connections_closed_total"].total() == 2, "the end of both sides", 20)
+            wanted = 2 * len(STATUSES)
+            wait_until(lambda: found()["rover_http_requests_total"].total() == wanted, "both sides of all", 20)
             told = found()
             server.shutdown()
             code, _ = daemon.stop()
@@ -77,7 +78,8 @@ def test_traffic_is_counted_as_the_client_counts_it(tmp_path: Path) -> None:
         durations = told["rover_http_request_duration_seconds_count"]
         assert {status: durations[side, status] for status in classes} == classes
         assert 0 < sum(told["rover_http_request_duration_seconds_sum"][side, status] for status in classes) < elapsed
-        assert told["rover_tcp_connections_opened_total"][side,] == 1
+        # Connections of others on this machine are opened meanwhile, too: ports choose exchanges, not connections.
+        assert told["rover_tcp_connections_opened_total"][side,] >= 1
     sent, received = told["rover_tcp_sent_bytes_total"], told["rover_tcp_received_bytes_total"]
     assert sent["server",] == received["client",] > 100 * len(STATUSES)
     assert sent["client",] == received["server",] > 0
