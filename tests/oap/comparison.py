@@ -1,7 +1,7 @@
 """Answers of GraphQL against what the messages say; whoever gives the answers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .rules import Metric, metrics
@@ -74,10 +74,13 @@ def read(metric: Metric, answer: dict[str, Any]) -> dict[int, Any]:
 
 
 def differences(
-    ask: Ask, found: Truth, is_right: Callable[[Metric, Any, Any], bool] = is_same
+    ask: Ask,
+    found: Truth,
+    is_right: Callable[[Metric, Any, Any], bool] = is_same,
+    of: Iterable[Metric] = tuple(metrics()),
 ) -> tuple[list[str], int]:
     """Every metric of every entity that is not what the messages say, and how many values were compared."""
-    wanted = [(metric, entity) for metric in metrics() for entity in found.entities(metric.source)]
+    wanted = [(metric, entity) for metric in of for entity in found.entities(metric.source)]
     wrong, compared = [], 0
     for (metric, entity), answer in zip(wanted, answers(ask, found, wanted), strict=True):
         for minute in found.minutes:

@@ -48,12 +48,12 @@ def generated(count: int, seed: int = 7) -> Iterator[Any]:
                 request={
                     "method": chance.randrange(5),
                     "path": f"/item/{chance.randrange(3)}",
-                    "sizeOfHeadersBytes": chance.randrange(1000),
+                    "sizeOfHeadersBytes": chance.randrange(1, 1000),
                     "sizeOfBodyBytes": chance.randrange(10_000),
                 },
                 response={
                     "statusCode": chance.choice(STATUSES),
-                    "sizeOfHeadersBytes": chance.randrange(1000),
+                    "sizeOfHeadersBytes": chance.randrange(1, 1000),
                     "sizeOfBodyBytes": chance.randrange(100_000),
                 },
             )

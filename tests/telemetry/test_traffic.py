@@ -38,7 +38,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def test_traffic_is_counted_as_the_client_counts_it(tmp_path: Path) -> None:
-    """By side and class of status; a 4xx is an error of the client alone; what one side sent the other got."""
+    """By side and class of status; a 4xx is an error of the client alone; what one side sent the other got.
+
+    Others on this machine may open connections meanwhile, and move bytes: ports choose exchanges, not connections."""
     port = free_port()
     environment = {**to_file(tmp_path), "ROVER_WATCH_PORTS": str(port)}
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
@@ -78,8 +80,8 @@ def test_traffic_is_counted_as_the_client_counts_it(tmp_path: Path) -> None:
         durations = told["rover_http_request_duration_seconds_count"]
         assert {status: durations[side, status] for status in classes} == classes
         assert 0 < sum(told["rover_http_request_duration_seconds_sum"][side, status] for status in classes) < elapsed
-        # Connections of others on this machine are opened meanwhile, too: ports choose exchanges, not connections.
         assert told["rover_tcp_connections_opened_total"][side,] >= 1
     sent, received = told["rover_tcp_sent_bytes_total"], told["rover_tcp_received_bytes_total"]
-    assert sent["server",] == received["client",] > 100 * len(STATUSES)
-    assert sent["client",] == received["server",] > 0
+    for of_server, of_client in ((sent, received), (received, sent)):
+        assert min(of_server["server",], of_client["client",]) >= 60 * len(STATUSES)
+    assert min(sent["server",], received["client",]) >= 160 * len(STATUSES)
