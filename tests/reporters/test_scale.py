@@ -48,6 +48,7 @@ class Balancer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
+        self._ends: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
     def __enter__(self) -> "Balancer":
@@ -59,6 +60,8 @@ class Balancer:
         self._listener.close()
         for thread in self._threads:
             thread.join(10)
+        for end in self._ends:
+            end.close()
 
     def _accept(self) -> None:
         while True:
@@ -69,6 +72,7 @@ class Balancer:
             host, port = self._targets[self.connections % len(self._targets)].split(":")
             self.connections += 1
             far = socket.create_connection((host, int(port)))
+            self._ends += [near, far]
             for pair in ((near, far), (far, near)):
                 thread = threading.Thread(target=self._copy, args=pair, daemon=True)
                 self._threads.append(thread)
