@@ -54,13 +54,13 @@ test: setup-test ## the tests of this machine, twelve to fifteen minutes from no
 	@$(MAKE) compile
 	cargo test --release --quiet --workspace
 	cd web && npm run --silent test
-	$(BIN)/pytest --durations=10 -n 2 -m 'not root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
-	$(BIN)/pytest --durations=20 -m 'root and not vm and not slow and not kube' $(PYTEST) || [ $$? = 5 ]
+	$(BIN)/pytest --durations=10 -n 2 -m 'not root and not vm and not slow and not kube and not oap' $(PYTEST) || [ $$? = 5 ]
+	$(BIN)/pytest --durations=20 -m 'root and not vm and not slow and not kube and not oap' $(PYTEST) || [ $$? = 5 ]
 
 .PHONY: slow
 slow: setup-test ## the tests marked `slow`: hook by hook, other libraries and languages, a hundred thousand records
 	@$(MAKE) compile
-	$(BIN)/pytest -m 'slow and not vm and not kube' $(PYTEST)
+	$(BIN)/pytest -m 'slow and not vm and not kube and not oap' $(PYTEST)
 
 .PHONY: soak
 soak: setup-test ## a daemon through backend deaths, a full disk, churn, reloads and limits: SOAK_SECONDS, half an hour
@@ -112,6 +112,12 @@ kube: setup-test ## real containers, API server and kubelet: builds them once (t
 	@tests/kube/apiserver/build.sh --node
 	@$(MAKE) compile
 	$(BIN)/pytest -m 'kube and not vm' $(PYTEST)
+
+.PHONY: oap
+oap: setup-test ## what a real SkyWalking OAP makes of rover's reports: fetches it once (120 MB), then tests/oap
+	@scripts/setup.sh oap
+	@$(MAKE) compile
+	$(BIN)/pytest -m oap $(PYTEST)
 
 .PHONY: wheel
 wheel: setup ## dist/rover-….whl: runs without a compiler

@@ -73,9 +73,23 @@ class Engine:
         `options`: JSON `{"color", "width", "micros", "zone"}`. ValueError if they cannot be used."""
 
     def add_oap(self, options: str) -> None:
-        """Send records to an OAP. JSON `{"addresses", "token", "node_name", "unknown_end", "tls", "spool"}`. `tls`, if
-        there: `{"ca_file", "cert_file", "key_file", "server_name"}`; `spool`, if there: `{"path", "bytes", "hours"}`.
-        ValueError if they cannot be used."""
+        """Send records to an OAP. JSON `{"addresses", "token", "node_name", "unknown_end", "connection_seconds", "tls",
+        "spool"}`. `tls`, if there: `{"ca_file", "cert_file", "key_file", "server_name"}`; `spool`, if there: `{"path",
+        "bytes", "hours"}`. ValueError if they cannot be used."""
+
+    def add_otlp(self, options: str) -> None:
+        """Send spans and metrics to an OpenTelemetry collector. JSON `{"endpoints", "protocol", "headers", "tls",
+        "node_name", "traces", "metrics", "is_compressed", "queue_bytes", "batch_bytes", "batch_seconds",
+        "metrics_seconds", "answer_seconds", "connection_seconds"}`. ValueError if they cannot be used."""
+
+    def add_traffic(self) -> None:
+        """Sum up the traffic by service from now on; an output beside this one takes the records."""
+
+    def traffic(self) -> str:
+        """JSON list of `{"service", "side", "http", "tcp"}`, at any moment. Each of `http`: `{"status", "requests",
+        "errors", "buckets", "sum_ns"}`, by class of status (`2xx`, `none`); buckets by the bounds of
+        `rover.telemetry.traffic`. `tcp`: `{"sent_bytes", "received_bytes", "retransmits", "opened", "failed",
+        "closed"}`; retransmits is null where no hook shows them."""
 
     def add_file(self, options: str) -> None:
         """Append records to a file. JSON `{"path", "format", "rotate_bytes", "rotate_hours", "keep"}`; not rotated by
@@ -85,7 +99,7 @@ class Engine:
         """Open the files of add_file anew, by their paths: somebody has renamed them."""
 
     def outputs(self) -> str:
-        """JSON object `{"oap", "files"}`, at any moment, also while the engine does not run.
+        """JSON object `{"oap", "files", "otlp"}`, at any moment, also while the engine does not run.
 
         Each of `oap`: `{"backend", "away_seconds", "last_error", "spooled_records", "spool_error"}`. Each of `files`:
         `{"path", "written", "dropped", "rotations", "error"}`, in records."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings this machine to where rover can be built and run (`setup.sh run`), or also tested (`setup.sh test`), or also
-# tested in virtual machines (`setup.sh vm`), or against containers and Kubernetes (`setup.sh kube`).
+# tested in virtual machines (`setup.sh vm`), or against containers and Kubernetes (`setup.sh kube`), or against a real
+# SkyWalking OAP (`setup.sh oap`: its jars from Maven Central, 120 MB, once).
 #
 # Safe to call before every build: a stamp makes the second call take milliseconds. What is missing is installed, or
 # named with the command that installs it. Python packages come from hash-pinned lock files only.
@@ -13,9 +14,9 @@ rust_needed=1.88 # what tonic asks for
 
 case "$purpose" in
     run) lock=requirements.lock ;;
-    test | vm | kube) lock=requirements-dev.lock ;;
+    test | vm | kube | oap) lock=requirements-dev.lock ;;
     *)
-        echo "usage: scripts/setup.sh [run|test|vm|kube]" >&2
+        echo "usage: scripts/setup.sh [run|test|vm|kube|oap]" >&2
         exit 2
         ;;
 esac
@@ -59,6 +60,8 @@ kube_needs=(
     podman:podman /usr/lib/cni/bridge:containernetworking-plugins
 )
 
+oap_needs=(java:default-jre-headless mvn:maven)
+
 missing_packages() {
     local pair
     for pair in "$@"; do
@@ -91,6 +94,7 @@ needs=("${run_needs[@]}")
 [ "$purpose" = run ] || needs+=("${test_needs[@]}")
 [ "$purpose" != vm ] || needs+=("${vm_needs[@]}")
 [ "$purpose" != kube ] || needs+=("${kube_needs[@]}")
+[ "$purpose" != oap ] || needs+=("${oap_needs[@]}")
 mapfile -t missing < <(missing_packages "${needs[@]}" | sort -u)
 install_packages "${missing[@]}"
 
@@ -130,6 +134,18 @@ fi
 say "installing Python packages of $lock into $venv (up to a minute)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
     { grep -v "^Ignoring .*: markers" || true; }
+
+# --- A real OAP --------------------------------------------------------------------------------------------------------
+
+# The jars stay where Maven keeps them; the list of them is what the tests start OAP with.
+if [ "$purpose" = oap ]; then
+    jars="${XDG_CACHE_HOME:-$HOME/.cache}/rover/oap/classpath.txt"
+    mkdir -p "$(dirname "$jars")"
+    say "looking for the jars of OAP (120 MB the first time)"
+    mvn -B -q -f tests/oap/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.6.1:build-classpath \
+        -DincludeScope=runtime -Dmdep.outputFile="$jars" >"$log" 2>&1 ||
+        { tail -n 20 "$log" >&2 && fail "Maven could not get the jars of OAP"; }
+fi
 
 stamp_value >"$stamp"
 say "ready to $purpose"

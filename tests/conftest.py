@@ -35,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "root: needs root and a kernel that lets BPF programs in")
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
     config.addinivalue_line("markers", "kube: run by `make kube`, which builds what they need; skipped without that")
+    config.addinivalue_line(
+        "markers", "oap: run by `make oap`, which fetches a real SkyWalking OAP; skipped without that"
+    )
     config.addinivalue_line("markers", "vm: boots a kernel under emulation")
 
 

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use rover_reporters::encoder::{self, EncoderError};
 use rover_reporters::file::FileHandle;
 use rover_reporters::oap_stream::OapLink;
+use rover_reporters::otlp::OtlpLink;
 use rover_reporters::row::Row;
+use rover_reporters::traffic::Traffic;
 
 use crate::addresses::Naming;
 use crate::capture::{Capture, CaptureError};
@@ -31,7 +33,7 @@ use crate::probe;
 use crate::processes::{Decision, ProcessChange};
 use crate::recording::{Frame, Header, Recorder, Recording, RecordingError};
 use crate::report::Report;
-use crate::sinks::{FileSink, LineSink, OapSink, RowQueue, RowSink, Sink};
+use crate::sinks::{FileSink, LineSink, OapSink, OtlpSink, RowQueue, RowSink, Sink, TrafficSink};
 use crate::tls::Watcher;
 use crate::translations::Conntrack;
 
@@ -55,6 +57,8 @@ pub struct Engine {
     tls: Mutex<Option<Watcher>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     links: Mutex<Vec<OapLink>>,
+    collectors: Mutex<Vec<OtlpLink>>,
+    traffic: Arc<Mutex<Traffic>>,
     files: Mutex<Vec<FileHandle>>,
 }
 
@@ -87,6 +91,8 @@ impl Engine {
             tls: Mutex::new(None),
             thread: Mutex::new(None),
             links: Mutex::new(Vec::new()),
+            collectors: Mutex::new(Vec::new()),
+            traffic: Arc::default(),
             files: Mutex::new(Vec::new()),
         }
     }
@@ -201,6 +207,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Sends spans and metrics to an OpenTelemetry collector.
+    ///
+    /// # Errors
+    /// Options that cannot be used.
+    pub fn add_otlp(&self, options: &str) -> Result<(), String> {
+        let sink = OtlpSink::start(options)?;
+        held(&self.collectors).push(sink.link());
+        self.tell(Command::AddSink(Box::new(sink)));
+        Ok(())
+    }
+
     /// Writes encoded records to a file that is rotated.
     ///
     /// # Errors
@@ -221,7 +238,19 @@ impl Engine {
     pub fn outputs(&self) -> String {
         let links: Vec<_> = held(&self.links).iter().map(OapLink::state).collect();
         let files: Vec<_> = held(&self.files).iter().map(FileHandle::stats).collect();
-        serde_json::json!({"oap": links, "files": files}).to_string()
+        let collectors: Vec<_> = held(&self.collectors).iter().map(OtlpLink::state).collect();
+        serde_json::json!({"oap": links, "files": files, "otlp": collectors}).to_string()
+    }
+
+    /// Sums up the traffic by service from now on.
+    pub fn add_traffic(&self) {
+        self.tell(Command::AddSink(Box::new(TrafficSink(Arc::clone(&self.traffic)))));
+    }
+
+    /// These sums: a JSON list. The copy is made under the lock, the text is not.
+    pub fn traffic(&self) -> String {
+        let traffic = held(&self.traffic).clone();
+        serde_json::to_string(&traffic).unwrap_or_else(|_| "[]".to_owned())
     }
 
     pub fn add_rows(&self) {

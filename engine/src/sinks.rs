@@ -15,8 +15,10 @@ use rover_reporters::encoder::{self, Encoder};
 use rover_reporters::file::{FileHandle, FileOptions, Lines, RotatingFile};
 use rover_reporters::json::JsonEncoder;
 use rover_reporters::oap_stream::{OapLink, OapOptions, OapReporter, Pushed, StartError};
+use rover_reporters::otlp::{OtlpLink, OtlpOptions, OtlpReporter};
 use rover_reporters::record::{Activity, Record};
 use rover_reporters::row::Row;
+use rover_reporters::traffic::Traffic;
 
 /// Takes records.
 pub trait Sink: Send {
@@ -305,5 +307,74 @@ impl Sink for OapSink {
 
     fn stats(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self.reporter.stats()).ok()
+    }
+}
+
+/// Sends spans and metrics to an OpenTelemetry collector; a thread of its own does.
+pub struct OtlpSink {
+    reporter: OtlpReporter,
+}
+
+impl OtlpSink {
+    /// # Errors
+    /// Options that cannot be used.
+    pub fn start(options: &str) -> Result<OtlpSink, String> {
+        let options = OtlpOptions::from_json(options).map_err(|error| error.to_string())?;
+        let reporter = OtlpReporter::start(options).map_err(|error| error.to_string())?;
+        Ok(OtlpSink { reporter })
+    }
+
+    /// How it is connected, to be asked from any thread.
+    pub fn link(&self) -> OtlpLink {
+        self.reporter.link()
+    }
+}
+
+impl Sink for OtlpSink {
+    fn accept(&mut self, record: &Record) -> bool {
+        // One that finds no room takes the place of the oldest, which the reporter counts.
+        self.reporter.push(record);
+        true
+    }
+
+    fn flush(&mut self) {
+        // Requests are made by size and age, not by round.
+    }
+
+    fn finish(&mut self, deadline: Instant) {
+        self.reporter.stop(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Sums that anybody may read at any time.
+pub struct TrafficSink(pub Arc<Mutex<Traffic>>);
+
+impl TrafficSink {
+    fn traffic(&self) -> std::sync::MutexGuard<'_, Traffic> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for TrafficSink {
+    fn accept(&mut self, record: &Record) -> bool {
+        self.traffic().add(record);
+        // A record that is only counted has not been reported.
+        false
+    }
+
+    fn wants_activity(&self) -> bool {
+        true
+    }
+
+    fn activity(&mut self, activity: &Activity, _boot_wall_ns: u64) {
+        self.traffic().add_activity(activity);
+    }
+
+    fn flush(&mut self) {
+        // Nothing is held back.
+    }
+
+    fn finish(&mut self, _deadline: Instant) {
+        // Nor at the end.
     }
 }

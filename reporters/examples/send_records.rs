@@ -1,14 +1,14 @@
 //! Sends a fixed sequence of records to a backend and prints what became of them: the client that `tests/wire/` judges.
 //!
-//! `send_records OPTIONS COUNT [layers]`, OPTIONS as for the engine's OAP output. With COUNT above the dozen different records
+//! `send_records OPTIONS COUNT [layers] [at=NS] [rate=N]`, OPTIONS as for the engine's OAP output. With COUNT above the dozen different records
 //! they repeat, each with a path of its own. With `layers` a record with every figure of the kernel's layers follows, and
-//! what connections do besides exchanges. The CPU that encoding and sending took goes to standard error.
+//! what connections do besides exchanges. `at`: wall clock of the records; `rate`: so many are pushed a second. The CPU that
+//! encoding and sending took goes to standard error.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rover_reporters::oap_stream::{OapOptions, OapReporter};
-use rover_reporters::record::{Activity, Flag, Identity, Opening, Protocol, Record, Side, Syscall, TraceFormat};
+use rover_reporters::record::{Activity, Opening, Protocol, Record, RecordId, Side};
 use rover_reporters::samples;
 
 /// Records of one hand-over, about what the engine drains at a time under load.
@@ -18,18 +18,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let options = OapOptions::from_json(&arguments.next().unwrap_or_else(|| "{}".to_owned()))?;
     let count: u32 = arguments.next().map_or(Ok(12), |count| count.parse())?;
+    let (mut has_layers, mut at_ns, mut rate) = (false, samples::WALL_NS, f64::INFINITY);
+    for word in arguments {
+        match word.split_once('=') {
+            Some(("at", value)) => at_ns = value.parse()?,
+            Some(("rate", value)) => rate = value.parse()?,
+            _ => has_layers = word == "layers",
+        }
+    }
+    let at = |record: Record| Record { id: RecordId { wall_ns: at_ns, ..record.id }, ..record };
     let mut reporter = OapReporter::start(options)?;
-    let records: Vec<Record> = (0..count.min(4096)).map(sample).collect();
+    let records: Vec<Record> = (0..count.min(4096)).map(|number| at(samples::shape(number))).collect();
     let (start, encoding) = (Instant::now(), thread_cpu_ns());
     for (sequence, record) in (0..count).zip(records.iter().cycle()) {
         reporter.push(record);
         if sequence % ROUND == ROUND - 1 {
             reporter.hand_over();
+            let due = Duration::from_secs_f64(f64::from(sequence) / rate);
+            std::thread::sleep(due.saturating_sub(start.elapsed()));
         }
     }
     let encoding = thread_cpu_ns() - encoding;
-    if arguments.next().is_some_and(|word| word == "layers") {
-        push_layers(&mut reporter);
+    if has_layers {
+        push_layers(&mut reporter, at(samples::layered()));
     }
     let is_settled = reporter.flush(Duration::from_secs(60));
     let (elapsed, whole) = (start.elapsed(), process_cpu_ns());
@@ -44,32 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The record of a number: the shapes that matter on the wire, in turn.
-fn sample(number: u32) -> Record {
-    let mut record = samples::exchange();
-    record.id.sequence = number;
-    record.path = Some(format!("/item/{number}").into());
-    record.connection.id = u64::from(number / 3);
-    record.connection.exchange = number % 3 + 1;
-    match number % 12 {
-        1 => record.method = Some("PROPFIND".into()),
-        2 => record.status = None,
-        3 => record.method = None,
-        4 => record.side = Side::Client,
-        5 => record.remote.identity = named("curl"),
-        6 => record.flags.set(Flag::Unfinished),
-        7 => record.operations.iter_mut().for_each(|operation| operation.start_ns = None),
-        8 => record.operations.iter_mut().for_each(|operation| operation.syscall = Syscall::IoUring),
-        9 => record.path = None,
-        10 => record.trace.iter_mut().for_each(|trace| trace.format = TraceFormat::W3c),
-        11 => record.protocol = Protocol::Http10,
-        _ => {}
-    }
-    record
-}
-
-fn push_layers(reporter: &mut OapReporter) {
-    let record = Record { path: Some("/layers".into()), ..samples::layered() };
+fn push_layers(reporter: &mut OapReporter, layered: Record) {
+    let record = Record { path: Some("/layers".into()), ..layered };
     let boot_wall_ns = record.id.wall_ns - record.start_ns;
     reporter.push(&record);
     for activity in activities() {
@@ -93,10 +80,6 @@ fn activities() -> [Activity; 4] {
     let mut busy = Activity { opening: None, closing: None, ..samples::activity() };
     busy.operations.iter_mut().for_each(|sum| sum.count = 100_000);
     [whole, accepted, opened(true, false), busy]
-}
-
-fn named(service: &str) -> Option<Arc<Identity>> {
-    Some(Arc::new(Identity { service: Some(service.to_owned()), ..Identity::default() }))
 }
 
 /// CPU time of the calling thread; zero where the kernel keeps no such file.

@@ -3,12 +3,15 @@
 //! Dependencies point at [`record`]; nothing here parses HTTP, touches BPF or knows Python.
 
 pub mod combined;
+pub mod durations;
 pub mod encoder;
+pub mod failure;
 pub mod file;
 pub mod json;
 pub mod layers;
 pub mod oap;
 pub mod oap_stream;
+pub mod otlp;
 pub mod proto;
 pub mod record;
 pub mod row;
@@ -16,4 +19,7 @@ pub mod samples;
 pub mod spool;
 pub mod text;
 pub mod timeline;
+pub mod traffic;
+mod transport;
 mod wall_time;
+mod wire;

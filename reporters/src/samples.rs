@@ -95,6 +95,34 @@ pub fn exchange() -> Record {
     }
 }
 
+/// A dozen shapes that matter on the wire, in turn; each number has a path and a place of its own.
+pub fn shape(number: u32) -> Record {
+    let mut record = exchange();
+    record.id.sequence = number;
+    record.path = Some(format!("/item/{number}").into());
+    record.connection.id = u64::from(number / 3);
+    record.connection.exchange = number % 3 + 1;
+    match number % 12 {
+        1 => record.method = Some("PROPFIND".into()),
+        2 => record.status = None,
+        3 => record.method = None,
+        4 => record.side = Side::Client,
+        5 => record.remote.identity = named("curl"),
+        6 => record.flags.set(Flag::Unfinished),
+        7 => record.operations.iter_mut().for_each(|operation| operation.start_ns = None),
+        8 => record.operations.iter_mut().for_each(|operation| operation.syscall = Syscall::IoUring),
+        9 => record.path = None,
+        10 => record.trace.iter_mut().for_each(|trace| trace.format = TraceFormat::W3c),
+        11 => record.protocol = Protocol::Http10,
+        _ => {}
+    }
+    record
+}
+
+fn named(service: &str) -> Option<Arc<Identity>> {
+    Some(Arc::new(Identity { service: Some(service.to_owned()), ..Identity::default() }))
+}
+
 /// Every figure of a write, each a number of its own.
 pub fn write_layers() -> Layers {
     let mut layers = Layers::default();

@@ -21,7 +21,7 @@ Examples:
 @config_option
 @click.option("--oap", multiple=True, metavar="HOST:PORT", help="Report there; repeatable: the first that answers.")
 def command(file: Path | None, oap: tuple[str, ...]) -> None:
-    """Capture on this node and report to a backend or to SkyWalking OAP."""
+    """Capture on this node and report to a backend, to SkyWalking OAP or to an OpenTelemetry collector."""
     loaded, environment = load_config(file)
     flags = {"reporters.oap.addresses": (list(oap), "--oap")} if oap else {}
     loaded = loaded.override(flags)
@@ -29,6 +29,7 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
 
     from rover.cli.file_output import add_file_output
     from rover.cli.oap_output import add_oap_output
+    from rover.cli.otlp_output import add_otlp_output
     from rover.config import ConfigError
     from rover.daemon import Capture, LinkWatch, StopSignal, Supervision
 
@@ -37,11 +38,12 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
         stop.on_hangup = supervision.reload
         capture = Capture(config)
         add_file_output(capture, config)
+        has_collector = add_otlp_output(capture, config)
         if config.reporters.oap.addresses:
             add_oap_output(capture, config)
-        elif config.reporters.file.path is None:
+        elif config.reporters.file.path is None and not has_collector:
             key = "reporters.oap.addresses"
-            told = "is empty and reporters.file.path is not set: records would go nowhere"
+            told = "is empty, reporters.otlp.endpoints too, reporters.file.path is not set: records would go nowhere"
             raise ConfigError(told, key=key, origin=key)
         url = supervision.listen(capture)
         ready = capture.start()

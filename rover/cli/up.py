@@ -32,6 +32,7 @@ def command(file: Path | None, show: str | None) -> None:
     config = loaded.config
 
     from rover.cli.file_output import add_file_output
+    from rover.cli.otlp_output import add_otlp_output
     from rover.cli.serving import Serving
     from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal, Supervision
 
@@ -41,6 +42,7 @@ def command(file: Path | None, show: str | None) -> None:
         capture = Capture(config)
         capture.engine.add_rows()
         add_file_output(capture, config)
+        add_otlp_output(capture, config)
         show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
         descriptor = sys.stdout.fileno()
         if show != "none":  # before the start: what comes right behind `ready` is shown too

@@ -14,6 +14,7 @@ from typing import Any
 from rover.config.rules import RULE_FIELDS, Labels, Rule
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB)", re.ASCII)
+_URL = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[^\s/:?#@\[\]]+):\d{1,5}(?:/[^\s?#]*)?", re.ASCII)
 _FACTORS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -75,6 +76,14 @@ def _address(value: Any) -> str:
     is_bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not host or (":" in host and not is_bracketed) or not port.isdecimal() or int(port) > 65535:
         raise ValueError(wanted)
+    return value
+
+
+def _url(value: Any) -> str:
+    wanted = "a URL like http://127.0.0.1:4317"
+    if not isinstance(value, str) or not _URL.fullmatch(value):
+        raise ValueError(wanted)
+    _address(value.split("/")[2])
     return value
 
 
@@ -184,6 +193,7 @@ PATH = Kind("path", _path)
 SIZE = Kind("size", _bytes, is_yaml_text=True)
 ADDRESS = Kind("address", _address)
 ADDRESSES = Kind("list of addresses", _list_of(_address), is_list=True)
+URLS = Kind("list of URLs", _list_of(_url), is_list=True)
 PORTS = Kind("list of ports", _list_of(_port), is_list=True, is_yaml_text=True)
 HEADERS = Kind("list of header names", _list_of(_header), is_list=True)
 TEMPLATES = Kind("list of templates", _list_of(read_template), is_list=True)

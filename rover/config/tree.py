@@ -322,6 +322,12 @@ class OapReporter:
     token_file: Path | None = _key(
         None, kinds.optional(kinds.PATH), "File whose first line is sent as the authentication token."
     )
+    connection_seconds: float = _key(
+        600,
+        kinds.with_bounds(kinds.NUMBER, 1, 86400),
+        "After this time a connection is opened anew, so that a load balancer can choose again.",
+        unit="seconds",
+    )
     tls: OapTls = _section(OapTls)
     spool: OapSpool = _section(OapSpool)
 
@@ -352,10 +358,78 @@ class FileReporter:
 
 
 @dataclass(frozen=True, slots=True)
+class OtlpTls:
+    """TLS to the collector, for endpoints with `https`. The files are in PEM form, read anew for each connection."""
+
+    ca_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "Certificates of the authorities that the collector's certificate has to come from; not set means those that "
+        "this system trusts.",
+    )
+    cert_file: Path | None = _key(
+        None, kinds.optional(kinds.PATH), "Certificate that is shown to a collector that asks for one (mTLS)."
+    )
+    key_file: Path | None = _key(None, kinds.optional(kinds.PATH), "Private key of that certificate.")
+    server_name: str | None = _key(
+        None,
+        kinds.optional(kinds.TEXT),
+        "Name that the collector's certificate has to be for; not set means the host of its endpoint.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpReporter:
+    """Spans and metrics to an OpenTelemetry collector. docs/otlp.md explains them."""
+
+    endpoints: tuple[str, ...] = _key(
+        (),
+        kinds.URLS,
+        "Where `rover daemon` and `rover up` send them, as `http://HOST:PORT`, or `https` for TLS: the first that "
+        "answers. A path goes before `/v1/traces` of HTTP. Empty means nowhere.",
+    )
+    protocol: str = _key("grpc", kinds.choice("grpc", "http"), "gRPC, or protobuf over HTTP/1.1.")
+    headers_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "File with a `name: value` on each line, sent with every request: a token, for instance.",
+    )
+    traces: bool = _key(True, kinds.BOOLEAN, "Whether each exchange is sent as a span.")
+    metrics: bool = _key(True, kinds.BOOLEAN, "Whether `http.server.request.duration` and the client's are sent.")
+    compression: str = _key("none", kinds.choice("none", "gzip"), "Of requests: a tenth of the bytes, for more CPU.")
+    queue_bytes: int = _key(
+        32 * _MIB,
+        kinds.with_bounds(kinds.SIZE, _MIB, 1 << 40),
+        "The most that waits in memory; above it the oldest spans go, counted as `report_queue_full`.",
+        unit="bytes",
+    )
+    batch_bytes: int = _key(
+        _MIB,
+        kinds.with_bounds(kinds.SIZE, 1024, 1 << 30),
+        "Spans are sent when there are so many; collectors take 4 MiB unless told otherwise.",
+        unit="bytes",
+    )
+    batch_seconds: float = _key(
+        1, kinds.with_bounds(kinds.NUMBER, 0.01, 3600), "The longest that a span waits for others.", unit="seconds"
+    )
+    metrics_seconds: float = _key(
+        30, kinds.with_bounds(kinds.NUMBER, 0.1, 86400), "How often metrics are sent.", unit="seconds"
+    )
+    connection_seconds: float = _key(
+        600,
+        kinds.with_bounds(kinds.NUMBER, 1, 86400),
+        "After this time a connection is opened anew, so that a load balancer can choose again.",
+        unit="seconds",
+    )
+    tls: OtlpTls = _section(OtlpTls)
+
+
+@dataclass(frozen=True, slots=True)
 class Reporters:
     """Where records go."""
 
     oap: OapReporter = _section(OapReporter)
+    otlp: OtlpReporter = _section(OtlpReporter)
     file: FileReporter = _section(FileReporter)
 
 

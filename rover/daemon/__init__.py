@@ -9,7 +9,7 @@ from rover.daemon.facts import NodeFacts
 from rover.daemon.link_watch import LinkWatch
 from rover.daemon.naming import Naming
 from rover.daemon.notify import notify
-from rover.daemon.options import file_options, oap_options
+from rover.daemon.options import file_options, oap_options, otlp_options
 from rover.daemon.stop import StopSignal
 from rover.daemon.supervision import Supervision
 
@@ -24,5 +24,6 @@ __all__ = [
     "node_name",
     "notify",
     "oap_options",
+    "otlp_options",
     "process_table",
 ]

@@ -85,6 +85,16 @@ class Capture:
         """Seconds since the drain thread began its last round; None unless it runs. Asks nobody: it answers always."""
         return self.engine.maybe_pulse_s()
 
+    def traffic(self) -> list[dict[str, Any]]:
+        """Sums by service and side, if they are made."""
+        traffic: list[dict[str, Any]] = json.loads(self.engine.traffic())
+        return traffic
+
+    def collectors(self) -> list[dict[str, Any]]:
+        """The ways to OpenTelemetry collectors."""
+        collectors: list[dict[str, Any]] = json.loads(self.engine.outputs())["otlp"]
+        return collectors
+
     @property
     def watched_processes(self) -> int:
         """Number of processes that are watched."""

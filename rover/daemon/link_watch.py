@@ -1,4 +1,4 @@
-"""Says in one line that the backend cannot be reached, and in one that it is back; the same of spool and file."""
+"""Says in one line that a backend or collector cannot be reached, and in one that it is back; so of spool and file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Outputs(Protocol):
     """What is watched: the engine."""
 
     def outputs(self) -> str:
-        """JSON object `{"oap", "files"}`, see the stub of the engine."""
+        """JSON object `{"oap", "files", "otlp"}`, see the stub of the engine."""
         ...
 
 
@@ -28,31 +28,33 @@ class LinkWatch:
 
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
-        self._away_since: dict[int, float] = {}
-        self._back_since: dict[int, float] = {}
+        self._away_since: dict[str, float] = {}
+        self._back_since: dict[str, float] = {}
         self._errors: dict[str, str | None] = {}
 
     def look(self) -> None:
         """Say what has changed."""
         found = json.loads(self._outputs.outputs())
         for number, link in enumerate(found["oap"]):
-            self._look_at_link(number, link)
+            self._look_at_link("backend", str(number), link, f"spooled_records={link['spooled_records']}")
             self._look_at_error("spool", str(number), link["spool_error"])
+        for number, link in enumerate(found["otlp"]):
+            lost = link["dropped"].get("report_queue_full", 0)
+            self._look_at_link("collector", str(number), link, f"dropped_records={lost}")
         for file in found["files"]:
             self._look_at_error("file", file["path"], file["error"] and f"{file['path']}: {file['error']}")
 
-    def _look_at_link(self, number: int, link: dict[str, Any]) -> None:
-        now, away_s = time.monotonic(), link["away_seconds"]
+    def _look_at_link(self, what: str, number: str, link: dict[str, Any], account: str) -> None:
+        now, away_s, name = time.monotonic(), link["away_seconds"], what + number
         if away_s is not None:
-            self._back_since.pop(number, None)
-            if away_s >= _AWAY_S and number not in self._away_since:
-                self._away_since[number] = now - away_s
+            self._back_since.pop(name, None)
+            if away_s >= _AWAY_S and name not in self._away_since:
+                self._away_since[name] = now - away_s
                 reason = link["last_error"] or "no answer"
-                log.warning("backend=unreachable reason=%r records wait until it is back", reason)
-        elif number in self._away_since and now - self._back_since.setdefault(number, now) >= _STEADY_S:
-            away_s = self._back_since[number] - self._away_since.pop(number)
-            waiting = link["spooled_records"]
-            log.warning("backend=reachable address=%s away_s=%.0f spooled_records=%d", link["backend"], away_s, waiting)
+                log.warning("%s=unreachable reason=%r records wait until it is back", what, reason)
+        elif name in self._away_since and now - self._back_since.setdefault(name, now) >= _STEADY_S:
+            away_s = self._back_since[name] - self._away_since.pop(name)
+            log.warning("%s=reachable address=%s away_s=%.0f %s", what, link["backend"], away_s, account)
 
     def _look_at_error(self, what: str, name: str, error: str | None) -> None:
         key = what + name

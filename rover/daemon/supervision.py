@@ -65,6 +65,10 @@ class Supervision:
         settings = self._config.metrics
         self._telling = Telling(capture)
         self._telling.add("reloads", lambda: dict(self._reloader.counts))
+        if settings.address is not None:
+            capture.engine.add_traffic()
+        self._telling.add("traffic", capture.traffic)
+        self._telling.add("collectors", capture.collectors)
         self._prepare_token(self._config)()
         self._endpoint = Endpoint(self._telling, self._config.daemon.folder, settings.address, lambda: self._token)
         self._governor = governor = Governor(self._config.limits, capture.engine.govern, capture.stats)

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from rover.telemetry.status import Status
+from rover.telemetry.traffic import traffic_metrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _NO_CAUSES = frozenset({"captured", "reported", "in_flight", "records"})
@@ -65,6 +66,8 @@ class _Collector:
             yield from _programs(status["stats"]["programs"], status["bpf_stats_enabled"])
             yield from _streams(status["stats"]["oap"])
             yield from _kernel(status["hooks"], status["tls"])
+        yield from _collectors(status.get("collectors", ()))
+        yield from traffic_metrics(status.get("traffic", ()))
         yield from _control(status)
 
 
@@ -144,6 +147,21 @@ def _streams(streams: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
         reconnects.add_metric([name], stream.get("reconnects", 0))
         connected.add_metric([name], stream.get("backend") is not None)
     yield from (records, dropped, held, held_bytes, sent_bytes, reconnects, connected)
+
+
+def _collectors(collectors: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    labels = ["collector"]
+    spans = CounterMetricFamily("rover_otlp_spans", "Spans by what became of them.", labels=[*labels, "state"])
+    dropped = CounterMetricFamily("rover_otlp_dropped", "Spans lost, by cause.", labels=[*labels, "cause"])
+    held = GaugeMetricFamily("rover_otlp_held_bytes", "Bytes of spans that wait.", labels=labels)
+    for number, collector in enumerate(collectors):
+        name = str(number)
+        for state in ("pushed", "acked"):
+            spans.add_metric([name, state], collector[state])
+        for cause, count in collector["dropped"].items():
+            dropped.add_metric([name, cause], count)
+        held.add_metric([name], collector["held_bytes"])
+    yield from (spans, dropped, held)
 
 
 def _kernel(hooks: Iterable[Mapping[str, Any]], tls: Mapping[str, Any]) -> Iterator[Metric]:

@@ -41,13 +41,13 @@ BUILD_SECONDS = 900
 
 
 @cache
-def _folder() -> Path:
+def programs_folder() -> Path:
     """Where the example programs are, built if they are not.
 
     The same selection of packages and profile as `make test` has for `cargo test`, so that mostly there is nothing to
     do: another selection would have other features and compile gRPC anew."""
     selection = ("--workspace", "--exclude", "rover-engine-python")
-    programs = ("--example", "send_records", "--example", "receive_rows")
+    programs = ("--example", "send_records", "--example", "receive_rows", "--example", "send_spans")
     command = ("cargo", "build", "--release", "--quiet", "--locked", *selection, *programs)
     subprocess.run(command, cwd=ROOT, check=True, timeout=BUILD_SECONDS)
     return ROOT / "target/release/examples"
@@ -67,13 +67,24 @@ class Sent:
         return bool(stats["pushed"] + stats["recovered"] == accounted + sum(stats["dropped"].values()))
 
 
-def send_records(addresses: Sequence[str], count: int, *, layers: bool = False, **options: Any) -> Sent:
+def send_records(
+    addresses: Sequence[str],
+    count: int,
+    *,
+    layers: bool = False,
+    at_ns: int | None = None,
+    rate: int | None = None,
+    **options: Any,
+) -> Sent:
     """Send `count` of the fixed records to the backends and wait until all is settled.
 
     `layers`: then a record with every figure of the kernel's layers, what connections do besides, and it again.
+    `at_ns`: wall clock of all of them. `rate`: so many a second.
     """
     text = json.dumps({"addresses": addresses, "node_name": "node-a", **options})
-    command = (str(_folder() / "send_records"), text, str(count), *(["layers"] if layers else []))
+    words = ["layers"] if layers else []
+    words += [f"{name}={value}" for name, value in (("at", at_ns), ("rate", rate)) if value is not None]
+    command = (str(programs_folder() / "send_records"), text, str(count), *words)
     done = subprocess.run(command, check=True, timeout=90, capture_output=True, text=True)
     return Sent(json.loads(done.stdout))
 
@@ -82,7 +93,7 @@ class Receiver:
     """rover's gRPC server without a store. A context manager; ended by closing its standard input."""
 
     def __init__(self, **options: Any) -> None:
-        program = str(_folder() / "receive_rows")
+        program = str(programs_folder() / "receive_rows")
         self._process = subprocess.Popen(
             (program, json.dumps(options)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -174,6 +174,18 @@ mod engine_module {
             self.inner.add_oap(options).map_err(PyValueError::new_err)
         }
 
+        fn add_otlp(&self, options: &str) -> PyResult<()> {
+            self.inner.add_otlp(options).map_err(PyValueError::new_err)
+        }
+
+        fn add_traffic(&self) {
+            self.inner.add_traffic();
+        }
+
+        fn traffic(&self) -> String {
+            self.inner.traffic()
+        }
+
         fn add_file(&self, options: &str) -> PyResult<()> {
             self.inner.add_file(options).map_err(PyValueError::new_err)
         }

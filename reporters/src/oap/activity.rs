@@ -13,9 +13,9 @@
 //! told already would be counted again.
 
 use super::kernel::{push_kernel_log, push_times};
-use super::wire::{push_integer, push_message};
 use crate::layers::{Read, Write};
 use crate::record::{Activity, Closing, Opening, Operation, OperationSum};
+use crate::wire::{push_integer, push_message};
 
 /// What became of an activity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::wire::{push_integer, push_message, push_text};
 use crate::record::{Endpoint, Identity};
+use crate::wire::{push_integer, push_message, push_text};
 
 /// How an end is written whose service is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

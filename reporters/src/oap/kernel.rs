@@ -13,10 +13,10 @@
 //! - Losses have a field in L4 of writes alone. They are known for the exchange, so its last write tells them; those on
 //!   the way in are left out, a loss of the other direction is not this write's.
 
-use super::wire::{push_integer, push_message, push_text};
 use super::UNLISTED;
 use crate::layers::{Read, Write};
 use crate::record::{Dropped, Operation, Syscall};
+use crate::wire::{push_integer, push_message, push_text};
 
 /// Appends the fields of an `EBPFTimestamp`.
 ///

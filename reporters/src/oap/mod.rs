@@ -16,7 +16,6 @@
 mod activity;
 mod address;
 mod kernel;
-mod wire;
 
 use std::sync::Arc;
 
@@ -25,9 +24,9 @@ use activity::{push_logs, Allowance};
 pub use address::UnknownEnd;
 use address::{has_name, push_address};
 use kernel::{push_kernel_log, push_timestamp};
-use wire::{push_bytes, push_integer, push_message, push_text};
 
 use crate::record::{Activity, Dropped, Endpoint, Flag, Identity, Protocol, Record, Side, Trace, TraceFormat};
+use crate::wire::{push_bytes, push_integer, push_message, push_text};
 
 /// A number that no version of the protocol gives to a method or system call; one byte on the wire.
 pub const UNLISTED: u64 = 127;

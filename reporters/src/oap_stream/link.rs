@@ -1,10 +1,6 @@
 //! A connection to one backend: opening it, learning who is there, calling `collect` with ready-made messages.
 
-use std::time::Duration;
-
-use bytes::{Buf, BufMut, Bytes};
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -12,22 +8,16 @@ use tonic::{Code, Request, Status};
 
 use super::batch::Backend;
 use super::feed::Feed;
-use super::OapOptions;
+use super::{OapOptions, TLS_SECTION};
 use crate::proto::v3;
 use crate::proto::v3::ebpf_process_service_client::EbpfProcessServiceClient;
+use crate::transport::{with_causes, Ready, CONNECT, KEEPALIVE};
 
 /// Response metadata by which a backend of rover's own says that it takes whole records.
 pub const ROVER_BACKEND: &str = "rover-backend";
 
 /// Request metadata with the token, named by OAP.
 pub const AUTHENTICATION: &str = "authentication";
-
-/// For the connection and for the first answer, each.
-const CONNECT: Duration = Duration::from_secs(5);
-
-/// A peer that vanished without a word is noticed by the kernel's probes. HTTP/2 pings would be refused by gRPC
-/// servers in Java when they come more often than every five minutes.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// An open channel to a backend that answered.
 #[derive(Clone, Debug)]
@@ -53,7 +43,7 @@ impl Link {
             .connect_timeout(CONNECT)
             .tcp_keepalive(Some(KEEPALIVE));
         if let Some(tls) = &options.tls {
-            let config = tls.config().map_err(Status::invalid_argument)?;
+            let config = tls.config(TLS_SECTION).map_err(Status::invalid_argument)?;
             endpoint = endpoint.tls_config(config).map_err(|error| Status::invalid_argument(with_causes(&error)))?;
         }
         let channel = endpoint.connect().await.map_err(|error| Status::unavailable(with_causes(&error)))?;
@@ -97,55 +87,4 @@ fn is_final(status: &Status) -> bool {
 /// Whether the token is what the other end objects to.
 pub fn is_denied(status: &Status) -> bool {
     matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated)
-}
-
-/// An error with all that caused it: the first says "transport error" only.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}
-
-/// Messages that are serialized already; the answer's content is of no interest.
-#[derive(Clone, Copy, Debug)]
-struct Ready;
-
-impl Codec for Ready {
-    type Encode = Bytes;
-    type Decode = ();
-    type Encoder = Ready;
-    type Decoder = Ready;
-
-    fn encoder(&mut self) -> Ready {
-        Ready
-    }
-
-    fn decoder(&mut self) -> Ready {
-        Ready
-    }
-}
-
-impl Encoder for Ready {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, target: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        target.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Ready {
-    type Item = ();
-    type Error = Status;
-
-    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
-        source.advance(source.remaining());
-        Ok(Some(()))
-    }
 }

@@ -5,7 +5,6 @@
 //! what is sent counts as delivered when its stream was closed with OK, so delivery is at least once.
 
 mod account;
-mod backoff;
 mod batch;
 mod feed;
 mod link;
@@ -15,7 +14,6 @@ mod sender;
 mod spooling;
 mod stats;
 mod suspects;
-mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,15 +33,18 @@ use sender::Sender;
 use spooling::SpoolThread;
 use stats::{Counters, PushCounters};
 pub use stats::{LinkStats, OapStats};
-pub use tls::TlsFiles;
 
 use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
 use crate::record::{Activity, Record, RecordId};
 use crate::spool::{self, SpoolOptions};
+use crate::transport::{random, TlsFiles};
 
 /// A batch is handed over when it has reached this size, whether the engine asks for it or not.
 const BATCH_BYTES: usize = 64 << 10;
+
+/// Where the configuration has the files of TLS.
+const TLS_SECTION: &str = "reporters.oap.tls";
 
 /// Of the time for the end, how much may be spent with a backend before the rest is for the disk.
 const FLUSH_SHARE: f64 = 0.6;
@@ -71,6 +72,8 @@ pub struct OapOptions {
     pub answer_seconds: f32,
     /// While another address than the first is used, the ones before it are tried again after this time.
     pub return_seconds: f32,
+    /// A connection is opened anew after this time, so that a load balancer can choose again.
+    pub connection_seconds: f32,
     /// Over TLS, with these files; `None`: without.
     pub tls: Option<TlsFiles>,
     /// What cannot be sent waits there; `None`: in memory only.
@@ -107,6 +110,7 @@ impl Default for OapOptions {
             stream_bytes: 4 << 20,
             answer_seconds: 60.0,
             return_seconds: 60.0,
+            connection_seconds: 600.0,
             tls: None,
             spool: None,
         }
@@ -125,6 +129,10 @@ impl OapOptions {
 
     fn return_after(&self) -> Duration {
         positive(self.return_seconds)
+    }
+
+    fn connection_age(&self) -> Duration {
+        positive(self.connection_seconds)
     }
 
     fn answer_timeout(&self) -> Duration {
@@ -201,7 +209,7 @@ impl OapReporter {
             return Err(StartError("oap options: no address".to_owned()));
         }
         if let Some(tls) = &options.tls {
-            tls.check().map_err(StartError)?;
+            tls.check(TLS_SECTION).map_err(StartError)?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -406,7 +414,7 @@ impl OapLink {
 
 /// Random per start, in the form of a UUID (RFC 9562, version 4).
 fn agent_id() -> String {
-    let (high, low) = (backoff::random(), backoff::random());
+    let (high, low) = (random(), random());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
         high >> 32,

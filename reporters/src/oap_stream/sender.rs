@@ -13,14 +13,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep};
 use tonic::Status;
 
-use super::backoff::Backoff;
 use super::batch::{Backend, Batch};
 use super::feed::{Feed, StreamState};
-use super::link::{is_denied, with_causes, Link};
+use super::link::{is_denied, Link};
 use super::queue::Outcome;
 use super::suspects::{Failure, Suspects};
-use super::tls::maybe_hint;
-use super::{OapOptions, Shared};
+use super::{OapOptions, Shared, TLS_SECTION};
+use crate::transport::{maybe_hint, with_causes, Backoff};
 
 /// How often a silent stream is looked at.
 const WATCH: Duration = Duration::from_millis(250);
@@ -40,6 +39,8 @@ pub struct Sender {
     /// An attempt to reach an address before the one in use, and when the next one is due.
     return_trial: Option<JoinHandle<Option<(usize, Link)>>>,
     return_at: Instant,
+    /// When the connection in use is old enough for another one.
+    renew_at: Instant,
 }
 
 /// A call that is over.
@@ -57,7 +58,7 @@ impl Sender {
             shared,
             options: Arc::new(options),
             agent_id: agent_id.into(),
-            backoff: Backoff::new(),
+            backoff: Backoff::default(),
             turn: 0,
             link: None,
             connection: 0,
@@ -65,6 +66,7 @@ impl Sender {
             suspects: Suspects::default(),
             return_trial: None,
             return_at: Instant::now(),
+            renew_at: Instant::now(),
         }
     }
 
@@ -123,11 +125,13 @@ impl Sender {
         self.shared.counters.set_backend(self.options.addresses.get(turn).cloned());
         self.shared.counters.connects.fetch_add(1, Ordering::Relaxed);
         self.return_at = Instant::now() + self.options.return_after();
+        self.renew_at = Instant::now() + self.options.connection_age();
         self.link = Some(link);
         self.shared.queue.set_away(false);
     }
 
-    /// Goes back to an address before the one in use when it answers again, so that nodes do not stay where they fled to.
+    /// Goes back to an address before the one in use when it answers again, so that nodes do not stay where they fled to; and
+    /// to a new connection after its time, so that they spread over what is behind a load balancer.
     async fn maybe_return(&mut self) {
         if let Some(trial) = self.return_trial.take_if(|trial| trial.is_finished()) {
             self.return_at = Instant::now() + self.options.return_after();
@@ -137,11 +141,16 @@ impl Sender {
                 self.take(link, turn);
             }
         }
-        let is_due = self.turn > 0 && Instant::now() >= self.return_at;
+        let now = Instant::now();
+        let is_old = now >= self.renew_at;
+        let is_due = is_old || (self.turn > 0 && now >= self.return_at);
         if is_due && self.return_trial.is_none() {
-            let (options, agent_id, turn) = (Arc::clone(&self.options), Arc::clone(&self.agent_id), self.turn);
+            // What does not succeed is not tried again at once.
+            self.renew_at = self.renew_at.max(now + self.options.return_after());
+            let (options, agent_id) = (Arc::clone(&self.options), Arc::clone(&self.agent_id));
+            let addresses = self.turn + usize::from(is_old);
             self.return_trial = Some(tokio::spawn(async move {
-                for (turn, address) in options.addresses.iter().enumerate().take(turn) {
+                for (turn, address) in options.addresses.iter().enumerate().take(addresses) {
                     if let Ok(link) = Link::open(address, &options, &agent_id).await {
                         return Some((turn, link));
                     }
@@ -254,8 +263,8 @@ fn describe(status: &Status) -> String {
             text.push_str(&format!(": {cause}"));
         }
     }
-    let key = if is_denied(status) { Some("reporters.oap.token_file") } else { maybe_hint(&text) };
-    key.map(|key| format!("{text} (see {key})")).unwrap_or(text)
+    let token = is_denied(status).then(|| "reporters.oap.token_file".to_owned());
+    token.or_else(|| maybe_hint(TLS_SECTION, &text)).map(|key| format!("{text} (see {key})")).unwrap_or(text)
 }
 
 /// Returns when the other end has owed something, an answer or reading what waits, for too long.

@@ -5,7 +5,9 @@
 //! tests decode what is written here with the generated messages.
 
 const VARINT: u32 = 0;
+const FIXED_64: u32 = 1;
 const LENGTH_DELIMITED: u32 = 2;
+const FIXED_32: u32 = 5;
 
 /// Appends a base-128 varint.
 pub fn push_varint(out: &mut Vec<u8>, value: u64) {
@@ -23,6 +25,41 @@ pub fn push_integer(out: &mut Vec<u8>, field: u32, value: u64) {
         push_varint(out, u64::from(field << 3 | VARINT));
         push_varint(out, value);
     }
+}
+
+/// Appends an integer field of a oneof, where zero is a value too. Negative ones have ten bytes.
+pub fn push_chosen_integer(out: &mut Vec<u8>, field: u32, value: i64) {
+    push_varint(out, u64::from(field << 3 | VARINT));
+    push_varint(out, value as u64);
+}
+
+/// Appends a fixed64 field; zero is left out.
+pub fn push_fixed64(out: &mut Vec<u8>, field: u32, value: u64) {
+    if value != 0 {
+        push_varint(out, u64::from(field << 3 | FIXED_64));
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Appends a fixed32 field; zero is left out.
+pub fn push_fixed32(out: &mut Vec<u8>, field: u32, value: u32) {
+    if value != 0 {
+        push_varint(out, u64::from(field << 3 | FIXED_32));
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Appends an `optional double` field, zero too.
+pub fn push_double(out: &mut Vec<u8>, field: u32, value: f64) {
+    push_varint(out, u64::from(field << 3 | FIXED_64));
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a packed field of fixed64 or double, given as their eight bytes each.
+pub fn push_packed64(out: &mut Vec<u8>, field: u32, values: impl ExactSizeIterator<Item = [u8; 8]>) {
+    push_varint(out, u64::from(field << 3 | LENGTH_DELIMITED));
+    push_varint(out, 8 * values.len() as u64);
+    values.for_each(|value| out.extend_from_slice(&value));
 }
 
 /// Appends a string field; an empty one is left out.

@@ -7,16 +7,12 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(100);
 const MOST: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Backoff {
     next: Option<Duration>,
 }
 
 impl Backoff {
-    pub fn new() -> Backoff {
-        Backoff { next: None }
-    }
-
     /// Something failed.
     pub fn grow(&mut self) {
         self.next = Some(self.next.map_or(FIRST, |pause| (pause * 2).min(MOST)));
@@ -45,7 +41,7 @@ mod tests {
 
     #[test]
     fn pauses_double_to_a_ceiling_and_start_again() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         assert_eq!(backoff.pause(), Duration::ZERO);
         let mut expected = FIRST;
         for _ in 0..12 {
@@ -60,7 +56,7 @@ mod tests {
 
     #[test]
     fn pauses_differ() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         (0..9).for_each(|_| backoff.grow());
         let first = backoff.pause();
         assert!((0..20).any(|_| backoff.pause() != first));
