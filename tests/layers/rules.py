@@ -26,7 +26,8 @@ def breaches(record: dict[str, Any], is_direct: bool = False) -> list[str]:
         found += [f"{direction}.{name} is {value}" for name, value in numbers.items() if value < 0]
         # Drops of received packets are there when there were some, which no hook promises.
         found += [f"{direction}.{name} is unknown" for name in figures if name not in known and name != "drops"]
-    for figures, pairs in ((write, WRITE_NESTED + DIRECT * (is_direct and not write.get("retransmits"))), (read, READ_NESTED)):
+    direct = DIRECT if is_direct and not write.get("retransmits") else []
+    for figures, pairs in ((write, WRITE_NESTED + direct), (read, READ_NESTED)):
         for inner, outer in pairs:
             parts = sum(figures.get(name) or 0 for name in inner)
             if figures.get(outer) is not None and parts > figures[outer]:
