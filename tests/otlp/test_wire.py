@@ -121,6 +121,7 @@ def test_the_next_address_is_taken_when_one_does_not_answer() -> None:
     assert "127.0.0.1:1" in sent.stats["last_error"]
 
 
+@pytest.mark.slow
 def test_a_dead_collector_costs_counted_loss_and_no_more() -> None:
     """What is held stays below the bound; the rest is in the account, the oldest first."""
     sent = send_spans(["http://127.0.0.1:1"], 12_000, queue_bytes=1 << 20, batch_bytes=100_000)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(BUILD_SECONDS)
 SECOND_NS = 10**9
 
 
+@pytest.mark.slow
 def test_several_nodes_report_into_one_backend(tmp_path: Path) -> None:
     """At the same time; every record of each is stored, once."""
     place, count, nodes = Place(tmp_path, []), 3000, 3
