@@ -43,7 +43,12 @@ class Capture:
     def prepare_options(self, config: Config) -> Callable[[], None]:
         """What makes the engine take over filters, and what records keep of messages."""
         options = engine_options(config)
-        return lambda: self.engine.reconfigure(options)
+
+        def take_over() -> None:
+            self.engine.reconfigure(options)
+            self.engine.ledger()  # answered in turn: once it is here, they are in force
+
+        return take_over
 
     def start(self) -> str:
         """Attach all hooks and take in every running process; returns the line that says so.

@@ -178,7 +178,8 @@ def test_a_daemon_that_would_report_nowhere_does_not_start(place):
     content = json.loads(place.file.read_text())
     del content["reporters"]["file"]
     place.file.write_text(json.dumps(content))
-    assert "reporters.oap.addresses: is empty and reporters.file.path is not set" in refusal(place)
+    said = refusal(place)
+    assert "reporters.oap.addresses: is empty, reporters.otlp.endpoints too, reporters.file.path is not set" in said
 
 
 def test_a_file_for_records_that_cannot_be_opened_names_the_key(place):
