@@ -193,5 +193,6 @@ def test_idle_it_holds_less_than_eighty_megabytes(place):
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     with Running("daemon", "-c", str(place.file)) as daemon:
-        assert resident(daemon.process.pid) < 80_000_000
+        # While it looks for TLS libraries on disk it has their pages mapped, and gives them back.
+        wait_until(lambda: resident(daemon.process.pid) < 80_000_000, "less than 80 MB", 20)
         daemon.stop()
