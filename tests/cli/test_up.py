@@ -15,6 +15,7 @@ import pytest
 
 from rover.cli.main import main
 from tests.cli.running import ROVER, Running
+from tests.stage.deadline import wait_until
 from tests.stage.ports import free_port
 
 pytestmark = pytest.mark.root
