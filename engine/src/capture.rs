@@ -245,21 +245,30 @@ impl Capture {
         SharedPolicies::map(map.as_fd(), map.max_entries() as usize)
     }
 
-    /// Takes processes into the watch table or out of it; false when the table is full.
-    pub fn watch(&self, pid: u32, is_watched: bool) -> bool {
+    /// Takes a process into the watch table; false when that is full.
+    pub fn watch(&self, pid: u32) -> bool {
         let Some(map) = self.map("watch") else {
             return false;
         };
-        if is_watched {
-            let is_in = map.update(&pid.to_ne_bytes(), &0u64.to_ne_bytes(), MapFlags::ANY).is_ok();
-            self.forget_remembered();
-            is_in
-        } else {
-            // An error means that it has gone already: as wanted.
-            let is_out = map.delete(&pid.to_ne_bytes());
-            self.forget_remembered();
-            is_out.err().is_none_or(|error| error.kind() == libbpf_rs::ErrorKind::NotFound)
+        let is_in = map.update(&pid.to_ne_bytes(), &0u64.to_ne_bytes(), MapFlags::ANY).is_ok();
+        self.forget_remembered();
+        is_in
+    }
+
+    /// Takes the program out of it that this process is since `since_ns`. Not the next one, of whose begin (the entry's
+    /// value) the engine has not heard yet: it would never come back.
+    pub fn unwatch(&self, pid: u32, since_ns: u64) {
+        let Some(map) = self.map("watch") else {
+            return;
+        };
+        let key = pid.to_ne_bytes();
+        let begin = map.lookup(&key, MapFlags::ANY).ok().flatten().and_then(|value| value.as_slice().try_into().ok());
+        if begin.map_or(0, u64::from_ne_bytes) > since_ns {
+            return;
         }
+        // An error means that it has gone already: as wanted.
+        map.delete(&key).unwrap_or_default();
+        self.forget_remembered();
     }
 
     /// Moves `rv_generation`: connections look into the watch table again.

@@ -387,20 +387,20 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
         match commands.try_recv() {
             Ok(Command::Confirm(decision)) => {
                 state.record(|recorder| recorder.confirm(&decision));
-                let (pid, is_watched) = (decision.pid, decision.is_watched);
+                let (pid, is_watched, since_ns) = (decision.pid, decision.is_watched, decision.since_ns);
                 let was_excluded = state.core.processes.is_excluded(pid);
                 // In the watch table since its fork, unless it was taken out: other rules may want it back.
-                if state.core.confirm(*decision)
-                    && is_watched == was_excluded
-                    && !capture.watch(pid, is_watched)
-                    && is_watched
-                {
-                    gauges.watch_full.fetch_add(1, Ordering::Relaxed);
+                if state.core.confirm(*decision) && is_watched == was_excluded {
+                    if !is_watched {
+                        capture.unwatch(pid, since_ns);
+                    } else if !capture.watch(pid) {
+                        gauges.watch_full.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             }
             Ok(Command::Introduce(pids)) => {
                 for pid in pids {
-                    if !capture.watch(pid, true) {
+                    if !capture.watch(pid) {
                         gauges.watch_full.fetch_add(1, Ordering::Relaxed);
                     }
                     state.record(|recorder| recorder.introduce(pid));

@@ -74,6 +74,20 @@ def test_only_included_executables_are_told(tmp_path):
     assert not rover.records_of(nginx.port, "client")
 
 
+@pytest.mark.slow
+def test_a_program_that_begins_while_the_one_before_it_is_being_excluded_is_told(build_folder, program, early_bird):
+    """The decision on the one before may be carried out when the kernel knows of the new one and rover does not yet."""
+    late = build_folder / "late_exec"
+    subprocess.run([program("gcc"), "-O1", "-o", late, PROGRAMS / "late_exec.c"], check=True, timeout=60)
+    port = free_port()
+    with Rover("--exe", "*/early_bird", "--port", str(port), "--side", "server") as rover:
+        for number in range(600):
+            subprocess.run([late, str(number % 60 * 400), early_bird, str(port), "2"], check=True, timeout=20)
+        rover.wait_for(lambda: len(rover.records_of(port, "server")) >= 1200)
+        rover.stop()
+    assert paths(rover.records_of(port, "server")) == {"/0": 600, "/1": 600}
+
+
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_only_the_side_asked_for_is_told(tmp_path, side):
     """--side."""
