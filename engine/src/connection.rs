@@ -172,11 +172,6 @@ impl Connection {
         }
     }
 
-    /// It is known whether it speaks HTTP.
-    pub fn is_decided(&self) -> bool {
-        self.spoken_in().is_decided()
-    }
-
     /// An IPv4 address is kept as ::ffff:a.b.c.d.
     pub fn is_v6(&self) -> bool {
         self.local[..10] != [0; 10] || self.local[10..12] != [0xff; 2]

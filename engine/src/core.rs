@@ -415,7 +415,8 @@ impl Core {
         self.pass_activity(id, tgid, activity);
     }
 
-    /// An opening is told when it is known what the connection speaks, at the latest after a second or at its end.
+    /// An opening is told before the connection's first exchange: by then it is known what is spoken, and an other end on
+    /// this node has been seen. At the latest after a second, or at the connection's end.
     fn hold_opening(&mut self, id: u64, tgid: u32, activity: Activity) {
         if !self.has_activity || self.openings.len() >= OPENINGS {
             return self.pass_activity(id, tgid, activity);
@@ -577,7 +578,7 @@ impl Core {
             }
         }
         let is_over = connection.is_over();
-        if connection.has_opening && connection.is_decided() {
+        if connection.has_opening && (is_over || !self.finished.is_empty()) {
             self.tell_opening(id);
         }
         if !self.finished.is_empty() {

@@ -46,9 +46,8 @@ def programs_folder() -> Path:
 
     The same selection of packages and profile as `make test` has for `cargo test`, so that mostly there is nothing to
     do: another selection would have other features and compile gRPC anew."""
-    selection = ("--workspace", "--exclude", "rover-engine-python")
     programs = ("--example", "send_records", "--example", "receive_rows", "--example", "send_spans")
-    command = ("cargo", "build", "--release", "--quiet", "--locked", *selection, *programs)
+    command = ("cargo", "build", "--release", "--quiet", "--locked", "--workspace", *programs)
     subprocess.run(command, cwd=ROOT, check=True, timeout=BUILD_SECONDS)
     return ROOT / "target/release/examples"
 
