@@ -95,7 +95,7 @@ def test_other_modes_of_lockdown_do_not_matter(able: dict[str, Any], mode: str) 
 
 def test_a_missing_privilege_is_the_one_that_doctor_marks(able: dict[str, Any]) -> None:
     """Of all that it lists."""
-    others = ("bpf", "sys_ptrace", "net_admin", "dac_read_search", "checkpoint_restore", "sys_nice")
+    others = ("bpf", "sys_ptrace", "net_admin", "dac_read_search", "checkpoint_restore", "syslog", "sys_nice")
     _, finding = running.found(before=allowed(*others))
     assert [each["name"] for each in finding["privileges"] if not each["held"]] == ["CAP_PERFMON"]
 
