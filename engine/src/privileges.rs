@@ -29,6 +29,13 @@ const CAP_SYS_ADMIN: u32 = 21;
 /// Without these nothing can be loaded.
 const NEEDED: &[&str] = &["CAP_BPF", "CAP_PERFMON"];
 
+/// Whether the kernel gives perf events to nobody else: above 2, which only Debian's and Ubuntu's kernels know, not even
+/// to who has CAP_PERFMON. Probes that are no links and the news of mapped libraries come by perf events.
+fn perf_needs_admin() -> bool {
+    let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    paranoid.trim().parse::<i32>().is_ok_and(|level| level > 2)
+}
+
 fn effective() -> u64 {
     status_mask("CapEff:")
 }
@@ -51,7 +58,12 @@ pub fn privileges() -> Vec<Privilege> {
         let is_implied = (NEEDED.contains(name) || *name == "CAP_CHECKPOINT_RESTORE") && has(held, CAP_SYS_ADMIN);
         Privilege { name, held: has(held, *bit) || is_implied, needed_for }
     };
-    CAPABILITIES.iter().map(told).collect()
+    let mut all: Vec<Privilege> = CAPABILITIES.iter().map(told).collect();
+    if perf_needs_admin() {
+        let needed_for = "kprobes and news of TLS libraries, or set kernel.perf_event_paranoid to 2";
+        all.push(Privilege { name: "CAP_SYS_ADMIN", held: has(held, CAP_SYS_ADMIN), needed_for });
+    }
+    all
 }
 
 /// Those without which nothing works.
@@ -75,6 +87,9 @@ pub fn keep_only_needed(extra: &[String]) -> io::Result<()> {
     }
     let held = status_mask("CapPrm:");
     if NEEDED.iter().any(|name| CAPABILITIES.iter().any(|(known, bit, _)| known == name && !has(held, *bit))) {
+        wanted |= 1 << CAP_SYS_ADMIN;
+    }
+    if perf_needs_admin() {
         wanted |= 1 << CAP_SYS_ADMIN;
     }
     let kept = held & wanted;
