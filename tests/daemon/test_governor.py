@@ -131,7 +131,7 @@ def test_above_its_limit_it_gives_up_step_by_step_and_comes_back(tmp_path: Path)
     assert "reduced" not in last["flags"]
     reduced = [record for record in records if "reduced" in record["flags"]]
     assert reduced
-    layered = [record for record in reduced if (record["kernel"]["write"] or {}).get("packets") is not None]
+    layered = [record for record in reduced if (record["kernel"].get("write") or {}).get("packets") is not None]
     assert len(layered) < len(reduced), "no record of the time without layers"
     assert last["kernel"]["write"].keys() >= first["kernel"]["write"].keys() - {"interface"}, "layers are back"
 

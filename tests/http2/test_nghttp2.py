@@ -79,8 +79,9 @@ def test_padding_of_clients_and_servers_is_no_content(judge, server, program, tm
         ask = [program("nghttp"), "-n", "--padding=200", *more, nghttpd.url("/page"), nghttpd.url("/little")]
         subprocess.run(ask, check=True, timeout=30)
     nghttpd.truth(4)
-    judge.rover.wait_for(lambda: len(judge.records(nghttpd.port, "client")) >= 4)
-    for side in ("server", "client"):
+    sides = ("server", "client")
+    judge.rover.wait_for(lambda: all(len(judge.records(nghttpd.port, side)) >= 4 for side in sides))
+    for side in sides:
         told = judge.records(nghttpd.port, side)
         assert sorted((each["request"]["body_bytes"], each["response"]["body_bytes"]) for each in told) == [
             (0, 1000), (0, 300_000), (20_000, 1000), (20_000, 300_000)
