@@ -376,7 +376,7 @@ fn told(state: &mut State, capture: &Capture) -> serde_json::Value {
         "records_held": processes.held(),
         "layers_contradicted": state.core.contradictions,
         "busiest": processes.busiest(BUSIEST),
-        "services": processes.charges().by_service(),
+        "services": processes.charges().all(),
     })
 }
 

@@ -12,7 +12,6 @@
 pub mod addresses;
 mod alarm;
 pub mod capture;
-pub mod charges;
 pub mod clock;
 pub mod connection;
 mod conversation;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use rover_reporters::by_service::ByService;
 use rover_reporters::record::Identity;
 use rustc_hash::FxHashMap;
 
-use crate::charges::Charges;
 use crate::report::Report;
 use serde::{Deserialize, Serialize};
 
@@ -121,12 +121,18 @@ pub struct Processes {
     most_held: usize,
     /// Records whose other end will not get a name any more.
     nameless: Vec<Passing>,
-    charges: Charges,
+    charges: ByService<u64>,
 }
 
 impl Processes {
     pub fn new(most_held: usize) -> Processes {
-        Processes { table: FxHashMap::default(), held: 0, most_held, nameless: Vec::new(), charges: Charges::default() }
+        Processes {
+            table: FxHashMap::default(),
+            held: 0,
+            most_held,
+            nameless: Vec::new(),
+            charges: ByService::default(),
+        }
     }
 
     pub fn count(&self) -> usize {
@@ -294,7 +300,7 @@ impl Processes {
     }
 
     /// Operations measured, by service, so far.
-    pub fn charges(&mut self) -> &Charges {
+    pub fn charges(&mut self) -> &ByService<u64> {
         for process in self.table.values_mut() {
             charge(&mut self.charges, process);
         }
@@ -341,10 +347,10 @@ impl Processes {
 }
 
 /// Takes what has come since the last time into the account.
-fn charge(charges: &mut Charges, process: &mut Process) {
+fn charge(charges: &mut ByService<u64>, process: &mut Process) {
     let operations = process.operations - process.charged;
     if operations > 0 {
-        charges.add(process.verdict.service(), operations);
+        charges.change(process.verdict.service(), |sum| *sum += operations);
         process.charged = process.operations;
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Dependencies point at [`record`]; nothing here parses HTTP, touches BPF or knows Python.
 
+pub mod by_service;
 pub mod combined;
 pub mod durations;
 pub mod encoder;
@@ -21,5 +22,6 @@ pub mod text;
 pub mod timeline;
 pub mod traffic;
 mod transport;
+pub mod varint;
 mod wall_time;
 mod wire;

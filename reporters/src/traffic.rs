@@ -1,19 +1,12 @@
 //! Rate, errors and durations of HTTP, and what TCP moved, by service: sums since the start, of bounded number.
 
-use rustc_hash::FxHashMap;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
+use crate::by_service::ByService;
 use crate::durations::Durations;
 use crate::failure::maybe_failure;
 use crate::layers::Write;
 use crate::record::{Activity, Endpoint, Flag, Record, Side};
-
-/// Services told by name; a name once given stays, so that no sum ever falls.
-const NAMED: usize = 64;
-/// All services beyond these.
-const OTHER: &str = "other";
-/// Processes of which no service is known.
-const UNKNOWN: &str = "unknown";
 
 /// Classes of status, by their position in [`Service::http`].
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -49,19 +42,31 @@ pub struct Service {
 
 /// Sums by service and side.
 #[derive(Clone, Debug, Default)]
-pub struct Traffic {
-    by_service: FxHashMap<Box<str>, [Service; 2]>,
-}
+pub struct Traffic(ByService<[Service; 2]>);
 
 impl Traffic {
     /// Counts an exchange; an unfinished one is counted when it has ended.
     pub fn add(&mut self, record: &Record) {
-        if record.flags.has(Flag::Unfinished) {
-            return;
+        if !record.flags.has(Flag::Unfinished) {
+            self.change(&record.local, record.side, |service| service.add(record));
         }
-        let service = self.of(&record.local, record.side);
+    }
+
+    /// Counts what a connection did besides exchanges.
+    pub fn add_activity(&mut self, activity: &Activity) {
+        self.change(&activity.local, activity.connection.role, |service| service.tcp.add_activity(activity));
+    }
+
+    fn change(&mut self, local: &Endpoint, side: Side, change: impl FnOnce(&mut Service)) {
+        let name = local.identity.as_ref().and_then(|identity| identity.service.as_deref());
+        self.0.change(name, |[server, client]| change(if side == Side::Server { server } else { client }));
+    }
+}
+
+impl Service {
+    fn add(&mut self, record: &Record) {
         let class = usize::from(record.status.unwrap_or(0) / 100);
-        if let Some(http) = service.http.get_mut(if class < CLASSES.len() { class } else { 0 }) {
+        if let Some(http) = self.http.get_mut(if class < CLASSES.len() { class } else { 0 }) {
             http.requests += 1;
             http.errors += u64::from(maybe_failure(record).is_some());
             if let Some(duration_ns) = record.duration_ns {
@@ -69,44 +74,30 @@ impl Traffic {
             }
         }
         if let Some(write) = &record.kernel_write {
-            service.tcp.sent_bytes += write.bytes;
-            service.tcp.add_retransmits(write.layers.write(Write::Retransmits));
+            self.tcp.sent_bytes += write.bytes;
+            self.tcp.add_retransmits(write.layers.write(Write::Retransmits));
         }
-        service.tcp.received_bytes += record.kernel_read.as_ref().map_or(0, |read| read.bytes);
-    }
-
-    /// Counts what a connection did besides exchanges.
-    pub fn add_activity(&mut self, activity: &Activity) {
-        let tcp = &mut self.of(&activity.local, activity.connection.role).tcp;
-        if let Some(opening) = &activity.opening {
-            *if opening.is_success { &mut tcp.opened } else { &mut tcp.failed } += 1;
-        }
-        tcp.closed += u64::from(activity.closing.is_some());
-        for operation in &activity.operations {
-            let last = &operation.last;
-            if last.is_write {
-                tcp.sent_bytes += last.bytes;
-                tcp.add_retransmits(last.layers.write(Write::Retransmits));
-            } else {
-                tcp.received_bytes += last.bytes;
-            }
-        }
-    }
-
-    fn of(&mut self, local: &Endpoint, side: Side) -> &mut Service {
-        let name = local.identity.as_ref().and_then(|identity| identity.service.as_deref()).unwrap_or(UNKNOWN);
-        let is_known = self.by_service.contains_key(name);
-        let name = if is_known || self.by_service.len() < NAMED { name } else { OTHER };
-        let [server, client] = self.by_service.entry(name.into()).or_default();
-        if side == Side::Server {
-            server
-        } else {
-            client
-        }
+        self.tcp.received_bytes += record.kernel_read.as_ref().map_or(0, |read| read.bytes);
     }
 }
 
 impl Tcp {
+    fn add_activity(&mut self, activity: &Activity) {
+        if let Some(opening) = &activity.opening {
+            *if opening.is_success { &mut self.opened } else { &mut self.failed } += 1;
+        }
+        self.closed += u64::from(activity.closing.is_some());
+        for operation in &activity.operations {
+            let last = &operation.last;
+            if last.is_write {
+                self.sent_bytes += last.bytes;
+                self.add_retransmits(last.layers.write(Write::Retransmits));
+            } else {
+                self.received_bytes += last.bytes;
+            }
+        }
+    }
+
     fn add_retransmits(&mut self, retransmits: Option<u64>) {
         if let Some(retransmits) = retransmits {
             *self.retransmits.get_or_insert(0) += retransmits;
@@ -123,7 +114,7 @@ impl Serialize for Traffic {
     /// happened is left out. Buckets as in [`crate::durations::BOUNDS_NS`], each without those below it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        for (name, sides) in &self.by_service {
+        for (name, sides) in self.0.all() {
             for (side, service) in ["server", "client"].into_iter().zip(sides) {
                 let classes = CLASSES.into_iter().zip(&service.http).filter(|(_, http)| http.requests > 0);
                 let http: Vec<_> = classes
@@ -165,6 +156,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::by_service::NAMED;
     use crate::record::Identity;
     use crate::samples;
 
@@ -180,8 +172,8 @@ mod tests {
         let mut traffic = Traffic::default();
         (0..200).for_each(|number| traffic.add(&of_service(number)));
         (0..200).for_each(|number| traffic.add(&of_service(number)));
-        assert_eq!(traffic.by_service.len(), NAMED + 1);
-        let counts = traffic.by_service.values().flatten().flat_map(|service| &service.http);
+        assert_eq!(traffic.0.all().len(), NAMED + 1);
+        let counts = traffic.0.all().values().flatten().flat_map(|service| &service.http);
         assert_eq!(counts.map(|http| http.requests).sum::<u64>(), 400);
     }
 
@@ -201,7 +193,7 @@ mod tests {
     fn what_connections_do_besides_is_counted_for_their_role() {
         let mut traffic = Traffic::default();
         traffic.add_activity(&samples::activity());
-        let tcp = traffic.by_service.values().map(|[_, client]| client.tcp).next().unwrap_or_default();
+        let tcp = traffic.0.all().values().map(|[_, client]| client.tcp).next().unwrap_or_default();
         assert_eq!((tcp.sent_bytes, tcp.received_bytes, tcp.opened, tcp.closed), (210, 90, 1, 1));
         assert_eq!(tcp.retransmits, Some(103));
     }

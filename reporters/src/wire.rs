@@ -4,20 +4,12 @@
 //! objects for them would mean a dozen allocations and a second walk for the lengths. `proto/` stays the judge: the
 //! tests decode what is written here with the generated messages.
 
+use crate::varint::push_varint;
+
 const VARINT: u32 = 0;
 const FIXED_64: u32 = 1;
 const LENGTH_DELIMITED: u32 = 2;
 const FIXED_32: u32 = 5;
-
-/// Appends a base-128 varint.
-pub fn push_varint(out: &mut Vec<u8>, value: u64) {
-    let mut rest = value;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
 
 /// Appends an integer field. Zero is left out, as proto3 writers do; negative int32 and int64 do not occur here.
 pub fn push_integer(out: &mut Vec<u8>, field: u32, value: u64) {

@@ -5,7 +5,7 @@
 //! keeps its number for ever; new ones are appended.
 
 use super::sketch::Sketch;
-use super::varint::{push_varint, take_varint};
+use rover_reporters::varint::{push_varint, take_varint};
 
 /// What a stored blob begins with.
 const VERSION: u8 = 1;

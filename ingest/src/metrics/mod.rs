@@ -8,7 +8,6 @@ mod fold;
 mod grouping;
 mod sketch;
 mod telling;
-mod varint;
 
 pub use columns::{Figures, NotFigures, NAMES};
 pub use fold::{fold, Folded, Kind, Share, Window};

@@ -5,7 +5,7 @@
 //! here. No crate: the dense stores of those that are kept take some KiB for each of thousands of entities,
 //! and none gives its buckets out for a form that adds up without being unpacked.
 
-use super::varint::{push_varint, take_varint};
+use rover_reporters::varint::{push_varint, take_varint};
 
 const RELATIVE_ERROR: f64 = 0.01;
 

@@ -15,7 +15,6 @@ mod spooling;
 mod stats;
 mod suspects;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
@@ -38,7 +37,8 @@ use crate::json::JsonEncoder;
 use crate::oap::{push_rover_record, Encoded, OapEncoder, UnknownEnd};
 use crate::record::{Activity, Record, RecordId};
 use crate::spool::{self, SpoolOptions};
-use crate::transport::{random, TlsFiles};
+pub use crate::transport::StartError;
+use crate::transport::{positive, random, sending_thread, TlsFiles};
 
 /// A batch is handed over when it has reached this size, whether the engine asks for it or not.
 const BATCH_BYTES: usize = 64 << 10;
@@ -140,22 +140,6 @@ impl OapOptions {
     }
 }
 
-fn positive(seconds: f32) -> Duration {
-    Duration::try_from_secs_f32(seconds).unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(1))
-}
-
-/// Why a reporter cannot be started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StartError(String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StartError {}
-
 /// What became of a pushed record or activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
@@ -173,7 +157,7 @@ struct Shared {
     counters: Counters,
     /// 0 until a backend answered, then 1 + [`Backend`].
     backend: AtomicU8,
-    stop: Notify,
+    stop: Arc<Notify>,
 }
 
 impl Shared {
@@ -211,33 +195,18 @@ impl OapReporter {
         if let Some(tls) = &options.tls {
             tls.check(TLS_SECTION).map_err(StartError)?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| StartError(format!("event loop: {error}")))?;
         let shared = Arc::new(Shared {
             queue: Queue::new(Limits::new(options.queue_bytes, options.spool.is_some()), first_sequence(&options)),
             counters: Counters::default(),
             backend: AtomicU8::new(0),
-            stop: Notify::new(),
+            stop: Arc::default(),
         });
         let encoder = OapEncoder::new(options.unknown_end);
         let start_spool = |keys: &SpoolKeys| SpoolThread::start(Arc::clone(&shared), keys.into());
         let spool = options.spool.as_ref().map(start_spool).transpose();
         let spool = spool.map_err(|error| StartError(format!("spooling thread: {error}")))?;
         let sender = Sender::new(Arc::clone(&shared), options, agent_id());
-        let for_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("rover-oap".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = sender.run() => {}
-                        () = for_thread.stop.notified() => {}
-                    }
-                });
-            })
-            .map_err(|error| StartError(format!("sending thread: {error}")))?;
+        let thread = sending_thread("rover-oap", Arc::clone(&shared.stop), sender.run())?;
         Ok(OapReporter {
             shared,
             encoder,

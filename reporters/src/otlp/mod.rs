@@ -14,7 +14,6 @@ mod span;
 mod stats;
 mod trace_context;
 
-use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,7 +30,8 @@ use stats::Link;
 pub use stats::OtlpStats;
 
 use crate::record::{Flag, Record};
-use crate::transport::TlsFiles;
+pub use crate::transport::StartError;
+use crate::transport::{positive, sending_thread, TlsFiles};
 use crate::wire::{push_message, push_text};
 
 /// Where the configuration has the files of TLS.
@@ -117,29 +117,13 @@ impl OtlpOptions {
     }
 }
 
-fn positive(seconds: f32) -> Duration {
-    Duration::try_from_secs_f32(seconds).unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(1))
-}
-
-/// Why a reporter cannot be started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StartError(String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StartError {}
-
 /// What both threads share.
 #[derive(Debug)]
 struct Shared {
     queue: Queue,
     metrics: Mutex<Metrics>,
     link: Mutex<Link>,
-    stop: Notify,
+    stop: Arc<Notify>,
     metrics_wanted: Notify,
     /// Whether the metrics of the end were told, and the signal that they were.
     are_told: (Mutex<bool>, Condvar),
@@ -193,33 +177,18 @@ impl OtlpReporter {
         if options.endpoints.iter().any(|endpoint| endpoint.starts_with("https:")) {
             options.tls.check(TLS_SECTION).map_err(StartError)?;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| StartError(format!("event loop: {error}")))?;
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_bytes, options.batch_bytes, positive(options.batch_seconds)),
             metrics: Mutex::default(),
             link: Mutex::default(),
-            stop: Notify::new(),
+            stop: Arc::default(),
             metrics_wanted: Notify::new(),
             are_told: (Mutex::new(false), Condvar::new()),
         });
         let (has_traces, has_metrics) = (options.traces, options.metrics);
         let resources = Resources::new(options.node_name.clone());
         let sender = Sender::new(Arc::clone(&shared), options);
-        let for_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("rover-otlp".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = sender.run() => {}
-                        () = for_thread.stop.notified() => {}
-                    }
-                });
-            })
-            .map_err(|error| StartError(format!("sending thread: {error}")))?;
+        let thread = sending_thread("rover-otlp", Arc::clone(&shared.stop), sender.run())?;
         let (span, withheld, sender) = (Vec::new(), 0, Some(thread));
         Ok(OtlpReporter { shared, resources, span, withheld, has_traces, has_metrics, sender })
     }

@@ -1,5 +1,6 @@
-//! Base-128 varints, lowest seven bits first.
+//! Base-128 varints, lowest seven bits first, as protocol buffers have them.
 
+/// Appends one.
 pub fn push_varint(out: &mut Vec<u8>, value: u64) {
     let mut rest = value;
     while rest >= 0x80 {
