@@ -176,5 +176,8 @@ def sum_figures(keys: list[int], figures: list[bytes]) -> dict[int, tuple[list[i
     """Figures with the same key added up: sums in the order of `figure_columns`, and durations as buckets.
     ValueError: not figures."""
 
+def sum_column(keys: list[int], figures: list[bytes], column: int) -> dict[int, int]:
+    """One sum, by its place in `figure_columns`, of figures with the same key added up. ValueError: not figures."""
+
 def figure_columns() -> list[str]:
     """Names of the sums in figures."""

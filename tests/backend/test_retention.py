@@ -12,6 +12,7 @@ from rover.backend import BackendOptions, open_store
 from rover.backend.store import Filter, retain
 from rover.backend.store.file import StoreFile
 from rover.backend.store.insert import Inserter
+from rover.backend.store.metrics import roll
 from rover.backend.store.query import exchange, exchanges
 from rover.backend.store.retain import Retention
 from tests.backend.rows import row, traffic
@@ -94,32 +95,34 @@ def test_a_record_completed_later_outlives_the_block_of_its_unfinished_self(tmp_
     assert exchange(bench.connection, whole[0]) == whole[17].encode()
 
 
-def test_figures_go_with_their_age(tmp_path: Path) -> None:
-    """Minutes and hours, of services and endpoints."""
+def test_minutes_go_with_the_records_and_hours_stay(tmp_path: Path) -> None:
+    """A day's records, a month's hours: whatever is old is told by longer steps."""
     bench = Bench(tmp_path / "db", retention_hours=2)
-    start_ns = time.time_ns() // HOUR_NS * HOUR_NS
-    bench.inserter.write([row(start_ns + minute * 60 * 10**9, minute) for minute in range(0, 180, 10)])
+    start_ns = (time.time_ns() - HOUR_NS) // HOUR_NS * HOUR_NS
+    bench.inserter.write([row(start_ns + minute * 60 * 10**9, minute) for minute in range(0, 60, 10)])
     while bench.retention.step(now_ns=start_ns + 4 * HOUR_NS):
         pass
-    for table in ("service_figures", "endpoint_figures"):
-        starts = {start for (start,) in bench.connection.execute(f"SELECT start_s FROM {table}")}
-        assert min(starts) == start_ns // 10**9 + 2 * 3600
-        assert bench.count(table) == 7
+    starts = {start for (start,) in bench.connection.execute("SELECT start_s FROM metric")}
+    assert starts == {start_ns // 10**9, start_ns // 10**9 // 86400 * 86400}
+    assert bench.count("metric WHERE step_s = 60") == 0
 
 
 def test_too_many_figures_go_before_the_records_do(tmp_path: Path) -> None:
     """Endpoints are what strangers ask for: they must not be able to push the records out."""
-    bench = Bench(tmp_path / "db", retention_bytes=2 << 20)
+    bench = Bench(tmp_path / "db")
     start_ns = time.time_ns()
-    rows = [row(start_ns + n * 600 * 10**9 // 200, n, path=f"/{n % 199}/{'x' * 200}") for n in range(4000)]
-    bench.inserter.write(rows)
-    before = bench.count("endpoint_figures")
+    bench.inserter.write([row(start_ns - (n + 1) * 3 * 10**9, n, path=f"/p{n % 199}x") for n in range(4000)])
+    while roll(bench.connection, time.time()):
+        pass
+    before = bench.count("metric WHERE step_s = 60")
     assert before > 3 * 1000
+    most_bytes = bench.retention.used_bytes() - (100 << 10)
+    bench.retention = Retention(bench.connection, dataclasses.replace(bench.options, retention_bytes=most_bytes))
     while bench.retention.step():
         pass
-    assert bench.retention.used_bytes() <= 2 << 20
-    assert bench.count("endpoint_figures") < before
-    assert bench.count("exchange") > 2500
+    assert bench.retention.used_bytes() <= most_bytes
+    assert bench.count("metric WHERE step_s = 60") < before
+    assert bench.count("exchange") == 4000
 
 
 @pytest.mark.slow

@@ -133,20 +133,19 @@ def test_a_series_of_an_endpoint_has_its_calls_only(
     assert _get(client, "/api/services/cart/series", both_ends)["whole"]["calls"] == 5
 
 
-def test_the_list_of_endpoints_says_which_series_counts_a_path(
+def test_the_list_of_endpoints_names_their_series(
     client: httpx.Client, put: Callable[..., None], start_ns: int
 ) -> None:
     """Paths with ids share one."""
     paths = ["/users/1", "/users/22", "/users", "/a.b", "/axb"]
     put(*(row(start_ns, at, path=path) for at, path in enumerate(paths)))
     found = _get(client, "/api/services/cart/endpoints", start_ns)["endpoints"]
-    named = {one["path"]: one["endpoint"] for one in found}
+    named = {one["endpoint"]: (one["method"], one["path"], one["calls"]) for one in found}
     assert named == {
-        "/users/1": "GET:/users/{id}",
-        "/users/22": "GET:/users/{id}",
-        "/users": "GET:/users",
-        "/a.b": "GET:/a.b",
-        "/axb": "GET:/axb",
+        "GET:/users/{id}": ("GET", "/users/{id}", 2),
+        "GET:/users": ("GET", "/users", 1),
+        "GET:/a.b": ("GET", "/a.b", 1),
+        "GET:/axb": ("GET", "/axb", 1),
     }
     assert _get(client, "/api/services/cart/series", start_ns, endpoint="GET:/users/{id}")["whole"]["calls"] == 2
 

@@ -75,7 +75,7 @@ def test_tcp_has_layers_and_retransmits(busy: Site, tab: OpenTab) -> None:
 def test_an_endpoint_has_a_page_of_its_own(busy: Site, tab: OpenTab) -> None:
     """Users by number are one endpoint; its exchanges are those of all of them."""
     page = tab("/services/cart")
-    page.locator(".figures tbody [data-row]", has_text="/users/3").locator("th a").click()
+    page.locator(".figures tbody [data-row]", has_text="/users/{id}").locator("th a").click()
     expect(page).to_have_url(re.compile(r"endpoint=GET:/users/%7Bid%7D"))
     expect(page.get_by_role("heading", level=1)).to_have_text("GET /users/{id}")
     expect(page.locator(".tile").first).to_contain_text("9 in the range")

@@ -121,12 +121,12 @@ def test_a_service_of_any_name_has_its_page(site: Site, tab: OpenTab) -> None:
 
 
 def test_of_many_endpoints_the_worst_are_shown_first(site: Site, tab: OpenTab) -> None:
-    """Paths with ids make hundreds of them; all are one click away, and in the address."""
-    site.put(*(site.made(10, path=f"/orders/{at}", status=500 if at == 33 else 200) for at in range(40)))
+    """Some services have hundreds of them; all are one click away, and in the address."""
+    site.put(*(site.made(10, path=f"/orders/of-{at}", status=500 if at == 33 else 200) for at in range(40)))
     page = tab("/services/cart")
     endpoints = page.locator(".figures tbody [data-row]")
     expect(endpoints).to_have_count(15)
-    expect(endpoints.first).to_contain_text("/orders/33")
+    expect(endpoints.first).to_contain_text("/orders/of-33")
     page.get_by_role("link", name="Show all 40").click()
     expect(endpoints).to_have_count(40)
     page.reload()

@@ -34,7 +34,7 @@ mod engine_module {
     #[pymodule_export]
     use super::ingest::Ingest;
     #[pymodule_export]
-    use super::metrics::{add_figures, figure_columns, sum_figures, MetricFolder};
+    use super::metrics::{add_figures, figure_columns, sum_column, sum_figures, MetricFolder};
     #[pymodule_export]
     use super::{KernelUnsupported, ProgramRejected};
 

@@ -94,6 +94,25 @@ pub fn sum_figures<'py>(py: Python<'py>, keys: Vec<i64>, figures: Vec<PyBackedBy
     Ok(told)
 }
 
+/// One sum of the figures with the same key, added up.
+#[pyfunction]
+pub fn sum_column(
+    py: Python<'_>,
+    keys: Vec<i64>,
+    figures: Vec<PyBackedBytes>,
+    column: usize,
+) -> PyResult<HashMap<i64, u64>> {
+    let sums = py.detach(|| {
+        let mut sums: HashMap<i64, u64> = HashMap::new();
+        for (key, bytes) in keys.iter().zip(&figures) {
+            let sum = sums.entry(*key).or_default();
+            *sum = sum.saturating_add(Figures::column_of(bytes, column)?);
+        }
+        Ok(sums)
+    });
+    sums.map_err(not_figures)
+}
+
 /// Names of the sums.
 #[pyfunction]
 pub fn figure_columns() -> Vec<&'static str> {

@@ -104,6 +104,7 @@ columns! {
     OverHttps "over_https",
     OverTcp "over_tcp",
     OverTls "over_tls",
+    HttpBytes "http_bytes",
 }
 
 /// Bytes of one bit for each column.
@@ -182,6 +183,26 @@ impl Figures {
         self.durations.merge_encoded(rest).ok_or(NotFigures)
     }
 
+    /// One column of what [`Figures::encode`] wrote; what stands after it is not read.
+    ///
+    /// # Errors
+    /// Other bytes.
+    pub fn column_of(bytes: &[u8], wanted: usize) -> Result<u64, NotFigures> {
+        let (&[version, bitmap_len], rest) = bytes.split_first_chunk::<2>().ok_or(NotFigures)?;
+        if version != VERSION {
+            return Err(NotFigures);
+        }
+        let (bitmap, mut rest) = rest.split_at_checked(usize::from(bitmap_len)).ok_or(NotFigures)?;
+        let is_set = |number: usize| bitmap.get(number / 8).is_some_and(|byte| byte & (1 << (number % 8)) != 0);
+        if !is_set(wanted) {
+            return Ok(0);
+        }
+        for _ in (0..wanted).filter(|number| is_set(*number)) {
+            take_varint(&mut rest).ok_or(NotFigures)?;
+        }
+        take_varint(&mut rest).ok_or(NotFigures)
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(160);
         out.push(VERSION);
@@ -220,6 +241,16 @@ mod tests {
     }
 
     #[test]
+    fn one_column_is_read_alone() {
+        let (figures, bytes) = (some(), some().encode());
+        for (number, value) in figures.columns().iter().enumerate() {
+            assert_eq!(Figures::column_of(&bytes, number), Ok(*value), "{number}");
+        }
+        assert_eq!(Figures::column_of(&bytes, COLUMNS + 100), Ok(0));
+        assert_eq!(Figures::column_of(&bytes[..2 + BITMAP], Column::OverTls as usize), Err(NotFigures));
+    }
+
+    #[test]
     fn what_is_full_stays_full() {
         let mut twice = some();
         twice.merge(&some());
@@ -249,6 +280,6 @@ mod tests {
     #[test]
     fn each_column_has_a_name_of_its_own() {
         let names: std::collections::HashSet<_> = NAMES.iter().collect();
-        assert_eq!((names.len(), Column::OverTls as usize + 1), (COLUMNS, COLUMNS));
+        assert_eq!((names.len(), Column::HttpBytes as usize + 1), (COLUMNS, COLUMNS));
     }
 }

@@ -189,13 +189,14 @@ fn spread(flows: HashMap<Flow, Figures>) -> Vec<Share> {
 
 /// Services and instances have the calls that they serve; an endpoint has nothing else.
 fn add_share(sum: &mut Figures, figures: &Figures, kind: Kind, is_server: bool) {
-    let calls = Column::HttpCalls as usize..=Column::ApdexTolerated as usize;
+    let of_calls = Column::HttpCalls as usize..=Column::ApdexTolerated as usize;
+    let is_of_calls = |column: usize| of_calls.contains(&column) || column == Column::HttpBytes as usize;
     match kind {
         Kind::Endpoint => {
-            sum.add_columns(figures, |column| calls.contains(&column));
+            sum.add_columns(figures, is_of_calls);
             sum.durations.merge(&figures.durations);
         }
-        Kind::Service | Kind::Instance if !is_server => sum.add_columns(figures, |column| !calls.contains(&column)),
+        Kind::Service | Kind::Instance if !is_server => sum.add_columns(figures, |column| !is_of_calls(column)),
         _ => sum.merge(figures),
     }
 }

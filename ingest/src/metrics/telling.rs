@@ -48,6 +48,8 @@ pub struct Telling<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 struct Message {
+    /// As on the wire.
+    bytes: Option<u64>,
     head_bytes: Option<u64>,
     body_bytes: Option<u64>,
 }
@@ -66,6 +68,14 @@ struct Identity<'a> {
     service: Option<Cow<'a, str>>,
     #[serde(borrow)]
     instance: Option<Cow<'a, str>>,
+}
+
+impl Message {
+    /// On the wire; of agents that do not tell, what head and body have.
+    fn wire_bytes(&self) -> u64 {
+        let parts = || self.head_bytes.unwrap_or_default().saturating_add(self.body_bytes.unwrap_or_default());
+        self.bytes.unwrap_or_else(parts)
+    }
 }
 
 impl End<'_> {
@@ -190,6 +200,7 @@ impl Telling<'_> {
             Some(_) => {}
         }
         figures.add(Column::HttpSuccesses, u64::from(is_success));
+        figures.add(Column::HttpBytes, self.request.wire_bytes().saturating_add(self.response.wire_bytes()));
         if let (Some(ns), Some(_)) = (self.duration_ns, self.status) {
             // OAP's clock of a call has milliseconds; what is averaged there is what is cut off here.
             let ms = ns / 1_000_000;

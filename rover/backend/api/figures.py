@@ -1,97 +1,75 @@
-"""Sums of the store as the figures that people read."""
+"""Services and endpoints as the figures that people read."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from rover.backend.api.shapes import EndpointFigures, Endpoints, ServiceFigures, Services, TimeSpan
-from rover.backend.metrics import Figures as Told
-from rover.backend.metrics import Metrics
-from rover.backend.store import OTHER, Store, Summary, histogram
-from rover.backend.store.query import Span
+from rover.backend.metrics import OTHER, Figures, Metrics, Span, Sparked
+from rover.backend.store import Store
+from rover.backend.store.metrics.kinds import Kind
 
-K = TypeVar("K")
-
-
-class Endpointed:
-    """Names of endpoints as metrics have them, found by method and path."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = set(names)
-        # Braces are a segment that differs from call to call, `**` is the rest.
-        self._groups = [
-            (name, re.compile(_pattern(name))) for name in sorted(self._names) if "{" in name or "**" in name
-        ]
-
-    def maybe_of(self, method: str, path: str) -> str | None:
-        """The endpoint that counts calls of this method and path; None if there is none."""
-        name = f"{method}:{path or '/'}"
-        if name in self._names:
-            return name
-        return next((group for group, pattern in self._groups if pattern.fullmatch(name)), None)
-
-
-def _pattern(name: str) -> str:
-    parts = re.split(r"(\{[^{}/]*\}|\*\*)", name)
-    return "".join(
-        {"{": "[^/]*", "*": ".*"}.get(part[:1], re.escape(part)) if at % 2 else re.escape(part)
-        for at, part in enumerate(parts)
-    )
+UNLISTED = "UNRECOGNIZED"
+"""OAP's word for a method that is none."""
 
 
 def services(store: Store, from_ns: int, to_ns: int) -> Services:
-    """Figures of all services in a span of time."""
-    found, span, watched_s = store.services(from_ns, to_ns)
-    told = Metrics(store).services(span.first_s, span.end_s)
+    """Figures of all services that were called in a span of time."""
+    metrics = Metrics(store)
+    span = metrics.span(from_ns, to_ns)
     listed = [
-        ServiceFigures(name=name, retransmit_rate=_retransmit_rate(told.get(name)), **_figures(summary, watched_s))
-        for name, summary in _worst_first(found)
+        ServiceFigures(
+            name=name, retransmit_rate=_retransmit_rate(told.figures), **_figures(told.figures, told.spark, span)
+        )
+        for name, told in _worst_first(metrics.sparked(Kind.SERVICE, span))
     ]
-    return Services(listed, _span(span, watched_s))
+    return Services(listed, time_span(span))
 
 
 def endpoints(store: Store, service: str, from_ns: int, to_ns: int) -> Endpoints:
     """Figures of all endpoints of a service in a span of time."""
-    found, span, watched_s = store.endpoints(service, from_ns, to_ns)
-    told = Endpointed(Metrics(store).endpoints(service, span.first_s, span.end_s))
-    listed = [
-        EndpointFigures(
-            method=method or None,
-            path=(path or None) if not is_other else None,
-            endpoint=None if is_other else told.maybe_of(method, path),
-            is_other=is_other,
-            **_figures(summary, watched_s),
-        )
-        for (method, path), summary in _worst_first(found)
-        for is_other in [not method and path == OTHER]
-    ]
-    return Endpoints(listed, _span(span, watched_s))
+    metrics = Metrics(store)
+    span = metrics.span(from_ns, to_ns)
+    found = _worst_first(metrics.sparked(Kind.ENDPOINT, span, service))
+    return Endpoints([_endpoint(name, told, span) for name, told in found], time_span(span))
 
 
-def _retransmit_rate(told: Told | None) -> float | None:
-    return told["write_retransmits"] / told["write_packets"] if told is not None and told["write_packets"] else None
+def time_span(span: Span) -> TimeSpan:
+    """A span as answers tell it."""
+    return TimeSpan(span.first_s * 10**9, span.end_s * 10**9, round(span.watched_s, 3), span.bar_s)
 
 
-def _worst_first(found: dict[K, Summary]) -> list[tuple[K, Summary]]:
-    return sorted(found.items(), key=lambda item: (-item[1].figures.failures, -item[1].figures.calls, str(item[0])))
+def _endpoint(name: str, told: Sparked, span: Span) -> EndpointFigures:
+    is_other = name == OTHER
+    method, _, path = name.partition(":")
+    return EndpointFigures(
+        method=None if is_other or method == UNLISTED else method,
+        path=None if is_other else path,
+        endpoint=name,
+        is_other=is_other,
+        **_figures(told.figures, told.spark, span),
+    )
 
 
-def _figures(summary: Summary, watched_s: float) -> dict[str, Any]:
-    figures = summary.figures
-    p50_ns, p95_ns, p99_ns = histogram.percentiles(figures.durations, (0.5, 0.95, 0.99))
+def _retransmit_rate(figures: Figures) -> float | None:
+    return figures["write_retransmits"] / figures["write_packets"] if figures["write_packets"] else None
+
+
+def _worst_first(found: dict[str, Sparked]) -> list[tuple[str, Sparked]]:
+    """Without those that were not called: a service that only calls others serves nobody."""
+    called = [item for item in found.items() if item[1].figures.calls]
+    return sorted(called, key=lambda item: (-item[1].figures.failures, -item[1].figures.calls, item[0]))
+
+
+def _figures(figures: Figures, spark: list[int], span: Span) -> dict[str, Any]:
+    p50_ns, p95_ns, p99_ns = figures.percentiles_ns((0.5, 0.95, 0.99))
     return {
         "calls": figures.calls,
-        "calls_per_minute": round(figures.calls * 60 / watched_s, 3),
-        "success_rate": (figures.calls - figures.failures) / figures.calls if figures.calls else None,
+        "calls_per_minute": round(figures.calls * 60 / span.watched_s, 3),
+        "success_rate": figures["http_successes"] / figures.calls,
         "p50_ns": p50_ns,
         "p95_ns": p95_ns,
         "p99_ns": p99_ns,
-        "bytes_per_second": round(figures.bytes / watched_s, 3),
-        "spark": summary.spark,
+        "bytes_per_second": round(figures["http_bytes"] / span.watched_s, 3),
+        "spark": spark,
     }
-
-
-def _span(span: Span, watched_s: float) -> TimeSpan:
-    return TimeSpan(span.first_s * 10**9, span.end_s * 10**9, round(watched_s, 3), span.bar_s)

@@ -10,7 +10,7 @@ from rover.backend.api.record import Record
 
 
 class ServiceFigures(Struct, frozen=True):
-    """Server-side calls of one service. Percentiles are exact to 1 %."""
+    """Server-side calls of one service. Percentiles are of calls with a response, exact to 1 %."""
 
     name: Annotated[str, Meta(description="`(unknown)`: processes without a name; `(other)`: beyond the bound")]
     calls: int
@@ -29,14 +29,11 @@ class ServiceFigures(Struct, frozen=True):
 
 
 class EndpointFigures(Struct, frozen=True):
-    """Server-side calls of one method and path of a service."""
+    """Server-side calls of one endpoint of a service: a method, and paths that are one."""
 
-    method: Annotated[str | None, Meta(description="null: responses whose request was not seen")]
-    path: str | None
-    endpoint: Annotated[
-        str | None,
-        Meta(description="`METHOD:path` as `/series` takes it, ids in the path as `{id}`; null: it has no series"),
-    ]
+    method: Annotated[str | None, Meta(description="null: it has none")]
+    path: Annotated[str | None, Meta(description="What differs from call to call as `{id}`; null: paths of all kinds")]
+    endpoint: Annotated[str, Meta(description="`METHOD:path` as `/series` takes it")]
     is_other: Annotated[bool, Meta(description="All that is beyond the number of endpoints kept apart")]
     calls: int
     calls_per_minute: float
@@ -49,7 +46,7 @@ class EndpointFigures(Struct, frozen=True):
 
 
 class TimeSpan(Struct, frozen=True):
-    """What the figures cover: the span asked for in whole minutes."""
+    """What the figures cover: the span asked for in whole minutes, in whole hours or days where minutes are gone."""
 
     from_ns: int
     to_ns: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Literal
 
-from rover.backend.api.shapes import TimeSpan
+from rover.backend.api.figures import time_span
 from rover.backend.api.traffic import heat, percentile_lines, receiving, sending, statuses, traffic
 from rover.backend.api.traffic_shapes import (
     InstanceFigures,
@@ -16,18 +16,16 @@ from rover.backend.api.traffic_shapes import (
     TopologyNode,
     Traffic,
 )
-from rover.backend.metrics import Call, Entity, Figures, Metrics, Node, total
+from rover.backend.metrics import Call, Figures, Metrics, Node, total
 from rover.backend.store import Store
-from rover.backend.store.query import Span
 
 ADDRESS = "address:"
 
 
 def topology(store: Store, from_ns: int, to_ns: int, around: str | None = None) -> Topology:
     """Everything that was seen in a span of time; with `around` only what that service has to do with."""
-    span = Span.of(from_ns, to_ns)
-    watched_s = store.watched_s(span)
     metrics = Metrics(store)
+    span = metrics.span(from_ns, to_ns)
     found = metrics.topology(span.first_s, span.end_s)
     seen = metrics.services(span.first_s, span.end_s)
     if around is not None:
@@ -39,38 +37,34 @@ def topology(store: Store, from_ns: int, to_ns: int, around: str | None = None) 
     nodes = {*(end for call in calls for end in (call.source, call.target)), *(Node(name) for name in alone)}
     ordered = sorted(nodes, key=lambda node: (node.service, node.is_real))
     return Topology(
-        [_node(node, seen.get(node.service) if node.is_real else None, watched_s) for node in ordered],
-        [_edge(call, watched_s) for call in calls],
-        _time_span(span, watched_s),
+        [_node(node, seen.get(node.service) if node.is_real else None, span.watched_s) for node in ordered],
+        [_edge(call, span.watched_s) for call in calls],
+        time_span(span),
     )
 
 
 def instances(store: Store, service: str, from_ns: int, to_ns: int) -> Instances:
     """Instances of a service."""
-    span = Span.of(from_ns, to_ns)
-    watched_s = store.watched_s(span)
-    found = Metrics(store).instances(service, span.first_s, span.end_s)
-    listed = [InstanceFigures(name, traffic(figures, watched_s)) for name, figures in sorted(found.items())]
-    return Instances(listed, _time_span(span, watched_s))
+    metrics = Metrics(store)
+    span = metrics.span(from_ns, to_ns)
+    found = metrics.instances(service, span.first_s, span.end_s)
+    listed = [InstanceFigures(name, traffic(figures, span.watched_s)) for name, figures in sorted(found.items())]
+    return Instances(listed, time_span(span))
 
 
 def series(store: Store, service: str, endpoint: str | None, from_ns: int, to_ns: int) -> Series:
     """A service, or one of its endpoints, over time."""
-    span = Span.of(from_ns, to_ns)
-    watched_s = store.watched_s(span)
-    bars = [Figures() for _ in range(span.bars)]
-    told = Metrics(store).history(Entity(service, endpoint=endpoint), span.first_s, span.end_s, span.bar_s)
-    for start_s, figures, _ in told:
-        # Bars begin at multiples of their width, the first one maybe before the span.
-        bars[max(0, span.bar(start_s))] = figures or Figures()
+    metrics = Metrics(store)
+    span = metrics.span(from_ns, to_ns)
+    bars = metrics.bars(service, endpoint, span)
     p50_ns, p95_ns, p99_ns = percentile_lines(bars)
 
     def each(*names: str) -> list[int]:
         return [sum(bar[name] for name in names) for bar in bars]
 
     return Series(
-        span=_time_span(span, watched_s),
-        whole=traffic(total(bars), watched_s),
+        span=time_span(span),
+        whole=traffic(total(bars), span.watched_s),
         calls=each("http_calls"),
         statuses=statuses(bars),
         p50_ns=p50_ns,
@@ -142,7 +136,3 @@ def _edge(call: Call, watched_s: float) -> TopologyEdge:
 
 def _id(node: Node) -> str:
     return node.service if node.is_real else f"{ADDRESS}{node.service}"
-
-
-def _time_span(span: Span, watched_s: float) -> TimeSpan:
-    return TimeSpan(span.first_s * 10**9, span.end_s * 10**9, round(watched_s, 3), span.bar_s)

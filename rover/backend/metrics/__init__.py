@@ -8,6 +8,8 @@
     metrics.figures(Entity("nginx"), start_s, end_s)    # one entity; of a relation the client's view and the server's
     metrics.history(Entity("nginx"), start_s, end_s, 60)
     metrics.series("kubernetes_service_http_call_cpm", Entity("nginx"), start_s, end_s, 60)
+    metrics.sparked(Kind.ENDPOINT, metrics.span(from_ns, to_ns), "nginx")   # {"GET:/users/{id}": Sparked}
+    metrics.bars("nginx", None, span)                   # [Figures, …]
     metrics.top("kubernetes_service_apdex", 10, start_s, end_s, ascending=True)
 
 `Figures` is what all of them are made of: sums by name (`figures["write_bytes"]`, the names are in figures.py) and the
@@ -23,6 +25,7 @@ figures.py    sums and durations with names
 catalogue.py  OAP's metrics by name, as formulas over figures
 entity.py     who has metrics
 read.py       rows of the store: minutes, hours, days
+span.py       a span of time in whole steps, and its bars
 topology.py   who talks to whom
 query.py      `Metrics`
 
@@ -32,7 +35,8 @@ The store writes them: rover/backend/store/metrics.
 from rover.backend.metrics.catalogue import METRICS, Metric
 from rover.backend.metrics.entity import Entity
 from rover.backend.metrics.figures import Figures, total
-from rover.backend.metrics.query import POINTS, Metrics, Ranked
+from rover.backend.metrics.query import POINTS, Metrics, Ranked, Sparked
+from rover.backend.metrics.span import Span
 from rover.backend.metrics.topology import Call, Node, Topology
 from rover.backend.store.metrics.kinds import OTHER, UNKNOWN
 
@@ -48,6 +52,8 @@ __all__ = [
     "Metrics",
     "Node",
     "Ranked",
+    "Span",
+    "Sparked",
     "Topology",
     "total",
 ]

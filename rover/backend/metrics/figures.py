@@ -13,7 +13,7 @@ COLUMNS = {name: number for number, name in enumerate(_engine.figure_columns())}
 connects, connect_successes, connect_ns, accepts, accept_ns, closes, close_ns; writes, reads (socket operations) and
 their write_/read_ bytes, packets, ns (in the system call), drops, layer times; write_retransmits; http_calls,
 http_successes, http_no_responses, http_ns, request_/response_ head_/body_bytes, status_1xx to status_5xx; over_http,
-over_https, over_tcp, over_tls: messages by protocol."""
+over_https, over_tcp, over_tls: messages by protocol; http_bytes: requests and responses as on the wire."""
 
 
 class Figures:
@@ -66,6 +66,11 @@ def total(figures: Iterable[Figures]) -> Figures:
     for one in figures:
         sum_ = sum_ + one
     return sum_
+
+
+def summed_column(keys: list[int], blobs: list[bytes], column: str) -> Mapping[int, int]:
+    """One sum of stored figures with the same key. KeyError: no such column."""
+    return _engine.sum_column(keys, blobs, COLUMNS[column])
 
 
 def summed(keys: list[int], blobs: list[bytes]) -> Mapping[int, Figures]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from rover.backend.metrics import topology
 from rover.backend.metrics.catalogue import METRICS, Value
 from rover.backend.metrics.entity import Entity, find
-from rover.backend.metrics.figures import Figures, summed
+from rover.backend.metrics.figures import Figures, summed, summed_column
 from rover.backend.metrics.read import rows_by_step, rows_of_span
+from rover.backend.metrics.span import Span
 from rover.backend.metrics.topology import Topology
 from rover.backend.store import Store
 from rover.backend.store.metrics.kinds import STEPS_S, Kind
@@ -27,12 +28,42 @@ class Ranked:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Sparked:
+    """An entity over a span of time, and its calls by bar."""
+
+    figures: Figures
+    spark: list[int]
+
+
 class Metrics:
     """Metrics of a store. Any thread may ask; every method raises TimeoutError if the query takes too long, and
     OSError if the file cannot be read. Spans are Unix seconds, from `start_s` to before `end_s`, in whole minutes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def span(self, from_ns: int, to_ns: int) -> Span:
+        """The whole steps that hold a span, and how much of it was watched."""
+        return self._store.ask(lambda connection: Span.of(connection, from_ns, to_ns))
+
+    def sparked(self, kind: Kind, span: Span, service: str | None = None) -> dict[str, Sparked]:
+        """All services, or instances or endpoints of one service, with their calls over time, by name."""
+        return self._store.ask(lambda connection: _sparked(connection, kind, span, service))
+
+    def bars(self, service: str, endpoint: str | None, span: Span) -> list[Figures]:
+        """Figures of a service, or of one of its endpoints, for each bar of a span."""
+
+        def ask(connection: sqlite3.Connection) -> list[Figures]:
+            kind = Kind.SERVICE if endpoint is None else Kind.ENDPOINT
+            known = find(connection, Entity(service, endpoint=endpoint), kind)
+            if known is None:
+                return [Figures() for _ in range(span.bars)]
+            rows = list(rows_of_span(connection, kind, span.first_s, span.end_s, *known, longest_s=span.longest_s))
+            found = summed([span.bar(row[0]) for row in rows], [row[3] for row in rows])
+            return [found.get(bar) or Figures() for bar in range(span.bars)]
+
+        return self._store.ask(ask)
 
     def services(self, start_s: int, end_s: int) -> dict[str, Figures]:
         """Figures of each service that was told within a span: the calls that it served, and all its TCP traffic."""
@@ -193,6 +224,25 @@ def _summed_by_entity(
     names = _names(connection, kind, owner)
     sums = summed([row[2] for row in rows], [row[3] for row in rows])
     return {names[number]: figures for number, figures in sums.items() if number in names}
+
+
+def _sparked(connection: sqlite3.Connection, kind: Kind, span: Span, service: str | None) -> dict[str, Sparked]:
+    owner = None if service is None else find(connection, Entity(service), Kind.SERVICE)
+    if service is not None and owner is None:
+        return {}
+    number = None if owner is None else owner[0]
+    rows = list(rows_of_span(connection, kind, span.first_s, span.end_s, number, longest_s=span.longest_s))
+    names, blobs, bars = _names(connection, kind, number), [row[3] for row in rows], span.bars
+    sums = summed([row[2] for row in rows], blobs)
+    calls = summed_column([row[2] * bars + span.bar(row[0]) for row in rows], blobs, "http_calls")
+    return {
+        entity.instance or entity.endpoint or entity.service: Sparked(
+            figures, [calls.get(number * bars + bar, 0) for bar in range(bars)]
+        )
+        for number, figures in sums.items()
+        for entity in [names.get(number)]
+        if entity is not None
+    }
 
 
 def _names(connection: sqlite3.Connection, kind: Kind, owner: int | None) -> dict[int, Entity]:

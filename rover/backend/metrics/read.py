@@ -7,10 +7,48 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, Kind
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, STEPS_S, Kind
 
 MINUTES_UP_TO_S = 3 * HOUR_S
 """Up to this span minutes are added up; above, hours where there are whole ones, and days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Start of the oldest minute, hour and day that are stored; later than any time if there is none."""
+
+    minute_s: int
+    hour_s: int
+    day_s: int
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Kept:
+        """As it is now."""
+        return cls(*(_oldest_s(connection, step_s) for step_s in STEPS_S))
+
+    @property
+    def oldest_s(self) -> int:
+        """Start of the oldest step, as exactly as it is known: a longer step counts if it is older than the step in
+        which a shorter one lies."""
+        if self._has_days_alone:
+            return self.day_s
+        return self.hour_s if self._has_hours_alone else self.minute_s
+
+    def finest_s(self, start_s: int) -> int:
+        """The shortest step in which a time is still told: a day where hours are gone, an hour where minutes are."""
+        if start_s < min(self.minute_s, self.hour_s) and self._has_days_alone:
+            return DAY_S
+        is_gone = start_s < self.minute_s and (self._has_hours_alone or self._has_days_alone)
+        return HOUR_S if is_gone else MINUTE_S
+
+    @property
+    def _has_hours_alone(self) -> bool:
+        return self.hour_s < self.minute_s // HOUR_S * HOUR_S
+
+    @property
+    def _has_days_alone(self) -> bool:
+        return self.day_s < min(self.minute_s, self.hour_s) // DAY_S * DAY_S
+
 
 Row = tuple[int, int, int, bytes]
 """start_s, owner, entity, figures."""
@@ -56,26 +94,29 @@ def rows_of_span(
     end_s: int,
     owner: int | None = None,
     entity: int | None = None,
+    longest_s: int = DAY_S,
 ) -> Iterator[Row]:
-    """Figures of the whole minutes of a span, by few rows. Where minutes are gone, of whole hours; or of whole days."""
-    for step_s, first_s, last_s in _pieces(connection, start_s, end_s):
+    """Figures of the whole minutes of a span, by few rows. Where minutes are gone, of whole hours; or of whole days.
+
+    `longest_s`: no longer steps than this, where there are shorter ones."""
+    for step_s, first_s, last_s in _pieces(connection, start_s, end_s, longest_s):
         yield from _rows(connection, kind, step_s, first_s, last_s, owner, entity)
 
 
-def _pieces(connection: sqlite3.Connection, start_s: int, end_s: int) -> Iterator[tuple[int, int, int]]:
-    rolled = Rolled.of(connection)
-    oldest_s = {step_s: _oldest_s(connection, step_s) for step_s in (MINUTE_S, HOUR_S)}
-    for step_s, longer_s in ((MINUTE_S, HOUR_S), (HOUR_S, DAY_S)):
-        if start_s < oldest_s[step_s]:
-            start_s = start_s // longer_s * longer_s
-        if end_s <= oldest_s[step_s]:
+def _pieces(connection: sqlite3.Connection, start_s: int, end_s: int, longest_s: int) -> Iterator[tuple[int, int, int]]:
+    rolled, kept = Rolled.of(connection), Kept.of(connection)
+    finest_s = kept.finest_s(start_s)
+    start_s = start_s // finest_s * finest_s
+    for oldest_s, longer_s in ((kept.minute_s, HOUR_S), (kept.hour_s, DAY_S)):
+        if end_s <= oldest_s and longer_s <= finest_s:
             end_s = -(-end_s // longer_s) * longer_s
-    if end_s - start_s <= MINUTES_UP_TO_S and start_s >= oldest_s[MINUTE_S]:
+    if finest_s == MINUTE_S and (longest_s == MINUTE_S or end_s - start_s <= MINUTES_UP_TO_S):
         yield MINUTE_S, start_s, end_s
         return
     # Whole days in the middle, whole hours around them, minutes at both ends; a longer step counts once it is complete.
     hours = _whole(start_s, min(end_s, rolled.minutes_s), HOUR_S)
-    days = _whole(hours[0], min(hours[1], rolled.hours_s), DAY_S)
+    has_days = DAY_S in (longest_s, finest_s)
+    days = _whole(hours[0], min(hours[1], rolled.hours_s), DAY_S) if has_days else (hours[0], hours[0])
     yield MINUTE_S, start_s, hours[0]
     yield HOUR_S, hours[0], days[0]
     yield DAY_S, *days

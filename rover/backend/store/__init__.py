@@ -5,7 +5,7 @@ schema.py      numbered migrations
 writer.py      the thread: queue, transactions, what to do when the disk is full
 insert.py      rows into tables, inside the writer's transaction
 blocks.py      64 records compressed together
-figures.py     calls, failures, bytes and durations per minute and hour
+metrics/       sums per minute, hour and day
 histogram.py   durations as counts of logarithmic buckets
 retain.py      what is too old or too much goes, in small steps
 readers.py     read-only connections
@@ -15,7 +15,7 @@ whole.py       `Store`, which ties these together
 """
 
 from rover.backend.store.filter import OTHER, UNKNOWN, Filter
-from rover.backend.store.query import Page, Summary
+from rover.backend.store.query import Page
 from rover.backend.store.whole import Store, StoreFacts, open_store
 
-__all__ = ["OTHER", "UNKNOWN", "Filter", "Page", "Store", "StoreFacts", "Summary", "open_store"]
+__all__ = ["OTHER", "UNKNOWN", "Filter", "Page", "Store", "StoreFacts", "open_store"]

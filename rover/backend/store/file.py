@@ -123,8 +123,6 @@ def _probe(connection: sqlite3.Connection) -> None:
     for table, key in (
         ("exchange", "id"),
         ("block", "first"),
-        ("service_figures", "step_s"),
-        ("endpoint_figures", "service"),
         ("entity", "id"),
         ("metric", "step_s"),
     ):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rover.backend.store.figures import OTHER, UNKNOWN
+from rover.backend.store.metrics.kinds import OTHER, UNKNOWN
 from rover.backend.store.short import Short
 
 ERROR_STATUS = 400

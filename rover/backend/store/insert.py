@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from rover.backend.options import ACTIVITY, BackendOptions, Row
 from rover.backend.store import blocks, many
-from rover.backend.store.figures import FigureBook
 from rover.backend.store.metrics import MetricBook
 from rover.backend.store.metrics.kinds import HOUR_S
 from rover.backend.store.short import Stored, is_unfinished, shorten
@@ -25,7 +24,6 @@ class Inserter:
     def __init__(self, connection: sqlite3.Connection, options: BackendOptions) -> None:
         self._connection = connection
         self._next = self._first_free_number()
-        self._figures = FigureBook(connection)
         self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), options.endpoint_patterns)
         self.malformed = 0
         """Rows that do not fit the contract; not stored."""
@@ -45,7 +43,6 @@ class Inserter:
         except BaseException:
             self._next, self.malformed, self.repeated = number, malformed, repeated
             # What the book holds in memory is ahead of the file now.
-            self._figures.forget()
             self._metrics.forget()
             if self._connection.in_transaction:
                 run("ROLLBACK")
@@ -68,7 +65,6 @@ class Inserter:
             pairs = self._shorten(self._without_repeats([row for _, row in pairs]))
             self._insert(pairs)
         run("RELEASE fresh")
-        self._figures.add(pairs)
         counted = [row for _, row in pairs]
         counted += self._told_first(activities)
         self._metrics.add([(row[1], row[17]) for row in counted])

@@ -12,9 +12,8 @@ import time
 
 from rover.backend.options import BackendOptions
 from rover.backend.store import many
-from rover.backend.store.figures import HOUR_S, MINUTE_S
 from rover.backend.store.metrics import expire, roll
-from rover.backend.store.metrics.kinds import DAY_S
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S
 
 BLOCKS_A_STEP = 16
 """Least number of blocks removed in one step."""
@@ -44,11 +43,9 @@ class Retention:
             HOUR_S: int(options.hours_days * DAY_S),
             DAY_S: int(options.days_days * DAY_S),
         }
-        self._most_figures = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
-        self._surplus_figures = 0
+        self._most_metrics = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
+        self._surplus = 0
         self._next_count = 0.0
-        self._surplus_metrics = 0
-        self._next_metrics_count = 0.0
 
     def used_bytes(self) -> int:
         """Size of the pages in use."""
@@ -65,11 +62,9 @@ class Retention:
         run("BEGIN IMMEDIATE")
         try:
             before_ns = now_ns - self._age_ns
-            if self._remove_surplus_figures(is_large) or self._remove_surplus_metrics(is_large):
-                has_removed = True
-            else:
-                has_removed = self._remove_old_figures(before_ns // 10**9)
-                has_removed |= self._remove_blocks(before_ns, is_large, rows)
+            has_removed = self._remove_surplus_metrics(is_large)
+            if not has_removed:
+                has_removed = self._remove_blocks(before_ns, is_large, rows)
                 has_removed |= roll(self._connection, now_ns / 10**9)
                 has_removed |= expire(self._connection, now_ns / 10**9, self._keep_s)
             run("COMMIT")
@@ -104,68 +99,29 @@ class Retention:
         self._connection.execute("DELETE FROM block WHERE first <= ?", (last,))
         return True
 
-    def _remove_old_figures(self, before_s: int) -> bool:
-        """Remove the oldest minute and the oldest hour of figures if they are too old."""
-        old = [(step_s, start_s) for step_s, start_s in self._oldest_steps() if start_s + step_s <= before_s]
-        for step_s, start_s in old:
-            self._remove_step(step_s, start_s)
-        return bool(old)
-
-    def _remove_surplus_figures(self, is_large: bool) -> bool:
-        """Remove the oldest figures if the file is too large and far too many of them are the reason."""
-        if not is_large:
-            return False
-        if self._surplus_figures <= 0 and time.monotonic() >= self._next_count:
-            self._next_count = time.monotonic() + RECOUNT_S
-            counted = self._connection.execute("SELECT count(*) FROM endpoint_figures").fetchone()[0]
-            self._surplus_figures = counted - self._most_figures
-        has_removed = False
-        for _ in range(STEPS_A_STEP):
-            if self._surplus_figures <= 0:
-                break
-            for step_s, start_s in self._oldest_steps()[:1]:
-                self._surplus_figures -= max(1, self._remove_step(step_s, start_s))
-                has_removed = True
-        return has_removed
-
     def _remove_surplus_metrics(self, is_large: bool) -> bool:
-        """The same for metrics: minutes that are part of their hours go first."""
+        """Remove the oldest minutes of metrics if the file is too large and far too many of them are the reason; those
+        alone that are part of their hours."""
         if not is_large:
             return False
         run = self._connection.execute
-        if self._surplus_metrics <= 0 and time.monotonic() >= self._next_metrics_count:
-            self._next_metrics_count = time.monotonic() + RECOUNT_S
+        if self._surplus <= 0 and time.monotonic() >= self._next_count:
+            self._next_count = time.monotonic() + RECOUNT_S
             counted = run("SELECT count(*) FROM metric WHERE step_s = ?", (MINUTE_S,)).fetchone()[0]
-            self._surplus_metrics = counted - self._most_figures
+            self._surplus = counted - self._most_metrics
         has_removed = False
         for _ in range(STEPS_A_STEP):
             sql = """
                 SELECT start_s FROM metric WHERE step_s = ? AND start_s <
                     (SELECT until_s FROM rolled WHERE step_s = metric.step_s) ORDER BY start_s LIMIT 1
             """
-            oldest = run(sql, (MINUTE_S,)).fetchone() if self._surplus_metrics > 0 else None
+            oldest = run(sql, (MINUTE_S,)).fetchone() if self._surplus > 0 else None
             if oldest is None:
                 break
             removed = run("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (MINUTE_S, *oldest)).rowcount
-            self._surplus_metrics -= max(1, removed)
+            self._surplus -= max(1, removed)
             has_removed = True
         return has_removed
-
-    def _oldest_steps(self) -> list[tuple[int, int]]:
-        sql = "SELECT step_s, start_s FROM service_figures WHERE step_s = ? ORDER BY start_s LIMIT 1"
-        found = [self._connection.execute(sql, (step_s,)).fetchone() for step_s in (MINUTE_S, HOUR_S)]
-        return [step for step in found if step]
-
-    def _remove_step(self, step_s: int, start_s: int) -> int:
-        run = self._connection.execute
-        sql = "SELECT service FROM service_figures WHERE step_s = ? AND start_s = ?"
-        services = run(sql, (step_s, start_s)).fetchall()
-        removed = self._connection.executemany(
-            "DELETE FROM endpoint_figures WHERE service = ? AND step_s = ? AND start_s = ?",
-            [(service, step_s, start_s) for (service,) in services],
-        ).rowcount
-        run("DELETE FROM service_figures WHERE step_s = ? AND start_s = ?", (step_s, start_s))
-        return removed
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

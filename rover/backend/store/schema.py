@@ -6,7 +6,7 @@ from sqlite_utils import Database, Migrations
 
 migrations = Migrations("rover")
 
-NAMES = frozenset({"0001_exchanges_and_figures", "0002_metrics"})
+NAMES = frozenset({"0001_exchanges_and_figures", "0002_metrics", "0003_figures_are_metrics"})
 """All that this version knows; a file with others in it was written by a newer one."""
 
 
@@ -123,3 +123,10 @@ def _metrics(db: Database) -> None:
         "CREATE TABLE told (id BLOB PRIMARY KEY) WITHOUT ROWID",
     ):
         db.execute(statement)
+
+
+@migrations(name="0003_figures_are_metrics")
+def _figures_are_metrics(db: Database) -> None:
+    """What pages add up is in `metric` alone."""
+    for table in ("service_figures", "endpoint_figures"):
+        db.execute(f"DROP TABLE {table}")

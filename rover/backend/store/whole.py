@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +12,7 @@ from rover.backend.store import query
 from rover.backend.store.file import StoreFile, is_corrupt
 from rover.backend.store.filter import Filter
 from rover.backend.store.partner import partner
-from rover.backend.store.query import Page, Span, Summary
+from rover.backend.store.query import Page
 from rover.backend.store.readers import Readers
 from rover.backend.store.short import Stored
 from rover.backend.store.writer import Writer
@@ -80,22 +79,6 @@ class Store:
         stored, queued, lost = self._writer.facts()
         return StoreFacts(stored, queued, lost, self._writer.used_bytes())
 
-    def services(self, from_ns: int, to_ns: int) -> tuple[dict[str, Summary], Span, float]:
-        """Figures by service, the span they cover in whole minutes, and how many seconds of it were watched."""
-        span = Span.of(from_ns, to_ns)
-        return self.ask(lambda connection: (query.services(connection, span), span, _watched_s(connection, span)))
-
-    def endpoints(self, service: str, from_ns: int, to_ns: int) -> tuple[dict[tuple[str, str], Summary], Span, float]:
-        """Figures by method and path of a service; otherwise as `services`."""
-        span = Span.of(from_ns, to_ns)
-        return self.ask(
-            lambda connection: (query.endpoints(connection, service, span), span, _watched_s(connection, span))
-        )
-
-    def watched_s(self, span: Span) -> float:
-        """How many seconds of a span were watched; rates divide by it."""
-        return self.ask(lambda connection: _watched_s(connection, span))
-
     def exchanges(
         self,
         wanted: Filter,
@@ -151,10 +134,3 @@ def open_store(options: BackendOptions) -> Store:
         return Store(options)
     except ValueError as error:
         raise BackendError(PATTERNS_KEY, str(error)) from error
-
-
-def _watched_s(connection: sqlite3.Connection, span: Span) -> float:
-    """Seconds of the span of which there can be figures: not before the oldest, not in the future."""
-    first_s = query.first_minute_s(connection)
-    start_s = span.first_s if first_s is None else max(span.first_s, first_s)
-    return max(1.0, min(span.end_s, time.time()) - start_s)

@@ -265,14 +265,15 @@ export interface components {
         };
         /**
          * EndpointFigures
-         * @description Server-side calls of one method and path of a service.
+         * @description Server-side calls of one endpoint of a service: a method, and paths that are one.
          */
         EndpointFigures: {
-            /** @description null: responses whose request was not seen */
+            /** @description null: it has none */
             method: string | null;
+            /** @description What differs from call to call as `{id}`; null: paths of all kinds */
             path: string | null;
-            /** @description `METHOD:path` as `/series` takes it, ids in the path as `{id}`; null: it has no series */
-            endpoint: string | null;
+            /** @description `METHOD:path` as `/series` takes it */
+            endpoint: string;
             /** @description All that is beyond the number of endpoints kept apart */
             is_other: boolean;
             calls: number;
@@ -599,7 +600,7 @@ export interface components {
         };
         /**
          * ServiceFigures
-         * @description Server-side calls of one service. Percentiles are exact to 1 %.
+         * @description Server-side calls of one service. Percentiles are of calls with a response, exact to 1 %.
          */
         ServiceFigures: {
             /** @description `(unknown)`: processes without a name; `(other)`: beyond the bound */
@@ -656,7 +657,7 @@ export interface components {
         };
         /**
          * TimeSpan
-         * @description What the figures cover: the span asked for in whole minutes.
+         * @description What the figures cover: the span asked for in whole minutes, in whole hours or days where minutes are gone.
          */
         TimeSpan: {
             from_ns: number;

@@ -14,7 +14,7 @@ import { Sparkline } from "../parts/sparkline";
 import { Failure, Freshness } from "../parts/states";
 import { Tile } from "../parts/tile";
 import { range, rangeKey, rangePhrase, rangeText } from "../range";
-import { EndpointPage } from "./endpoint_page";
+import { EndpointPage, endpointFilters } from "./endpoint_page";
 import { failing, health, trend } from "./figures";
 import { FiguresTable, type Row, SortNote } from "./figures_table";
 import { HttpCharts } from "./http_tab";
@@ -25,21 +25,16 @@ import { TcpCharts } from "./tcp_tab";
 
 /** Latest exchanges shown below the endpoints. */
 const LATEST = 8;
-/** Endpoints shown at first: paths with ids in them make hundreds. */
+/** Endpoints shown at first: some services have hundreds. */
 const MOST_ENDPOINTS = 15;
 const NO_CALLS = "no call in this time range";
 
 function row(service: string, endpoint: Endpoint, span: Endpoints["span"]): Row {
-  const filters = {
-    service,
-    side: "server",
-    ...(endpoint.method === null ? {} : { method: endpoint.method }),
-    ...(endpoint.path === null ? {} : { path: endpoint.path }),
-  };
+  const filters = endpoint.is_other ? { service, side: "server" } : endpointFilters(service, endpoint.endpoint);
   return {
     ...endpoint,
     spark: trend(endpoint.spark, span, serverNow() * 1e6),
-    key: `${endpoint.is_other} ${endpoint.method} ${endpoint.path}`,
+    key: endpoint.endpoint,
     name: `${endpoint.path ?? ""} ${endpoint.method ?? ""}`,
     title: endpoint.is_other ? (
       <span class="muted" title="Only so many endpoints have figures of their own; these are the rest together">
@@ -47,11 +42,11 @@ function row(service: string, endpoint: Endpoint, span: Endpoints["span"]): Row 
       </span>
     ) : (
       <>
-        <span class="method">{endpoint.method ?? <Unknown why="the request was not seen" />}</span>
-        <span class="path name-text">{endpoint.path ?? <Unknown why="the request was not seen" />}</span>
+        <span class="method">{endpoint.method ?? <Unknown why="none that is known" />}</span>
+        <span class="path name-text">{endpoint.path}</span>
       </>
     ),
-    address: endpoint.endpoint === null ? href("/exchanges", toAddress(filters)) : endpointHref(service, endpoint.endpoint),
+    address: endpoint.is_other ? href("/exchanges", toAddress(filters)) : endpointHref(service, endpoint.endpoint),
     filters,
   };
 }

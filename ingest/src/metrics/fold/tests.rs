@@ -31,6 +31,10 @@ fn an_exchange_counts_for_service_instance_endpoint_and_relation() {
     assert_eq!((service.figures.get(Column::HttpCalls), service.figures.get(Column::HttpNs)), (2, 3_000_000));
     assert_eq!(share(&folded, Kind::Endpoint).name, "GET:/item/{id}");
     assert_eq!(share(&folded, Kind::Endpoint).figures.get(Column::Reads), 0);
+    // Two calls of 90 and 210 bytes on the wire, at the service and its endpoint alike.
+    for kind in [Kind::Service, Kind::Endpoint] {
+        assert_eq!(share(&folded, kind).figures.get(Column::HttpBytes), 600);
+    }
     let relation = share(&folded, Kind::ServerRelation);
     // A peer without a name is known by its address.
     assert!(relation.service.starts_with('\0') && relation.peer == "nginx", "{relation:?}");
