@@ -143,10 +143,12 @@ def templates() -> list[Template]:
         ends = f"service-{service:02}", f"service-{(service * 7 + endpoint) % SERVICES:02}"
         for side, here, there in (("server", *ends), ("client", *reversed(ends))):
             made = record(0, 0, side=side, service=here, peer_service=there, method=["GET", "POST"][endpoint % 2])
-            near, far = ({"address": "10.0.0.1", "port": 8080}, {"address": "10.0.0.2", "port": "<port>"})
-            near, far = (near, far) if side == "server" else (far, near)
-            marks: dict[str, object] = {name: f"<{name}>" for name in ("id", "time", "start_ns", "end_ns", "duration_ns", "status")}
-            made |= marks | {"path": path, "local": made["local"] | near, "remote": made["remote"] | far}
+            served: dict[str, object] = {"address": "10.0.0.1", "port": 8080}
+            asked: dict[str, object] = {"address": "10.0.0.2", "port": "<port>"}
+            near, far = (served, asked) if side == "server" else (asked, served)
+            marks = {name: f"<{name}>" for name in ("id", "time", "start_ns", "end_ns", "duration_ns", "status")}
+            made.update(marks)
+            made |= {"path": path, "local": made["local"] | near, "remote": made["remote"] | far}
             made["connection"] |= {"exchange": 1, "id": "<connection>"}
             text = json.dumps(made, separators=(",", ":"))
             for name in ("start_ns", "end_ns", "duration_ns", "status", "port"):

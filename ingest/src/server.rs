@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::service::InterceptorLayer;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::Server;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 use crate::auth::TokenCheck;
 use crate::processes::{Process, Processes};
@@ -41,11 +42,22 @@ pub struct IngestOptions {
     pub hold_answers: bool,
     /// Tell agents of rover that whole records are taken; without it they speak OAP's protocol alone.
     pub announce: bool,
+    /// Serve TLS with these.
+    pub tls: Option<TlsFiles>,
+}
+
+/// PEM files of a server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The server's certificate first, then those that lead to its authority.
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 impl Default for IngestOptions {
     fn default() -> IngestOptions {
-        IngestOptions { token: None, waiting_rows: 8192, hold_answers: false, announce: true }
+        IngestOptions { token: None, waiting_rows: 8192, hold_answers: false, announce: true, tls: None }
     }
 }
 
@@ -63,6 +75,8 @@ pub enum IngestError {
     /// The address, and why it cannot be listened on.
     Bind(String, io::Error),
     Runtime(io::Error),
+    /// The file, and what is wrong with it.
+    Tls(PathBuf, String),
 }
 
 impl fmt::Display for IngestError {
@@ -71,6 +85,7 @@ impl fmt::Display for IngestError {
             IngestError::Options(reason) => write!(f, "ingest options: {reason}"),
             IngestError::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             IngestError::Runtime(error) => write!(f, "event loop: {error}"),
+            IngestError::Tls(file, reason) => write!(f, "{}: {reason}", file.display()),
         }
     }
 }
@@ -78,10 +93,26 @@ impl fmt::Display for IngestError {
 impl std::error::Error for IngestError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            IngestError::Options(_) => None,
+            IngestError::Options(_) | IngestError::Tls(..) => None,
             IngestError::Bind(_, error) | IngestError::Runtime(error) => Some(error),
         }
     }
+}
+
+fn builder(tls: Option<&TlsFiles>) -> Result<Server, IngestError> {
+    let Some(tls) = tls else { return Ok(Server::builder()) };
+    let read = |file: &PathBuf| std::fs::read(file).map_err(|error| IngestError::Tls(file.clone(), error.to_string()));
+    let identity = Identity::from_pem(read(&tls.certificate_file)?, read(&tls.key_file)?);
+    let config = ServerTlsConfig::new().identity(identity);
+    Server::builder().tls_config(config).map_err(|error| {
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            reason = inner.to_string();
+            cause = inner.source();
+        }
+        IngestError::Tls(tls.certificate_file.clone(), format!("no certificate and key for a server: {reason}"))
+    })
 }
 
 /// A running server. May be used from several threads; rows come out of one queue.
@@ -100,8 +131,9 @@ impl Ingest {
     /// Listens on `address` (`host:port`, port 0 for any free one) and serves on one thread of its own.
     ///
     /// # Errors
-    /// The address is in use, not on this machine, or not an address.
+    /// The address is in use, not on this machine, or not an address; the files of TLS cannot be used.
     pub fn start(address: &str, options: IngestOptions) -> Result<Ingest, IngestError> {
+        let builder = builder(options.tls.as_ref())?;
         let bind = |error| IngestError::Bind(address.to_owned(), error);
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -125,13 +157,14 @@ impl Ingest {
             stop,
             running: Mutex::new(None),
         };
-        let serving = runtime.spawn(ingest.server(listener, &options, stopping));
+        let serving = runtime.spawn(ingest.server(builder, listener, &options, stopping));
         *ingest.running.lock().unwrap_or_else(PoisonError::into_inner) = Some((runtime, serving));
         Ok(ingest)
     }
 
     fn server(
         &self,
+        builder: Server,
         listener: tokio::net::TcpListener,
         options: &IngestOptions,
         stopping: watch::Receiver<bool>,
@@ -159,7 +192,8 @@ impl Ingest {
             // An error is the end of this object, which is a reason to stop as well.
             let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         };
-        let serving = Server::builder()
+        let mut builder = builder;
+        let serving = builder
             .max_concurrent_streams(STREAMS)
             .layer(InterceptorLayer::new(TokenCheck::new(options.token.as_deref(), counters())))
             .add_service(EbpfAccessLogServiceServer::new(access_log))

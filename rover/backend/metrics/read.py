@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, STEPS_S, Kind
 
-MINUTES_UP_TO_S = 3 * HOUR_S
+MINUTES_UP_TO_S = HOUR_S
 """Up to this span minutes are added up; above, hours where there are whole ones, and days."""
 
 
@@ -113,10 +113,10 @@ def _pieces(connection: sqlite3.Connection, start_s: int, end_s: int, longest_s:
     if finest_s == MINUTE_S and (longest_s == MINUTE_S or end_s - start_s <= MINUTES_UP_TO_S):
         yield MINUTE_S, start_s, end_s
         return
-    # Whole days in the middle, whole hours around them, minutes at both ends; a longer step counts once it is complete.
-    hours = _whole(start_s, min(end_s, rolled.minutes_s), HOUR_S)
+    # Days in the middle, hours around them, minutes at both ends.
+    hours = _whole(start_s, end_s, HOUR_S, rolled.minutes_s)
     has_days = DAY_S in (longest_s, finest_s)
-    days = _whole(hours[0], min(hours[1], rolled.hours_s), DAY_S) if has_days else (hours[0], hours[0])
+    days = _whole(*hours, DAY_S, rolled.hours_s) if has_days else (hours[0], hours[0])
     yield MINUTE_S, start_s, hours[0]
     yield HOUR_S, hours[0], days[0]
     yield DAY_S, *days
@@ -124,9 +124,11 @@ def _pieces(connection: sqlite3.Connection, start_s: int, end_s: int, longest_s:
     yield MINUTE_S, hours[1], end_s
 
 
-def _whole(start_s: int, end_s: int, step_s: int) -> tuple[int, int]:
-    """The whole steps of a span; nothing, at its start, if there are none."""
-    first_s, last_s = -(-start_s // step_s) * step_s, end_s // step_s * step_s
+def _whole(start_s: int, end_s: int, step_s: int, rolled_s: int) -> tuple[int, int]:
+    """The part of a span that whole steps tell; nothing, at its start, if there is none. The last step has all that is
+    before `rolled_s` and nothing else, so up to there it is whole."""
+    first_s = -(-start_s // step_s) * step_s
+    last_s = rolled_s if end_s >= rolled_s else end_s // step_s * step_s
     return (first_s, last_s) if first_s < last_s else (start_s, start_s)
 
 

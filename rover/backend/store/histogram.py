@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import struct
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 RELATIVE_ERROR = 0.01
 """A percentile is at most this far from the value of that rank, relatively."""
@@ -36,22 +38,14 @@ def add(total: Buckets, more: Mapping[int, int]) -> None:
 
 
 def percentiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[int | None]:
-    """Nearest-rank percentiles in ns for ascending `shares` (0.5, 0.95, …); None for each if nothing was counted."""
+    """Nearest-rank percentiles in ns for `shares` (0.5, 0.95, …); None for each if nothing was counted."""
     total = sum(buckets.values())
     wanted = list(shares)
     if not total:
         return [None for _ in wanted]
-    found: list[int | None] = []
-    ascending = iter(sorted(buckets.items()))
-    seen, value = 0, 0
-    for share in wanted:
-        rank = max(1, math.ceil(share * total))
-        while seen < rank:
-            bucket, number = next(ascending)
-            seen += number
-            value = value_ns(bucket)
-        found.append(value)
-    return found
+    ascending = sorted(buckets)
+    ranks = list(accumulate([buckets[bucket] for bucket in ascending]))
+    return [value_ns(ascending[bisect_left(ranks, max(1, math.ceil(share * total)))]) for share in wanted]
 
 
 def value_ns(bucket: int) -> int:
