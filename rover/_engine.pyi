@@ -145,7 +145,7 @@ class Ingest:
         """`address`: HOST:PORT; `options`: JSON object."""
 
     def start(self) -> int:
-        """Listen; returns the port. OSError if the address cannot be used."""
+        """Listen; returns the port. OSError if the address cannot be used, ValueError: the files of TLS cannot."""
 
     def take_rows(self, timeout_ms: int, most: int) -> list[Row]:
         """Up to `most` rows; waits at most `timeout_ms` for the first, without the GIL."""

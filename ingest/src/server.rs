@@ -51,7 +51,7 @@ pub struct IngestOptions {
 #[serde(deny_unknown_fields)]
 pub struct TlsFiles {
     /// The server's certificate first, then those that lead to its authority.
-    pub certificate_file: PathBuf,
+    pub cert_file: PathBuf,
     pub key_file: PathBuf,
 }
 
@@ -102,7 +102,7 @@ impl std::error::Error for IngestError {
 fn builder(tls: Option<&TlsFiles>) -> Result<Server, IngestError> {
     let Some(tls) = tls else { return Ok(Server::builder()) };
     let read = |file: &PathBuf| std::fs::read(file).map_err(|error| IngestError::Tls(file.clone(), error.to_string()));
-    let identity = Identity::from_pem(read(&tls.certificate_file)?, read(&tls.key_file)?);
+    let identity = Identity::from_pem(read(&tls.cert_file)?, read(&tls.key_file)?);
     let config = ServerTlsConfig::new().identity(identity);
     Server::builder().tls_config(config).map_err(|error| {
         let mut reason = error.to_string();
@@ -111,7 +111,7 @@ fn builder(tls: Option<&TlsFiles>) -> Result<Server, IngestError> {
             reason = inner.to_string();
             cause = inner.source();
         }
-        IngestError::Tls(tls.certificate_file.clone(), format!("no certificate and key for a server: {reason}"))
+        IngestError::Tls(tls.cert_file.clone(), format!("no certificate and key for a server: {reason}"))
     })
 }
 
@@ -192,7 +192,6 @@ impl Ingest {
             // An error is the end of this object, which is a reason to stop as well.
             let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         };
-        let mut builder = builder;
         let serving = builder
             .max_concurrent_streams(STREAMS)
             .layer(InterceptorLayer::new(TokenCheck::new(options.token.as_deref(), counters())))

@@ -39,8 +39,8 @@ ACTIVITY = "activity"
 
 NodeFacts = Mapping[str, Any]
 """What the daemon tells about itself: `ledger` (causes to counts), `hooks` (list), `cost` (`cpu_percent`, `rss_bytes`,
-`bpf_ns_per_exchange` or null), `watched_processes`, `tls` (as `Engine.tls` gives it); whatever is missing is
-unknown."""
+`bpf_ns_per_exchange` or null), `watched_processes`, `tls` (as `Engine.tls` gives it), `ingest` (counters of
+the gRPC services, as `Ingest.stats` gives them); whatever is missing is unknown."""
 
 
 class RowSource(Protocol):
@@ -71,6 +71,10 @@ class BackendOptions:
     """`backend.http.address`: `HOST:PORT`, IPv6 in brackets; port 0 lets the kernel choose."""
     http_token_file: Path | None = None
     """`backend.http.token_file`: its first line is the bearer token; required beyond loopback."""
+    http_cert_file: Path | None = None
+    """`backend.http.tls.cert_file`: with the key HTTPS is served, and nothing else."""
+    http_key_file: Path | None = None
+    """`backend.http.tls.key_file`."""
 
 
 class BackendError(Exception):

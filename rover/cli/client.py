@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPResponse
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -20,12 +22,14 @@ _SILENCE_S = 60.0
 class Client:
     """Asks one backend. All failures become ClickException: one line for a person."""
 
-    def __init__(self, base_url: str, token: str | None) -> None:
-        """`base_url`: http://HOST:PORT/."""
+    def __init__(self, base_url: str, token: str | None, cert_file: Path | None = None) -> None:
+        """`base_url`: http://HOST:PORT/ or https://. `cert_file`: what the backend shows, if it is known beforehand;
+        otherwise its certificate has to be for HOST and of an authority that this system trusts."""
         if not base_url.startswith(("http://", "https://")):
             raise click.UsageError(f"--backend {base_url}: must begin with http:// or https://")
         self._base_url = base_url.rstrip("/")
         self._token = token
+        self._tls = _knowing(cert_file) if cert_file is not None else None
 
     def get(self, path: str, parameters: Mapping[str, object]) -> Any:
         """The JSON answer."""
@@ -60,7 +64,7 @@ class Client:
         if self._token is not None:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            answer: HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310
+            answer: HTTPResponse = urlopen(request, timeout=timeout_s, context=self._tls)  # noqa: S310
         except HTTPError as error:
             raise click.ClickException(f"{self._base_url}: {_told(error)}") from error
         except (URLError, OSError, HTTPException, ValueError) as error:
@@ -70,6 +74,17 @@ class Client:
                 f"{self._base_url}: {getattr(reason, 'strerror', None) or reason}; {hint}"
             ) from error
         return answer
+
+
+def _knowing(cert_file: Path) -> ssl.SSLContext:
+    """Trusts that one certificate, whatever name it is for: it is our own backend that is asked."""
+    try:
+        context = ssl.create_default_context(cafile=cert_file)
+    except (ssl.SSLError, OSError) as error:
+        raise click.ClickException(f"{cert_file}: {getattr(error, 'strerror', None) or 'no certificate'}") from error
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    return context
 
 
 def _told(error: HTTPError) -> str:

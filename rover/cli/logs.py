@@ -31,7 +31,7 @@ Examples:
 
 
 _backend_option = click.option(
-    "--backend", metavar="URL", help="The backend to ask.  [default: http://, then backend.http.address]"
+    "--backend", metavar="URL", help="The backend to ask.  [default: the one of this configuration]"
 )
 _format_option = click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -123,7 +123,9 @@ def _open(file: Path | None, backend: str | None, color: str, width: int = 80) -
     settings = loaded.config.backend.http
     token = read_token(settings.token_file, "backend.http.token_file") if settings.token_file else None
     screen = Screen(width_of(sys.stdout) or width, has_color(sys.stdout, color, environment))
-    return Client(backend or f"http://{settings.address}", token), screen
+    scheme = "http" if settings.tls.cert_file is None else "https"
+    known = settings.tls.cert_file if backend is None else None
+    return Client(backend or f"{scheme}://{settings.address}", token, known), screen
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -11,6 +11,8 @@ from rover.config import Config, ConfigError
 from rover.daemon.options import read_token
 from rover.listener import host_of, is_loopback
 
+GRPC_CERT_KEY = "backend.grpc.tls.cert_file"
+
 
 class Serving:
     """Store, page and gRPC services of one configuration. Add sources to `backend`, `start`, and `stop` once."""
@@ -27,20 +29,27 @@ class Serving:
             endpoint_patterns=settings.endpoints.patterns,
             http_address=settings.http.address,
             http_token_file=settings.http.token_file,
+            http_cert_file=settings.http.tls.cert_file,
+            http_key_file=settings.http.tls.key_file,
         )
         self._config = config
         self._ingest = Ingest(settings.grpc.address, _ingest_options(config))
         try:
-            self.backend = Backend(options, open_store(options), facts)
+            ingest = self._ingest
+            self.backend = Backend(
+                options, open_store(options), lambda: {**facts(), "ingest": json.loads(ingest.stats())}
+            )
         except BackendError as error:
             raise _told(error) from error
 
     def start(self) -> tuple[str, str]:
-        """Listen; returns the page's URL and the gRPC address. Raises ConfigError: a port in use, a token missing."""
+        """Listen; returns the page's URL and the gRPC address. Raises ConfigError: a port in use, a token missing,
+        a certificate that cannot be used."""
         address = self._config.backend.grpc.address
         try:
             url = self.backend.start()
         except BackendError as error:
+            self.backend.stop(0)
             raise _told(error) from error
         try:
             port = self._ingest.start()
@@ -48,6 +57,9 @@ class Serving:
             self.backend.stop(0)
             key = "backend.grpc.address"
             raise ConfigError(f"{address}: {_reason(error)}", key=key, origin=key) from error
+        except ValueError as error:
+            self.backend.stop(0)
+            raise ConfigError(str(error), key=GRPC_CERT_KEY, origin=GRPC_CERT_KEY) from error
         self.backend.add_source(self._ingest, stores_first=True)
         return url, f"{address.rpartition(':')[0]}:{port}"
 
@@ -63,6 +75,12 @@ def _ingest_options(config: Config) -> str:
     key = "backend.grpc.token_file"
     # A daemon forgets what was answered: it has to be stored by then.
     options: dict[str, object] = {"hold_answers": True}
+    if grpc.tls.cert_file is not None and grpc.tls.key_file is not None:
+        options["tls"] = {"cert_file": str(grpc.tls.cert_file), "key_file": str(grpc.tls.key_file)}
+    elif grpc.tls.cert_file is not None or grpc.tls.key_file is not None:
+        missing = f"backend.grpc.tls.{'cert' if grpc.tls.cert_file is None else 'key'}_file"
+        message = "a certificate and its key belong together: one is not set"
+        raise ConfigError(message, key=missing, origin=missing)
     if grpc.token_file is not None:
         return json.dumps({**options, "token": read_token(grpc.token_file, key)})
     if not is_loopback(host_of(grpc.address)):

@@ -434,6 +434,18 @@ class Reporters:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTls:
+    """TLS of this listener: with both files set it speaks nothing else. PEM form, read at start."""
+
+    cert_file: Path | None = _key(
+        None,
+        kinds.optional(kinds.PATH),
+        "The certificate that is shown, and after it those that lead to its authority.",
+    )
+    key_file: Path | None = _key(None, kinds.optional(kinds.PATH), "Private key of that certificate.")
+
+
+@dataclass(frozen=True, slots=True)
 class BackendGrpc:
     """The backend's gRPC services."""
 
@@ -443,6 +455,7 @@ class BackendGrpc:
         kinds.optional(kinds.PATH),
         "File whose first line daemons must send as their token; required beyond loopback.",
     )
+    tls: ServerTls = _section(ServerTls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +468,7 @@ class BackendHttp:
         kinds.optional(kinds.PATH),
         "File whose first line is the bearer token of the API; required beyond loopback.",
     )
+    tls: ServerTls = _section(ServerTls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ impl Ingest {
                 Some(number) => PyOSError::new_err((number, cause_text(cause))),
                 None => PyOSError::new_err(cause.to_string()),
             },
+            IngestError::Tls(..) => PyValueError::new_err(error.to_string()),
             IngestError::Options(_) | IngestError::Runtime(_) => PyRuntimeError::new_err(error.to_string()),
         })?;
         let port = server.address().port();

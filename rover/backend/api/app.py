@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,16 +16,19 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from rover.backend.api.errors import RequestError, error_response
+from rover.backend.api.exposition import Exposition, Requests
 from rover.backend.api.guard import GRAPHQL, Guard
 from rover.backend.api.live import Tail
 from rover.backend.api.node import NodeView
 from rover.backend.api.openapi import API_VERSION, document, render
-from rover.backend.api.operations import JSON, Operations
+from rover.backend.api.operations import JSON, Operations, ask
 from rover.backend.api.page import PageFiles, built_page
 from rover.backend.graphql import GraphQL
 from rover.backend.options import BackendOptions, NodeFacts
 from rover.backend.store import Store
 from rover.backend.store.readers import CONNECTIONS
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +53,22 @@ class Application:
         async def describe(_: Request) -> Response:
             return Response(openapi, media_type=JSON)
 
-        routes = [Route(operation.path, operation.handler) for operation in table]
+        requests, refused = Requests(), Counter[str]()
+        told = Exposition(options, store, facts, requests, refused, lambda: self._tail.clients)
+
+        async def expose(_: Request) -> Response:
+            return Response(await ask(self._executor, told.text), media_type=PROMETHEUS)
+
+        graphql = requests.counted("graphql", GraphQL(store, options, self._executor).post)
+        routes = [Route(operation.path, requests.counted(operation.name, operation.handler)) for operation in table]
         routes.append(Route("/openapi.json", describe))
-        routes.append(Route(GRAPHQL, GraphQL(store, options, self._executor).post, methods=["POST"]))
+        routes.append(Route("/metrics", requests.counted("metrics", expose)))
+        routes.append(Route(GRAPHQL, graphql, methods=["POST"]))
         starlette = Starlette(
             routes=[*routes, Mount("/api", _nothing), Mount("/", PageFiles(page or built_page()))],
             exception_handlers={RequestError: _refuse, HTTPException: _refuse_http, Exception: _fail},
         )
-        self._app = Guard(starlette, token)
+        self._app = Guard(starlette, token, refused)
         store.listen(self._tail.publish)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,8 @@ loopback a token is required, which such a page does not have, and any name may 
 
 from __future__ import annotations
 
+from collections import Counter
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,8 +39,10 @@ GRAPHQL = "/graphql"
 class Guard:
     """ASGI middleware around everything. `token` is None on loopback."""
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, refused: Counter[str]) -> None:
+        """`refused`: counts requests that are not passed on, by cause."""
         self._app = app
+        self._refused = refused
         self._token = token
         self._attempts = Bucket(_ATTEMPTS_RATE, _ATTEMPTS)
 
@@ -63,13 +67,17 @@ class Guard:
         headers = Headers(scope=scope)
         if self._token is None:
             if not is_loopback_host(headers.get("host", "")):
-                return error_response(421, "wrong_host", "this address is served under the names of loopback only")
+                return self._refuse(421, "wrong_host", "this address is served under the names of loopback only")
         elif not has_token(headers.get("authorization", ""), self._token):
             if not self._attempts.take():
-                return error_response(429, "too_many_attempts", "too many wrong tokens", {"Retry-After": "1"})
+                return self._refuse(429, "too_many_attempts", "too many wrong tokens", {"Retry-After": "1"})
             # Browsers ask for a password by themselves; the name given with it does not matter.
             challenge = {"WWW-Authenticate": 'Basic realm="rover", charset="UTF-8"'}
-            return error_response(401, "no_token", "a token is needed: Authorization: Bearer …", challenge)
+            return self._refuse(401, "no_token", "a token is needed: Authorization: Bearer …", challenge)
         if scope["path"] != GRAPHQL and scope["method"] not in ("GET", "HEAD"):
-            return error_response(405, "method_not_allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
+            return self._refuse(405, "method_not_allowed", "only GET and HEAD", {"Allow": "GET, HEAD"})
         return None
+
+    def _refuse(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> ASGIApp:
+        self._refused[code] += 1
+        return error_response(status, code, message, headers)

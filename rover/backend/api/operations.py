@@ -226,12 +226,7 @@ class Operations:
         return _json(await self._ask(self._node.ledger))
 
     async def _ask(self, question: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, question)
-        except TimeoutError as error:
-            raise RequestError(504, "query_timeout", f"{error}: narrow the time range or the filter") from error
-        except OSError as error:
-            raise RequestError(503, "store_unreadable", str(error)) from error
+        return await ask(self._executor, question)
 
 
 class EventStream(StreamingResponse):
@@ -248,6 +243,16 @@ class EventStream(StreamingResponse):
             await super().__call__(*arguments)
         finally:
             self._tail.leave(self._follower)
+
+
+async def ask(executor: Executor, question: Callable[[], T]) -> T:
+    """What a question to the store finds, in one of the executor's threads. Raises RequestError 503 or 504."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, question)
+    except TimeoutError as error:
+        raise RequestError(504, "query_timeout", f"{error}: narrow the time range or the filter") from error
+    except OSError as error:
+        raise RequestError(503, "store_unreadable", str(error)) from error
 
 
 def _name(request: Request) -> str:

@@ -22,8 +22,8 @@ otherwise. The same as an OpenAPI 3.1 document: `/openapi.json`.
 - A query that takes more than three seconds is given up with 504: narrow the time range or the filter.
 - Figures count server-side records that are complete. A call succeeded if it got a response with a status below 500.
   Percentiles are exact to 1 %. They are kept per minute, so a span is widened to whole minutes.
-- Of each service and hour the first 200 pairs of method and path have figures of their own; the rest are counted
-  together (`is_other`). Likewise the first 500 services; the rest are the service `(other)`.
+- Of each service and hour the first 500 endpoints have figures of their own; the rest are counted together
+  (`is_other`). Likewise the first 500 services; the rest are the service `(other)`.
 - Pages: pass `next` as `before` to go on to older records. Records sort by when their exchange began, but are stored
   when it ends, so new ones can appear below the first: to follow what comes, use the stream.
 
@@ -32,7 +32,8 @@ otherwise. The same as an OpenAPI 3.1 document: `/openapi.json`.
 On loopback everybody on the machine; requests whose `Host` is not a name of loopback are refused (421), which keeps web
 pages of others out. Beyond loopback `backend.http.token_file` must name a file whose first line is a token of at least
 16 characters, and each request needs it: `Authorization: Bearer TOKEN`. A browser asks for it by itself: any name, the
-token as the password. rover speaks plain HTTP: beyond a network you trust, put a proxy with TLS in front.
+token as the password. With `backend.http.tls` all of it is HTTPS. `/metrics`, for Prometheus, is behind the same
+token ([operations](operations.md)).
 """
 
 
