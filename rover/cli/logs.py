@@ -142,7 +142,7 @@ def _query(client: Client, filters: dict[str, Any], span: dict[str, Any], limit:
         answer = client.get("/api/exchanges", {**filters, **span, **page})
         found += answer["exchanges"]
         before = answer["next"]
-        if before is None or not answer["exchanges"]:
+        if before is None:
             break
     yield from reversed(found)
 

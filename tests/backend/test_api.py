@@ -13,7 +13,7 @@ import pytest
 from rover.backend import Row, Store
 from rover.backend.api.record import Record
 from rover.backend.api.shapes import Endpoints, Exchanges, Node, Services
-from rover.backend.store import readers
+from rover.backend.store import query, readers
 from tests.backend.conftest import FACTS, records
 from tests.backend.rows import record, record_id, rfc3339, row, row_of, traffic
 
@@ -297,6 +297,32 @@ def test_an_unknown_path_of_the_api_is_404_as_json(quiet: httpx.Client, path: st
     answer = quiet.get(path, follow_redirects=True)
     assert answer.status_code in (400, 404)
     assert set(answer.json()["error"]) == {"code", "message"}
+
+
+def test_a_search_that_takes_long_goes_on_where_it_ended(
+    client: httpx.Client, put: Callable[..., None], start_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page by page all that match, each once, in order; no page takes longer than it may."""
+    monkeypatch.setattr(query, "LOOK_S", 0.0)
+    monkeypatch.setattr(query, "SLICE_ROWS", 50)
+    monkeypatch.setattr(query, "MOST_SLICE_ROWS", 100)
+    rows = list(traffic(1500, start_ns, step_ns=100_000))
+    put(*rows)
+    for filters, matches in (
+        ("path=/health", lambda row: row[12] == "/health"),
+        ("service=cart&path=/health", lambda row: row[7] == "cart" and row[12] == "/health"),
+        ("status=503", lambda row: row[13] == 503),
+        ("path=/nothing", lambda row: False),
+    ):
+        found, pages, before = [], 0, ""
+        while before is not None:
+            span = f"&from={start_ns}&limit=20" + (f"&before={before}" if before else "")
+            answer = client.get(f"/api/exchanges?{filters}{span}").json()
+            assert len(answer["exchanges"]) <= 20
+            found += [each["id"] for each in answer["exchanges"]]
+            pages, before = pages + 1, answer["next"]
+        assert found == [row[0] for row in reversed(rows) if matches(row)], filters
+        assert pages > 1 or filters == "status=503"
 
 
 def test_a_query_that_takes_too_long_is_504(

@@ -73,7 +73,10 @@ class Exchanges(Struct, frozen=True):
 
     exchanges: list[Record]
     next: Annotated[
-        str | None, Meta(description="Pass as `before` (as `after`, if that was asked) to go on; null at the end")
+        str | None,
+        Meta(
+            description="Pass as `before` (as `after`, if that was asked) to go on, after a short page too; null: end"
+        ),
     ]
 
 

@@ -49,13 +49,25 @@ class Filter:
         if self.statuses:
             terms.append(f"({' OR '.join(['status BETWEEN ? AND ?'] * len(self.statuses))})")
             values += [bound for range_ in self.statuses for bound in range_]
-            if min(first for first, _ in self.statuses) >= ERROR_STATUS:
+            if self._is_errors:
                 # SQLite takes a partial index only if its condition stands in the query as it is.
                 terms.append(f"status >= {ERROR_STATUS}")
         if self.slower_ns is not None:
             terms.append("duration_ns >= ?")
             values.append(self.slower_ns)
         return terms, values
+
+    def leading_sql(self) -> tuple[list[str], list[object]]:
+        """The one condition that an index answers, if there is one: what else is asked is looked up in its rows."""
+        if self._is_errors:
+            return [f"status >= {ERROR_STATUS}"], []
+        if self.service is not None:
+            return ["service IS ?"], [None if self.service == UNKNOWN else self.service]
+        return [], []
+
+    @property
+    def _is_errors(self) -> bool:
+        return bool(self.statuses) and min(first for first, _ in self.statuses) >= ERROR_STATUS
 
     def predicate(self) -> Callable[[Short], bool]:
         """The same conditions on a short row."""

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rover.backend.store import blocks
 from rover.backend.store.filter import Filter
+
+LOOK_S = 0.1
+"""A page of exchanges is looked for so long; who asks for more goes on where that ended."""
+SLICE_ROWS = 4096
+MOST_SLICE_ROWS = 32_768
+"""Records between two looks at the clock: at first, and at most. The latter take 20 ms."""
+MOST_INDEXED_ROWS = 1024
+"""The same where an index leads to each of them: they are far apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +40,56 @@ def exchanges(
 ) -> Page:
     """Records that began within [from_ns, to_ns) and match, newest first.
 
-    With `before` those older than that id. With `after` the ones that follow that id directly; `next` then is the
-    newest of them, to go on from in the same direction."""
-    terms, values = wanted.sql()
+    With `before` those older than that id; a page has fewer than `limit`, and a `next`, when looking for more would
+    take longer than LOOK_S. With `after` the ones that follow that id directly; `next` then is the newest of them, to
+    go on from in the same direction."""
     first, end = lowest_id(from_ns), lowest_id(to_ns)
-    if before is not None:
-        end = min(end, bytes.fromhex(before))
     if after is not None:
         first = max(first, bytes.fromhex(after) + b"\0")
-    order = "DESC" if after is None else "ASC"
+        found = _matching(connection, wanted, first, end, "ASC", limit + 1)
+        following = found[limit - 1][0].hex() if len(found) > limit else None
+        return Page(_records(connection, found[:limit][::-1]), following)
+    if before is not None:
+        end = min(end, bytes.fromhex(before))
+    deadline = time.monotonic() + LOOK_S
+    found = []
+    for start, stop in _slices(connection, wanted, first, end):
+        found += _matching(connection, wanted, start, stop, "DESC", limit + 1 - len(found))
+        if len(found) > limit:
+            return Page(_records(connection, found[:limit]), found[limit - 1][0].hex())
+        if start > first and time.monotonic() > deadline:
+            return Page(_records(connection, found), start.hex())
+    return Page(_records(connection, found), None)
+
+
+def _slices(connection: sqlite3.Connection, wanted: Filter, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Parts of a span of ids, the newest first: each with so many records that looking at all of them is quick."""
+    if wanted == Filter():
+        yield first, end
+        return
+    terms, values = wanted.leading_sql()
+    where = " AND ".join(["id >= ?", "id < ?", *terms])
+    sql = f"SELECT id FROM exchange WHERE {where} ORDER BY id DESC LIMIT 1 OFFSET ?"  # noqa: S608
+    rows = min(SLICE_ROWS, MOST_INDEXED_ROWS) if terms else SLICE_ROWS
+    while found := connection.execute(sql, [first, end, *values, rows]).fetchone():
+        yield found[0], end
+        end = found[0]
+        rows = min(2 * rows, MOST_INDEXED_ROWS if terms else MOST_SLICE_ROWS)
+    yield first, end
+
+
+def _matching(
+    connection: sqlite3.Connection, wanted: Filter, first: bytes, end: bytes, order: str, limit: int
+) -> list[tuple[bytes, int]]:
+    """Id and number of records that match."""
+    terms, values = wanted.sql()
     where = " AND ".join(["id >= ?", "id < ?", *terms])
     sql = f"SELECT id, number FROM exchange WHERE {where} ORDER BY id {order} LIMIT ?"  # noqa: S608
-    found = connection.execute(sql, [first, end, *values, limit + 1]).fetchall()
-    is_more, found = len(found) > limit, found[:limit]
-    following = found[-1][0].hex() if is_more else None
-    if after is not None:
-        found.reverse()
-    return Page(list(records_of(connection, [number for _, number in found])), following)
+    return connection.execute(sql, [first, end, *values, limit]).fetchall()
+
+
+def _records(connection: sqlite3.Connection, found: list[tuple[bytes, int]]) -> list[bytes]:
+    return list(records_of(connection, [number for _, number in found]))
 
 
 def exchange(connection: sqlite3.Connection, row_id: str) -> bytes | None:

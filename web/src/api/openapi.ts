@@ -314,7 +314,7 @@ export interface components {
          */
         Exchanges: {
             exchanges: components["schemas"]["Record"][];
-            /** @description Pass as `before` (as `after`, if that was asked) to go on; null at the end */
+            /** @description Pass as `before` (as `after`, if that was asked) to go on, after a short page too; null: end */
             next: string | null;
         };
         /**
