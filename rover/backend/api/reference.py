@@ -25,8 +25,8 @@ otherwise. The same as an OpenAPI 3.1 document: `/openapi.json`.
 - Of each service and hour the first 500 endpoints have figures of their own; the rest are counted together
   (`is_other`). Likewise the first 500 services; the rest are the service `(other)`.
 - Pages: pass `next` as `before` to go on to older records. A search that finds little is answered after a tenth of a
-  second with what it has, so a page with a `next` may be short, or empty. Records sort by when their exchange began, but
-  are stored when it ends, so new ones can appear below the first: to follow what comes, use the stream.
+  second with what it has, so a page with a `next` may be short, or empty. Records sort by when their exchange began,
+  but are stored when it ends, so new ones can appear below the first: to follow what comes, use the stream.
 
 ## Who may ask
 

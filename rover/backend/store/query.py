@@ -16,8 +16,8 @@ LOOK_S = 0.1
 SLICE_ROWS = 4096
 MOST_SLICE_ROWS = 32_768
 """Records between two looks at the clock: at first, and at most. The latter take 20 ms."""
-MOST_INDEXED_ROWS = 1024
-"""The same where an index leads to each of them: they are far apart."""
+MOST_INDEXED_ROWS = 256
+"""The same where an index leads to each of them: each may be on a page of the disk of its own."""
 
 
 @dataclass(frozen=True, slots=True)
