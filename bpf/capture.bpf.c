@@ -16,6 +16,7 @@
 #include "maps/ring.h"
 #include "maps/counters.h"
 #include "maps/watch.h"
+#include "maps/attended.h"
 #include "maps/operations.h"
 #include "maps/connections.h"
 #include "maps/flows.h"
@@ -39,6 +40,7 @@
 #include "hooks/tables.h"
 #include "hooks/copy.h"
 #include "hooks/process.h"
+#include "hooks/again.h"
 #include "hooks/netfilter.h"
 #include "hooks/drops.h"
 
@@ -379,6 +381,7 @@ int rv_u_table(struct pt_regs *regs)
 	return rv_table_read(regs);
 }
 
+#include "stand_ins.h"
 #ifdef RV_PROBE
 #include "kprobes.h"
 #endif

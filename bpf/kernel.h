@@ -228,6 +228,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	const struct cred *cred;
 	struct io_uring_task *io_uring;
+	u64 self_exec_id;
 	struct thread_struct thread;
 };
 

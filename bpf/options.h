@@ -15,7 +15,7 @@ struct rv_options {
 	u32 has_send_entries;
 	u32 has_device_ends; /* net_dev_xmit tells when a packet is no longer on its way */
 	u32 has_tls;	     /* calls of TLS libraries are probed */
-	u32 pad;
+	u32 is_preempted;    /* threads may be, amid a program: hooks/again.h */
 };
 
 /* In a section of its own: the engine writes it as a whole. */

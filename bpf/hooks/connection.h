@@ -296,9 +296,15 @@ static __always_inline int rv_destroyed(struct sock *sk)
 	if (c->sent_operations + c->received_operations)
 		rv_send_activity(c, rv_flow(c->cookie));
 	rv_send_change(sk, c, RV_CONNECTION_CLOSED, rx_end, tx_end);
+	c->is_reported = 0; /* whoever else is attached here has nothing left to tell */
 	rv_let_go(c->cookie);
 	rv_forget_connection(sk);
 	return 0;
+}
+
+static __always_inline u64 rv_transition(int from, int to)
+{
+	return from << 8 | to;
 }
 
 static __always_inline int rv_state_changed(struct sock *sk, int from, int to)
@@ -307,6 +313,7 @@ static __always_inline int rv_state_changed(struct sock *sk, int from, int to)
 
 	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
+	rv_note_attended(RV_ATTENDED_STATE, sk, rv_transition(from, to));
 	if (to == TCP_SYN_SENT) {
 		/* In the call of the thread that connects. */
 		u32 tgid = bpf_get_current_pid_tgid() >> 32;

@@ -45,6 +45,7 @@ static __always_inline int rv_forked(struct task_struct *child)
 {
 	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
 		return 0; /* a thread */
+	rv_note_attended(RV_ATTENDED_FORK, child, BPF_CORE_READ(child, pid));
 	rv_watch(BPF_CORE_READ(child, tgid));
 	rv_send_process(child, RV_PROCESS_FORK);
 	return 0;
@@ -72,6 +73,7 @@ static __always_inline int rv_executed(struct task_struct *task, struct linux_bi
 	u32 path, arguments;
 	long n;
 
+	rv_note_attended(RV_ATTENDED_EXEC, task, BPF_CORE_READ(task, self_exec_id));
 	rv_watch(BPF_CORE_READ(task, tgid));
 	rv_tls_forget(task);
 	if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1)) {
@@ -99,6 +101,7 @@ static __always_inline int rv_exited(struct task_struct *task)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
 
+	rv_note_attended(RV_ATTENDED_EXIT, task, BPF_CORE_READ(task, pid));
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0; /* threads are left */
 	bpf_map_delete_elem(&watch, &tgid);

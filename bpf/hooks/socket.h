@@ -119,20 +119,28 @@ static __always_inline void rv_note_message(struct rv_send *send, struct sock *s
 	}
 }
 
+static __always_inline u32 rv_turn(const struct tcp_sock *tp, u8 direction)
+{
+	return direction == RV_RX ? RV_GET(tp, copied_seq) : RV_GET(tp, write_seq);
+}
+
 /* `message`: NULL where there is none to look at. */
 static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr *message)
 {
 	struct rv_connection *c = rv_connection(sk);
 	u64 thread = bpf_get_current_pid_tgid();
+	struct tcp_sock *tp = rv_tcp(sk);
 	struct rv_send *send;
-	struct tcp_sock *tp;
 
+	if (!tp)
+		return 0;
+	if (rv_options.is_preempted)
+		rv_note_attended(RV_ATTENDED_SEND, sk, rv_turn(tp, RV_TX));
 	if (!rv_is_watched(c, thread >> 32)) {
 		rv_pass_over(sk, c);
 		return 0;
 	}
-	tp = rv_tcp(sk);
-	if (!tp || rv_is_layered(tp))
+	if (rv_is_layered(tp))
 		return 0;
 	if (rv_send_under_way(sk, c, thread))
 		return 0; /* a later segment of the same operation */
@@ -329,6 +337,11 @@ static __always_inline struct rv_flow *rv_flow_at_end(struct rv_connection *c, u
 static __noinline int rv_tls_nested(struct sock *sk, struct rv_connection *c,
 				    const struct rv_send *send, u64 end, u32 direction);
 
+static __always_inline u32 rv_attendance(u8 direction)
+{
+	return direction == RV_RX ? RV_ATTENDED_RECEIVED : RV_ATTENDED_SENT;
+}
+
 static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int result, int flags)
 {
 	u64 thread = bpf_get_current_pid_tgid();
@@ -341,10 +354,13 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 	struct tcp_sock *tp;
 	u8 event_flags;
 
-	if (RV_GET(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
 	if (direction == RV_RX && (result <= 0 || flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)))
 		return 0; /* not consumption */
+	tp = rv_tcp(sk);
+	if (!tp)
+		return 0;
+	if (rv_options.is_preempted)
+		rv_note_attended(rv_attendance(direction), sk, rv_turn(tp, direction));
 	c = rv_connection(sk);
 	if (!rv_is_watched(c, tgid)) {
 		rv_pass_over(sk, c);
@@ -361,9 +377,6 @@ static __always_inline int rv_operation_ended(struct sock *sk, u8 direction, int
 		rv_stop_sending(sk, c);
 		return 0;
 	}
-	tp = rv_tcp(sk);
-	if (!tp)
-		return 0;
 	if (!c)
 		c = rv_make_connection(sk);
 	rv_count(RV_COUNT_CAPTURED);

@@ -152,8 +152,10 @@ impl Capture {
     /// In the order of the table, so that what an end relies on (its entry) may come after it: an operation under way
     /// then has no start, which is told as unknown.
     fn attach(&self, names: &BTreeSet<&'static str>) -> Result<(), Failure> {
-        for name in names {
-            let Some(program) = self.object.progs().find(|program| program.name() == *name) else {
+        let mut in_order: Vec<&'static str> = names.iter().copied().collect();
+        in_order.sort_by_key(|name| hooks::turn(name));
+        for name in in_order {
+            let Some(program) = self.object.progs().find(|program| program.name() == name) else {
                 continue;
             };
             match attached(&program) {
@@ -406,7 +408,7 @@ fn set_options(map: &mut libbpf_rs::OpenMapMut<'_>, options: &Options, selection
         has(&["rv_t_send_e", "rv_f_send_e", "rv_k_send_e", "rv_k_page_e"]),
         has(&["rv_t_handed"]),
         u32::from(has_tls),
-        0,
+        u32::from(selection.has_others()),
     ];
     if let Some(constants) = map.initial_value_mut() {
         for (slot, value) in constants.chunks_exact_mut(4).zip(values) {

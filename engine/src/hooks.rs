@@ -139,6 +139,39 @@ pub const HOOKS: &[Hook] = &[
         [Tracepoint: "rv_t_drop4", Tracepoint: "rv_t_drop3"]),
 ];
 
+/// Programs that must not miss a thing, and more of the same at the same place: each asks whether the kernel passed those before it
+/// over, because threads were preempted amid them. Where that cannot be, these are refused.
+const AGAIN: &[(&str, [&str; 3])] = &[
+    ("rv_t_send_x", ["rv_t_send_2", "rv_t_send_3", "rv_t_send_4"]),
+    ("rv_t_recv_x", ["rv_t_recv_2", "rv_t_recv_3", "rv_t_recv_4"]),
+    ("rv_t_send_e", ["rv_t_send_e_2", "rv_t_send_e_3", "rv_t_send_e_4"]),
+    ("rv_f_send_e", ["rv_f_send_e_2", "rv_f_send_e_3", "rv_f_send_e_4"]),
+    ("rv_t_state", ["rv_t_state_2", "rv_t_state_3", "rv_t_state_4"]),
+    ("rv_t_destroy", ["rv_t_destroy_2", "rv_t_destroy_3", "rv_t_destroy_4"]),
+    ("rv_t_fork", ["rv_t_fork_2", "rv_t_fork_3", "rv_t_fork_4"]),
+    ("rv_t_exec", ["rv_t_exec_2", "rv_t_exec_3", "rv_t_exec_4"]),
+    ("rv_t_exit", ["rv_t_exit_2", "rv_t_exit_3", "rv_t_exit_4"]),
+    ("rv_f_send4_x", ["rv_f_send4_2", "rv_f_send4_3", "rv_f_send4_4"]),
+    ("rv_f_send6_x", ["rv_f_send6_2", "rv_f_send6_3", "rv_f_send6_4"]),
+    ("rv_f_recv4_x", ["rv_f_recv4_2", "rv_f_recv4_3", "rv_f_recv4_4"]),
+    ("rv_f_recv6_x", ["rv_f_recv6_2", "rv_f_recv6_3", "rv_f_recv6_4"]),
+];
+
+/// The program that this one stands in for.
+pub fn first_of(again: &str) -> Option<&'static str> {
+    AGAIN.iter().find(|(_, others)| others.contains(&again)).map(|(first, _)| *first)
+}
+
+/// When a program's turn to be attached is, so that the others run after the first: what a tracepoint has runs in the
+/// order in which it came, what a function has in reverse.
+pub fn turn(program: &str) -> u8 {
+    match first_of(program) {
+        Some(first) if first.starts_with("rv_f_") => 0,
+        None => 1,
+        Some(_) => 2,
+    }
+}
+
 /// Not attached to the kernel, but to places in TLS libraries (`tls`).
 pub const TLS_PROGRAMS: &[&str] = &["rv_u_enter", "rv_u_leave", "rv_u_free", "rv_u_cipher", "rv_u_table"];
 /// What these are called together.
@@ -147,7 +180,8 @@ pub const TLS_HOOK: &str = "calls of TLS libraries";
 /// The table's own name of a program, if it has it.
 pub fn program_name(name: &str) -> Option<&'static str> {
     let candidates = HOOKS.iter().flat_map(|hook| hook.candidates);
-    let mut programs = candidates.flat_map(|candidate| candidate.programs).chain(TLS_PROGRAMS);
+    let others = AGAIN.iter().flat_map(|(_, others)| others);
+    let mut programs = candidates.flat_map(|candidate| candidate.programs).chain(others).chain(TLS_PROGRAMS);
     programs.find(|program| **program == name).copied()
 }
 
@@ -156,6 +190,7 @@ pub fn hook_of(program: &str) -> Option<&'static str> {
     if TLS_PROGRAMS.contains(&program) {
         return Some(TLS_HOOK);
     }
+    let program = first_of(program).unwrap_or(program);
     let hook = HOOKS.iter().find(|hook| hook.candidates.iter().any(|candidate| candidate.programs.contains(&program)));
     hook.map(|hook| hook.name)
 }
@@ -178,13 +213,15 @@ pub type Refusals = BTreeMap<&'static str, String>;
 #[derive(Debug)]
 pub struct Selection {
     pub chosen: Vec<Result<&'static Candidate, String>>,
+    /// What stands in for programs that are chosen.
+    again: Vec<&'static str>,
 }
 
 impl Selection {
     /// The first candidate of each hook whose programs nobody refused. `forced` takes that mode for every hook that can
     /// be had by it; the others keep their tracepoint.
     pub fn new(level: Level, forced: Option<Mode>, refused: &Refusals) -> Selection {
-        let chosen = HOOKS
+        let chosen: Vec<Result<&'static Candidate, String>> = HOOKS
             .iter()
             .map(|hook| {
                 if level < hook.level {
@@ -208,12 +245,16 @@ impl Selection {
                 }
             })
             .collect();
-        Selection { chosen }
+        let is_chosen = |program: &&str| chosen.iter().flatten().any(|candidate| candidate.programs.contains(program));
+        let of_chosen = AGAIN.iter().filter(|(first, _)| is_chosen(first)).flat_map(|(_, others)| others);
+        let again = of_chosen.filter(|name| !refused.contains_key(*name)).copied().collect();
+        Selection { chosen, again }
     }
 
     /// Names of the programs to load.
     pub fn programs(&self) -> BTreeSet<&'static str> {
-        self.chosen.iter().flatten().flat_map(|candidate| candidate.programs.iter().copied()).collect()
+        let first = self.chosen.iter().flatten().flat_map(|candidate| candidate.programs);
+        first.chain(&self.again).copied().collect()
     }
 
     /// Names of the programs that no hook of a lower level needs.
@@ -227,6 +268,12 @@ impl Selection {
 
     pub fn has(&self, program: &str) -> bool {
         self.chosen.iter().flatten().any(|candidate| candidate.programs.contains(&program))
+            || self.again.contains(&program)
+    }
+
+    /// Whether programs stand in for others.
+    pub fn has_others(&self) -> bool {
+        !self.again.is_empty()
     }
 
     /// Whether some hook is attached in this way.
@@ -373,6 +420,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_for_a_program_comes_with_it_alone() {
+        let count = |forced: Option<Mode>, refused: &Refusals| {
+            let selection = Selection::new(Level::All, forced, refused);
+            selection.programs().iter().filter(|name| first_of(name).is_some()).count()
+        };
+        assert_eq!(count(None, &Refusals::new()), 24);
+        assert_eq!(count(Some(Mode::Fentry), &Refusals::new()), 30);
+        assert_eq!(count(Some(Mode::Kprobe), &Refusals::new()), 15);
+        assert_eq!(count(None, &refusing(&["rv_t_send_2"])), 23);
+    }
+
+    #[test]
     fn a_needed_hook_that_cannot_be_had_is_named() {
         let none = refusing(&["rv_t_recv_x", "rv_f_recv4_x", "rv_k_recv4_x"]);
         let selection = Selection::new(Level::All, None, &none);
@@ -385,6 +444,9 @@ mod tests {
             for candidate in hook.candidates {
                 assert!(candidate.programs.iter().all(|name| name.len() <= 15), "{}", hook.name);
             }
+        }
+        for (first, others) in AGAIN {
+            assert!(others.iter().all(|name| hook_of(name) == hook_of(first) && name.len() <= 15));
         }
     }
 }

@@ -118,6 +118,19 @@ impl Kernel {
         let prototype = FuncProto::try_from(function.referenced_type()).ok()?;
         Some((function.type_id().into(), prototype.iter().count()))
     }
+
+    /// Whether a thread may lose its CPU amid a program of a tracepoint: with Linux 7 their guard came to be one that
+    /// leaves preemption on.
+    fn preempts_tracepoints(&self) -> bool {
+        self.btf.type_by_name::<Typedef<'_>>("class_srcu_fast_notrace_t").is_some()
+    }
+
+    /// The same amid one of fentry or fexit: wherever the kernel itself is preempted. One that does not tell its mode
+    /// is none of those that are by default.
+    fn preempts_functions(&self) -> bool {
+        let mode = std::fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap_or_default();
+        self.preempts_tracepoints() || mode.contains("(full)") || mode.contains("(lazy)")
+    }
 }
 
 /// What speaks against each program of the object. `avoid` names functions and tracepoints that are to be left alone.
@@ -131,6 +144,7 @@ pub fn refusals(object: &OpenObject, avoid: &[String]) -> Refusals {
     // Refused once for lack of a right or of trampolines: refused for every function.
     let mut no_fentry: Option<String> = None;
     let kprobes = try_kprobes();
+    let (preempts_tracepoints, preempts_functions) = (kernel.preempts_tracepoints(), kernel.preempts_functions());
     for program in object.progs() {
         let section = program.section().to_string_lossy().into_owned();
         let Some((kind, target)) = section.split_once('/') else {
@@ -140,8 +154,13 @@ pub fn refusals(object: &OpenObject, avoid: &[String]) -> Refusals {
         let Some(name) = crate::hooks::program_name(&name) else {
             continue;
         };
-        let wanted = ARGUMENTS.iter().find(|(program, _)| *program == name).map(|(_, count)| *count);
-        let reason = if avoid.iter().any(|avoided| avoided == target) {
+        let like = crate::hooks::first_of(name).unwrap_or(name);
+        let wanted = ARGUMENTS.iter().find(|(program, _)| *program == like).map(|(_, count)| *count);
+        let stands_in = crate::hooks::first_of(name).is_some();
+        let preempts = if kind == "tp_btf" { preempts_tracepoints } else { preempts_functions };
+        let reason = if stands_in && !preempts {
+            Some("this kernel has no thread preempted amid a program".to_owned())
+        } else if avoid.iter().any(|avoided| avoided == target) {
             Some("left alone by kernel.avoid".to_owned())
         } else if kind == "tp_btf" {
             match kernel.tracepoint(target) {
