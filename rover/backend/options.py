@@ -67,6 +67,10 @@ class BackendOptions:
     """`backend.metrics.days_days`: figures by the day go when they are older."""
     endpoint_patterns: tuple[str, ...] = ()
     """`backend.endpoints.patterns`: how paths are grouped, before what is grouped by itself."""
+    openapi_files: tuple[str, ...] = ()
+    """`backend.endpoints.openapi`: `SERVICE=FILE` or `FILE`, after the patterns."""
+    learn_after: int = 100
+    """`backend.endpoints.learn_after`: segments of which more become one; 0: never."""
     http_address: str = "127.0.0.1:8080"
     """`backend.http.address`: `HOST:PORT`, IPv6 in brackets; port 0 lets the kernel choose."""
     http_token_file: Path | None = None

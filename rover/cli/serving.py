@@ -25,6 +25,8 @@ class Serving:
             hours_days=settings.metrics.hours_days,
             days_days=settings.metrics.days_days,
             endpoint_patterns=settings.endpoints.patterns,
+            openapi_files=settings.endpoints.openapi,
+            learn_after=settings.endpoints.learn_after,
             http_address=settings.http.address,
             http_token_file=settings.http.token_file,
         )

@@ -487,13 +487,26 @@ class BackendMetrics:
 
 @dataclass(frozen=True, slots=True)
 class BackendEndpoints:
-    """How paths become endpoints. Numbers, UUIDs and hashes become `{id}` by themselves."""
+    """How paths become endpoints. Numbers, UUIDs and hashes become `{id}` by themselves (docs/endpoints.md)."""
 
     patterns: tuple[str, ...] = _key(
         (),
         kinds.ENDPOINT_PATTERNS,
         "Paths that are one endpoint each, the first that fits: `/users/{name}/orders`. `{…}` stands for one segment, "
         "`**` at the end for all that follow.",
+    )
+    openapi: tuple[str, ...] = _key(
+        (),
+        kinds.OPENAPI_FILES,
+        "OpenAPI files (YAML or JSON) whose paths name the endpoints of a service, after `patterns`: "
+        "`cart.*=/etc/rover/cart.yaml`; a file alone is for all services. Read at the start.",
+    )
+    learn_after: int = _key(
+        100,
+        kinds.with_bounds(kinds.INTEGER, 0, 10_000),
+        "What follows the same beginning of a path in more different ways becomes `{any}`, but for what one call in "
+        "fifty has; by service, of calls that worked. 0: nothing is learned.",
+        unit="segments",
     )
 
 

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict};
-use rover_ingest::metrics::{fold, Figures, Grouping, NotFigures, Window, NAMES};
+use rover_ingest::metrics::{fold, Figures, Grouping, GroupingOptions, NotFigures, Window, NAMES};
 
 type Share<'py> = (i64, u8, String, String, String, String, Bound<'py, PyBytes>);
 
@@ -16,20 +16,21 @@ pub struct MetricFolder {
     grouping: Grouping,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[derive(Default)]
-struct Options {
-    patterns: Vec<String>,
-}
-
 #[pymethods]
 impl MetricFolder {
     #[new]
     fn new(options: &str) -> PyResult<MetricFolder> {
-        let options: Options = serde_json::from_str(options)
+        let options: GroupingOptions = serde_json::from_str(options)
             .map_err(|error| PyValueError::new_err(format!("metrics options: {error}")))?;
-        Ok(MetricFolder { grouping: Grouping::new(&options.patterns).map_err(PyValueError::new_err)? })
+        Ok(MetricFolder { grouping: Grouping::new(options).map_err(PyValueError::new_err)? })
+    }
+
+    fn news(&self) -> Option<String> {
+        self.grouping.news()
+    }
+
+    fn recall(&self, news: &str) {
+        self.grouping.recall(news);
     }
 
     fn fold<'py>(

@@ -11,4 +11,4 @@ mod telling;
 
 pub use columns::{Figures, NotFigures, NAMES};
 pub use fold::{fold, Folded, Kind, Share, Window};
-pub use grouping::{Grouping, PATTERNS};
+pub use grouping::{Grouping, GroupingOptions, PATTERNS};

@@ -61,6 +61,7 @@ class NodeView:
             queued=facts.queued,
             lost=facts.lost,
             used_bytes=facts.used_bytes,
+            overflowed=facts.overflowed,
             retention_bytes=self._options.retention_bytes,
             retention_hours=self._options.retention_hours,
         )

@@ -145,6 +145,10 @@ class StoreState(Struct, frozen=True):
     queued: int
     lost: Annotated[dict[str, int], Meta(description="Records not stored since start, by cause")]
     used_bytes: int
+    overflowed: Annotated[
+        int,
+        Meta(description="How often figures went to `(other)`: too many names in an hour"),
+    ]
     retention_bytes: int
     retention_hours: float
 

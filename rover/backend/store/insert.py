@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from rover.backend.options import ACTIVITY, BackendOptions, Row
 from rover.backend.store import blocks, many
@@ -22,15 +24,25 @@ from rover.backend.store.short import Stored, is_unfinished, shorten
 class Inserter:
     """Writes batches of rows through one connection. Belongs to the writer thread."""
 
-    def __init__(self, connection: sqlite3.Connection, options: BackendOptions) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        options: BackendOptions,
+        grouping: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._connection = connection
         self._next = self._first_free_number()
         self._figures = FigureBook(connection)
-        self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), options.endpoint_patterns)
+        self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), grouping)
         self.malformed = 0
         """Rows that do not fit the contract; not stored."""
         self.repeated = 0
         """Rows that were there already, finished; not stored again."""
+
+    @property
+    def overflowed(self) -> int:
+        """How often figures went to OTHER, for a bound on names was reached."""
+        return self._metrics.overflowed
 
     def write(self, rows: Sequence[Row]) -> list[Stored]:
         """Store one batch in a transaction of its own and return what was stored, in the order given.

@@ -6,7 +6,7 @@ from sqlite_utils import Database, Migrations
 
 migrations = Migrations("rover")
 
-NAMES = frozenset({"0001_exchanges_and_figures", "0002_metrics"})
+NAMES = frozenset({"0001_exchanges_and_figures", "0002_metrics", "0003_lessons"})
 """All that this version knows; a file with others in it was written by a newer one."""
 
 
@@ -123,3 +123,9 @@ def _metrics(db: Database) -> None:
         "CREATE TABLE told (id BLOB PRIMARY KEY) WITHOUT ROWID",
     ):
         db.execute(statement)
+
+
+@migrations(name="0003_lessons")
+def _lessons(db: Database) -> None:
+    """What was learned of paths, one row of JSON of the native side: a restart keeps the names of endpoints."""
+    db.execute("CREATE TABLE lesson (number INTEGER PRIMARY KEY, told TEXT NOT NULL)")

@@ -37,6 +37,8 @@ class StoreFacts:
     lost: dict[str, int]
     """Records not stored since start, by cause."""
     used_bytes: int
+    overflowed: int
+    """Figures that went to `(other)`, for a bound on names was reached."""
 
 
 class Store:
@@ -78,7 +80,7 @@ class Store:
     def facts(self) -> StoreFacts:
         """Counters."""
         stored, queued, lost = self._writer.facts()
-        return StoreFacts(stored, queued, lost, self._writer.used_bytes())
+        return StoreFacts(stored, queued, lost, self._writer.used_bytes(), self._writer.overflowed())
 
     def services(self, from_ns: int, to_ns: int) -> tuple[dict[str, Summary], Span, float]:
         """Figures by service, the span they cover in whole minutes, and how many seconds of it were watched."""

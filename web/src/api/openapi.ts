@@ -639,6 +639,8 @@ export interface components {
                 [key: string]: number;
             };
             used_bytes: number;
+            /** @description How often figures went to `(other)`: too many names in an hour */
+            overflowed: number;
             retention_bytes: number;
             retention_hours: number;
         };

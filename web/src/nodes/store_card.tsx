@@ -25,6 +25,11 @@ export function StoreCard({ store }: { store: Store | null }) {
             {text(bytes(store.used_bytes))} of {text(bytes(store.retention_bytes))} used ({text(share(used))})
             {store.queued > 0 && `, ${counted(store.queued, "record")} on the way there`}.
           </p>
+          {store.overflowed > 0 && (
+            <p class="state-text-warning">
+              <Icon name="warning" /> Too many names in an hour: {counted(store.overflowed, "figure")} went to <code>(other)</code>. Patterns for endpoints help.
+            </p>
+          )}
           {lost.length > 0 && (
             <p class="state-text-warning">
               <Icon name="warning" /> {counted(notStored(store), "record")} not stored: {lost.map(([name, many]) => `${causeName(name)} ${count(many)}`).join(", ")}.
