@@ -167,6 +167,14 @@ class MetricFolder:
         """`options`: JSON object: `patterns` of endpoints, `apis` (`service`, `paths`), `learn_after`. ValueError says
         which is wrong."""
 
+    def start_sampling(self, per_second: float, left_out: list[bytes]) -> None:
+        """Exchanges of which more are not all stored, and ids (16 bytes each) of those left out before, oldest
+        first."""
+
+    def sample(self, rows: list[Row], now_s: float) -> bytes:
+        """For each row of a batch that came at `now_s` of a monotonic clock: 0 left out, 1 failed, 2 slow, 3 rare,
+        4 ordinary, 5 left out before."""
+
     def news(self) -> str | None:
         """What was learned of paths, if there is news since the last call."""
 

@@ -61,6 +61,8 @@ class BackendOptions:
     """`backend.store.retention_hours`: older records go."""
     retention_bytes: int = 1 << 30
     """`backend.store.retention_bytes`: above it the oldest records go."""
+    exchanges_per_second: float = 0.0
+    """`backend.store.exchanges_per_second`: of more only a sample is stored; 0: all are."""
     hours_days: float = 30.0
     """`backend.metrics.hours_days`: figures by the hour go when they are older; those by the minute go with records."""
     days_days: float = 400.0

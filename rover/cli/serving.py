@@ -22,6 +22,7 @@ class Serving:
             store_path=settings.store.path,
             retention_hours=settings.store.retention_hours,
             retention_bytes=settings.store.retention_bytes,
+            exchanges_per_second=settings.store.exchanges_per_second,
             hours_days=settings.metrics.hours_days,
             days_days=settings.metrics.days_days,
             endpoint_patterns=settings.endpoints.patterns,

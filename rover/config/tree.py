@@ -471,6 +471,13 @@ class BackendStore:
         "Above this size the oldest records are removed.",
         unit="bytes",
     )
+    exchanges_per_second: float = _key(
+        0,
+        kinds.with_bounds(kinds.NUMBER, 0, 10_000_000),
+        "Of more than so many only a sample is stored, with all that failed or were slow and those of rare endpoints; "
+        "metrics are of all. 0: all are stored. docs/metrics.md explains it.",
+        unit="exchanges/s",
+    )
 
 
 @dataclass(frozen=True, slots=True)

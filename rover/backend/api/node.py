@@ -62,6 +62,8 @@ class NodeView:
             lost=facts.lost,
             used_bytes=facts.used_bytes,
             overflowed=facts.overflowed,
+            kept=facts.kept,
+            left_out=facts.left_out,
             retention_bytes=self._options.retention_bytes,
             retention_hours=self._options.retention_hours,
         )

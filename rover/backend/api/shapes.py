@@ -78,6 +78,10 @@ class Exchanges(Struct, frozen=True):
     next: Annotated[
         str | None, Meta(description="Pass as `before` (as `after`, if that was asked) to go on; null at the end")
     ]
+    sampled_one_in: Annotated[
+        float | None,
+        Meta(description="Ordinary exchanges of which one is stored, where not all are; null: all are stored"),
+    ]
 
 
 class Partner(Struct, frozen=True):
@@ -148,6 +152,13 @@ class StoreState(Struct, frozen=True):
     overflowed: Annotated[
         int,
         Meta(description="How often figures went to `(other)`: too many names in an hour"),
+    ]
+    kept: Annotated[
+        dict[str, int],
+        Meta(description="Records stored while only a sample is (`backend.store.exchanges_per_second`), by why"),
+    ]
+    left_out: Annotated[
+        dict[str, int], Meta(description="Records that count in metrics and are not stored, by cause: `above_rate`")
     ]
     retention_bytes: int
     retention_hours: float

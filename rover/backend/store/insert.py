@@ -18,6 +18,7 @@ from rover.backend.store import blocks, many
 from rover.backend.store.figures import FigureBook
 from rover.backend.store.metrics import MetricBook
 from rover.backend.store.metrics.kinds import HOUR_S
+from rover.backend.store.sample import Sample
 from rover.backend.store.short import Stored, is_unfinished, shorten
 
 
@@ -34,6 +35,7 @@ class Inserter:
         self._next = self._first_free_number()
         self._figures = FigureBook(connection)
         self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), grouping)
+        self.sample = Sample(connection, self._metrics.folder, options.exchanges_per_second)
         self.malformed = 0
         """Rows that do not fit the contract; not stored."""
         self.repeated = 0
@@ -56,11 +58,12 @@ class Inserter:
             run("COMMIT")
         except BaseException:
             self._next, self.malformed, self.repeated = number, malformed, repeated
+            if self._connection.in_transaction:
+                run("ROLLBACK")
             # What the book holds in memory is ahead of the file now.
             self._figures.forget()
             self._metrics.forget()
-            if self._connection.in_transaction:
-                run("ROLLBACK")
+            self.sample.forget()
             raise
         return stored
 
@@ -69,6 +72,10 @@ class Inserter:
         activities = [row for row in rows if row[6] == ACTIVITY]
         if activities:
             rows = [row for row in rows if row[6] != ACTIVITY]
+        left_out: list[Row] = []
+        if self.sample.is_on:
+            rows, left_out, repeated = self.sample.choose(rows)
+            self.repeated += repeated
         pairs = self._shorten(rows)
         number = self._next
         run("SAVEPOINT fresh")
@@ -80,8 +87,8 @@ class Inserter:
             pairs = self._shorten(self._without_repeats([row for _, row in pairs]))
             self._insert(pairs)
         run("RELEASE fresh")
-        self._figures.add(pairs)
-        counted = [row for _, row in pairs]
+        self._figures.add([*pairs, *((shorten(row, 0), row) for row in left_out)])
+        counted = [row for _, row in pairs] + left_out
         counted += self._told_first(activities)
         self._metrics.add([(row[1], row[17]) for row in counted])
         return pairs

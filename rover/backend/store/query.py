@@ -140,6 +140,14 @@ def exchanges(
     return Page(list(records_of(connection, [number for _, number in found])), following)
 
 
+def sampled_one_in(connection: sqlite3.Connection, from_ns: int, to_ns: int) -> float | None:
+    """Of how many ordinary exchanges one is stored, over the minutes in which they were sampled."""
+    span = from_ns // SECOND_NS // MINUTE_S * MINUTE_S, -(-to_ns // SECOND_NS)
+    sql = "SELECT sum(seen), sum(stored) FROM sampled WHERE start_s >= ? AND start_s < ?"
+    seen, stored = connection.execute(sql, span).fetchone()
+    return round(seen / max(1, stored), 1) if seen else None
+
+
 def exchange(connection: sqlite3.Connection, row_id: str) -> bytes | None:
     """The record of this id as JSON; None if it is not, or no longer, stored."""
     found = connection.execute("SELECT number FROM exchange WHERE id = ?", (bytes.fromhex(row_id),)).fetchone()

@@ -39,6 +39,10 @@ class StoreFacts:
     used_bytes: int
     overflowed: int
     """Figures that went to `(other)`, for a bound on names was reached."""
+    kept: dict[str, int]
+    """Records stored since start although more came than configured, by why."""
+    left_out: dict[str, int]
+    """Records that metrics are of and that are not stored, by cause."""
 
 
 class Store:
@@ -80,7 +84,9 @@ class Store:
     def facts(self) -> StoreFacts:
         """Counters."""
         stored, queued, lost = self._writer.facts()
-        return StoreFacts(stored, queued, lost, self._writer.used_bytes(), self._writer.overflowed())
+        return StoreFacts(
+            stored, queued, lost, self._writer.used_bytes(), self._writer.overflowed(), *self._writer.sampled()
+        )
 
     def services(self, from_ns: int, to_ns: int) -> tuple[dict[str, Summary], Span, float]:
         """Figures by service, the span they cover in whole minutes, and how many seconds of it were watched."""
@@ -114,6 +120,11 @@ class Store:
                 connection, wanted, from_ns, to_ns, before=before, after=after, limit=limit
             )
         )
+
+    def sampled_one_in(self, from_ns: int, to_ns: int) -> float | None:
+        """Of how many exchanges one is stored, but for those that are always, where they were sampled within
+        [from_ns, to_ns); None: all are stored."""
+        return self.ask(lambda connection: query.sampled_one_in(connection, from_ns, to_ns))
 
     def exchange(self, row_id: str) -> bytes | None:
         """The record of this id as JSON, or None."""

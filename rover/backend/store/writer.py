@@ -119,6 +119,10 @@ class Writer:
         """How often figures went to `(other)`, for a bound on names was reached; since the file was opened."""
         return self._inserter.overflowed
 
+    def sampled(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows stored, by why, and rows left out, by cause, while there was a choice; since the file was opened."""
+        return dict(self._inserter.sample.kept), dict(self._inserter.sample.left_out)
+
     def used_bytes(self) -> int:
         """Size of what is stored, as of the last batch."""
         return self._used_bytes

@@ -315,6 +315,8 @@ export interface components {
             exchanges: components["schemas"]["Record"][];
             /** @description Pass as `before` (as `after`, if that was asked) to go on; null at the end */
             next: string | null;
+            /** @description Ordinary exchanges of which one is stored, where not all are; null: all are stored */
+            sampled_one_in: number | null;
         };
         /**
          * Grpc
@@ -641,6 +643,14 @@ export interface components {
             used_bytes: number;
             /** @description How often figures went to `(other)`: too many names in an hour */
             overflowed: number;
+            /** @description Records stored while only a sample is (`backend.store.exchanges_per_second`), by why */
+            kept: {
+                [key: string]: number;
+            };
+            /** @description Records that count in metrics and are not stored, by cause: `above_rate` */
+            left_out: {
+                [key: string]: number;
+            };
             retention_bytes: number;
             retention_hours: number;
         };

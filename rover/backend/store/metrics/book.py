@@ -37,9 +37,9 @@ class MetricBook:
         for a wrong pattern."""
         self._connection = connection
         self._keep_s = keep_s
-        self._folder = _engine.MetricFolder(json.dumps(dict(grouping)))
+        self.folder = _engine.MetricFolder(json.dumps(dict(grouping)))
         for (lessons,) in connection.execute("SELECT told FROM lesson"):
-            self._folder.recall(lessons)
+            self.folder.recall(lessons)
         self._lessons = ""
         self._are_lessons_stored = True
         self._entities = Entities(connection)
@@ -58,7 +58,7 @@ class MetricBook:
         if not told:
             return
         minute_s = int(time.time() if now_s is None else now_s) // MINUTE_S * MINUTE_S
-        shares, out_of_time, _ = self._folder.fold(
+        shares, out_of_time, _ = self.folder.fold(
             [time_ns for time_ns, _ in told],
             [record for _, record in told],
             minute_s - self._keep_s,
@@ -74,7 +74,7 @@ class MetricBook:
                 sums.setdefault(key, []).append(figures)
         self._entities.store()
         self._store(sums)
-        if news := self._folder.news():
+        if news := self.folder.news():
             self._lessons, self._are_lessons_stored = news, False
         if not self._are_lessons_stored:
             self._connection.execute("REPLACE INTO lesson VALUES (1, ?)", (self._lessons,))
