@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             reporter.push(record);
         } else {
             // The same again would be a second delivery.
-            let id = RecordId { sequence: record.id.sequence + sequence, ..record.id };
+            let id = RecordId { sequence, ..record.id };
             reporter.push(&Record { id, ..record.clone() });
         }
         if sequence % ROUND == ROUND - 1 {
