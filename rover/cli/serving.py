@@ -67,7 +67,8 @@ def _ingest_options(config: Config) -> str:
     # A daemon forgets what was answered: it has to be stored by then.
     options: dict[str, object] = {"hold_answers": True}
     if grpc.token_file is not None:
-        return json.dumps({**options, "token": read_token(grpc.token_file, key)})
+        read_token(grpc.token_file, key)
+        return json.dumps({**options, "token_file": str(grpc.token_file)})
     if not is_loopback(host_of(grpc.address)):
         address = f"backend.grpc.address {grpc.address} is beyond loopback"
         raise ConfigError(f"{address}: that needs a token", key=key, origin=key)

@@ -320,7 +320,9 @@ class OapReporter:
         "Where `rover daemon` reports to: the first that answers. Empty means nowhere.",
     )
     token_file: Path | None = _key(
-        None, kinds.optional(kinds.PATH), "File whose first line is sent as the authentication token."
+        None,
+        kinds.optional(kinds.PATH),
+        "File whose first line is sent as the authentication token; a changed file counts from the next call.",
     )
     connection_seconds: float = _key(
         600,
@@ -441,7 +443,8 @@ class BackendGrpc:
     token_file: Path | None = _key(
         None,
         kinds.optional(kinds.PATH),
-        "File whose first line daemons must send as their token; required beyond loopback.",
+        "File whose first line daemons must send as their token; required beyond loopback. A changed file counts from "
+        "the next call.",
     )
 
 

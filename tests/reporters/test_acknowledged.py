@@ -18,8 +18,6 @@ from tests.backend.rows import record
 from tests.reporters.place import Place, kill
 from tests.wire.messages import PACKAGE
 
-EACH = 40
-"""Records of one stream."""
 AT_ONCE = [("grpc.use_local_subchannel_pool", 1)]
 """A new channel does not wait because one before it could not connect."""
 WHOLE_RECORD = b"\xc2\x3e"
@@ -29,10 +27,10 @@ WHOLE_RECORD = b"\xc2\x3e"
 class Sender:
     """Sends numbered records in streams, and each stream again until it is answered, as a daemon does."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, each: int) -> None:
         self.acknowledged = 0
         self.again = self.misses = 0
-        self._address = address
+        self._address, self._each = address, each
         # Of one minute that is over, so that all are in one place whatever the time is.
         self.minute_s = int(time.time()) // 60 * 60 - 120
         self._is_open = False
@@ -60,7 +58,7 @@ class Sender:
                     while not self._end.is_set() or self._is_open:
                         self._is_open = True
                         collect(self._stream(), timeout=20)
-                        self.acknowledged += EACH
+                        self.acknowledged += self._each
                         self._is_open = False
             except grpc.RpcError:
                 self.again += 1
@@ -70,7 +68,7 @@ class Sender:
                         return
 
     def _stream(self) -> Iterator[bytes]:
-        for number in range(self.acknowledged, self.acknowledged + EACH):
+        for number in range(self.acknowledged, self.acknowledged + self._each):
             text = json.dumps(self._record(number)).encode()
             yield WHOLE_RECORD + _varint(len(text)) + text
 
@@ -113,7 +111,7 @@ def test_what_was_answered_is_stored_and_counted_once(tmp_path: Path, kills: int
     place = Place(tmp_path, [])
     place.tree["backend"]["store"]["exchanges_per_second"] = rate
     chance = random.Random(kills)
-    with Sender(f"127.0.0.1:{place.grpc}") as sender:
+    with Sender(f"127.0.0.1:{place.grpc}", 400 if rate else 40) as sender:
         for _ in range(kills):
             with place.backend() as backend:
                 known = sender.acknowledged
