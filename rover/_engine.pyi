@@ -160,10 +160,26 @@ Share = tuple[int, int, str, str, str, str, bytes]
 """Figures to add: minute (Unix seconds), kind, service, instance or endpoint, peer service, peer instance, figures."""
 
 class MetricFolder:
-    """Folds batches of records into figures by entity and minute; keeps nothing between them."""
+    """Folds batches of records into figures by entity and minute; keeps nothing between them but what it learned of
+    paths."""
 
     def __init__(self, options: str) -> None:
-        """`options`: JSON object, `patterns` of endpoints. ValueError says which is wrong."""
+        """`options`: JSON object: `patterns` of endpoints, `apis` (`service`, `paths`), `learn_after`. ValueError says
+        which is wrong."""
+
+    def start_sampling(self, per_second: float, left_out: list[bytes]) -> None:
+        """Exchanges of which more are not all stored, and ids (16 bytes each) of those left out before, oldest
+        first."""
+
+    def sample(self, rows: list[Row], now_s: float) -> bytes:
+        """For each row of a batch that came at `now_s` of a monotonic clock: 0 left out, 1 failed, 2 slow, 3 rare,
+        4 ordinary, 5 left out before."""
+
+    def news(self) -> str | None:
+        """What was learned of paths, if there is news since the last call."""
+
+    def recall(self, news: str) -> None:
+        """Take over what `news` told in a run before; anything else is passed by."""
 
     def fold(self, times_ns: list[int], records: list[str], first_s: int, end_s: int) -> tuple[list[Share], int, int]:
         """Shares of these records, how many lie outside of the minutes from `first_s` to before `end_s`, and how many

@@ -39,6 +39,35 @@ fn times_run_from_the_first_read_to_the_last_write() {
     );
 }
 
+/// Durations are of the clock that nobody sets; the time of a record is what the wall clock says when it is made.
+#[test]
+fn a_wall_clock_that_is_set_moves_no_duration_and_no_record_but_later_ones() {
+    const NOON: u64 = 1_795_262_400_000_000_000;
+    const HOUR: u64 = 3_600_000 * MS;
+    let mut stage = Stage::new();
+    stage.set_clock(NOON).read(&get("/before")).write(&ok(""));
+    stage.read(&get("/amid")).set_clock(NOON + HOUR).write(&ok(""));
+    stage.set_clock(NOON - HOUR).read(&get("/after")).write(&ok(""));
+    let told = |number: usize| {
+        stage.records.get(number).map(|record| (record.id.wall_ns - record.start_ns, record.duration_ns)).unwrap()
+    };
+    let duration = told(0).1;
+    assert_eq!([told(0), told(1), told(2)], [(NOON, duration), (NOON + HOUR, duration), (NOON - HOUR, duration)]);
+    let ids: std::collections::HashSet<String> = stage.records.iter().map(|record| record.id.to_string()).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+/// Its id begins with its time: a store that has it under the first one must find it again.
+#[test]
+fn an_unfinished_exchange_keeps_its_id_when_the_clock_is_set() {
+    let mut stage = Stage::new();
+    stage.set_clock(3_600_000 * MS).read(&get("/slow")).wait(61_000);
+    stage.set_clock(1).write(&ok(""));
+    let [unfinished, finished] = stage.records.as_slice() else { panic!("{:?}", stage.records) };
+    assert!(unfinished.flags.has(Flag::Unfinished) && !finished.flags.has(Flag::Unfinished));
+    assert_eq!(unfinished.id, finished.id);
+}
+
 /// The writer of a request may come back from its call after another thread has read the response.
 #[test]
 fn a_response_that_overtakes_its_request_waits_for_it() {

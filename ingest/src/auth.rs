@@ -1,8 +1,9 @@
-//! The token check, as OAP does it: equality, and PERMISSION_DENIED without a word.
+//! The token check, as OAP does it: equality, and PERMISSION_DENIED without a word. A changed file counts from the next call.
 
 use std::sync::Arc;
 
 use rover_reporters::oap_stream::AUTHENTICATION;
+use rover_reporters::token::Token;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
@@ -10,21 +11,23 @@ use crate::stats::Counters;
 
 #[derive(Clone, Debug)]
 pub struct TokenCheck {
-    token: Option<Arc<str>>,
+    token: Token,
     counters: Arc<Counters>,
 }
 
 impl TokenCheck {
-    pub fn new(token: Option<&str>, counters: Arc<Counters>) -> TokenCheck {
-        TokenCheck { token: token.map(Arc::from), counters }
+    pub fn new(token: Token, counters: Arc<Counters>) -> TokenCheck {
+        TokenCheck { token, counters }
     }
 }
 
 impl Interceptor for TokenCheck {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        let Some(token) = &self.token else { return Ok(request) };
+        if !self.token.is_wanted() {
+            return Ok(request);
+        }
         let given = request.metadata().get(AUTHENTICATION).map(|value| value.as_bytes()).unwrap_or_default();
-        if is_equal(given, token.as_bytes()) {
+        if self.token.current().is_some_and(|token| is_equal(given, token.as_bytes())) {
             return Ok(request);
         }
         Counters::add(&self.counters.denied);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rover_reporters::proto::{compat, v3};
 use rover_reporters::row::Row;
+use rover_reporters::token::Token;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -35,6 +36,8 @@ const STOP: Duration = Duration::from_millis(500);
 pub struct IngestOptions {
     /// Calls must carry it as the metadata `authentication`.
     pub token: Option<String>,
+    /// Its first line is the token instead, as it is at each call.
+    pub token_file: Option<PathBuf>,
     /// Rows that may wait for the store, about 3 KiB each.
     pub waiting_rows: usize,
     /// Answer a stream only when its rows are stored, that is when [`Ingest::take_rows`] was called again after it gave
@@ -57,7 +60,14 @@ pub struct TlsFiles {
 
 impl Default for IngestOptions {
     fn default() -> IngestOptions {
-        IngestOptions { token: None, waiting_rows: 8192, hold_answers: false, announce: true, tls: None }
+        IngestOptions {
+            token: None,
+            token_file: None,
+            waiting_rows: 8192,
+            hold_answers: false,
+            announce: true,
+            tls: None,
+        }
     }
 }
 
@@ -176,6 +186,7 @@ impl Ingest {
         use v3::management_service_server::ManagementServiceServer;
 
         let counters = || Arc::clone(&self.counters);
+        let token = Token::new(options.token.as_deref(), options.token_file.clone());
         let access_log = services::access_log::AccessLog {
             rows: Arc::clone(&self.rows),
             counters: counters(),
@@ -194,7 +205,7 @@ impl Ingest {
         };
         let serving = builder
             .max_concurrent_streams(STREAMS)
-            .layer(InterceptorLayer::new(TokenCheck::new(options.token.as_deref(), counters())))
+            .layer(InterceptorLayer::new(TokenCheck::new(token, counters())))
             .add_service(EbpfAccessLogServiceServer::new(access_log))
             .add_service(EbpfProcessServiceServer::new(process))
             .add_service(ManagementServiceServer::new(services::management::Management))

@@ -14,6 +14,9 @@ use rover_reporters::samples;
 /// Records of one hand-over, about what the engine drains at a time under load.
 const ROUND: u32 = 100;
 
+/// Records that are made before the first is sent.
+const DISTINCT: u32 = 4096;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let options = OapOptions::from_json(&arguments.next().unwrap_or_else(|| "{}".to_owned()))?;
@@ -28,10 +31,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let at = |record: Record| Record { id: RecordId { wall_ns: at_ns, ..record.id }, ..record };
     let mut reporter = OapReporter::start(options)?;
-    let records: Vec<Record> = (0..count.min(4096)).map(|number| at(samples::shape(number))).collect();
+    let records: Vec<Record> = (0..count.min(DISTINCT)).map(|number| at(samples::shape(number))).collect();
     let (start, encoding) = (Instant::now(), thread_cpu_ns());
     for (sequence, record) in (0..count).zip(records.iter().cycle()) {
-        reporter.push(record);
+        if sequence < DISTINCT {
+            reporter.push(record);
+        } else {
+            // The same again would be a second delivery.
+            let id = RecordId { sequence, ..record.id };
+            reporter.push(&Record { id, ..record.clone() });
+        }
         if sequence % ROUND == ROUND - 1 {
             reporter.hand_over();
             let due = Duration::from_secs_f64(f64::from(sequence) / rate);

@@ -20,6 +20,7 @@ pub mod samples;
 pub mod spool;
 pub mod text;
 pub mod timeline;
+pub mod token;
 pub mod traffic;
 mod transport;
 pub mod varint;

@@ -61,12 +61,18 @@ class BackendOptions:
     """`backend.store.retention_hours`: older records go."""
     retention_bytes: int = 1 << 30
     """`backend.store.retention_bytes`: above it the oldest records go."""
+    exchanges_per_second: float = 0.0
+    """`backend.store.exchanges_per_second`: of more only a sample is stored; 0: all are."""
     hours_days: float = 30.0
     """`backend.metrics.hours_days`: figures by the hour go when they are older; those by the minute go with records."""
     days_days: float = 400.0
     """`backend.metrics.days_days`: figures by the day go when they are older."""
     endpoint_patterns: tuple[str, ...] = ()
     """`backend.endpoints.patterns`: how paths are grouped, before what is grouped by itself."""
+    openapi_files: tuple[str, ...] = ()
+    """`backend.endpoints.openapi`: `SERVICE=FILE` or `FILE`, after the patterns."""
+    learn_after: int = 100
+    """`backend.endpoints.learn_after`: segments of which more become one; 0: never."""
     http_address: str = "127.0.0.1:8080"
     """`backend.http.address`: `HOST:PORT`, IPv6 in brackets; port 0 lets the kernel choose."""
     http_token_file: Path | None = None

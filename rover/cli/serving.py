@@ -24,9 +24,12 @@ class Serving:
             store_path=settings.store.path,
             retention_hours=settings.store.retention_hours,
             retention_bytes=settings.store.retention_bytes,
+            exchanges_per_second=settings.store.exchanges_per_second,
             hours_days=settings.metrics.hours_days,
             days_days=settings.metrics.days_days,
             endpoint_patterns=settings.endpoints.patterns,
+            openapi_files=settings.endpoints.openapi,
+            learn_after=settings.endpoints.learn_after,
             http_address=settings.http.address,
             http_token_file=settings.http.token_file,
             http_cert_file=settings.http.tls.cert_file,
@@ -82,7 +85,8 @@ def _ingest_options(config: Config) -> str:
         message = "a certificate and its key belong together: one is not set"
         raise ConfigError(message, key=missing, origin=missing)
     if grpc.token_file is not None:
-        return json.dumps({**options, "token": read_token(grpc.token_file, key)})
+        read_token(grpc.token_file, key)
+        return json.dumps({**options, "token_file": str(grpc.token_file)})
     if not is_loopback(host_of(grpc.address)):
         address = f"backend.grpc.address {grpc.address} is beyond loopback"
         raise ConfigError(f"{address}: that needs a token", key=key, origin=key)

@@ -170,6 +170,14 @@ def _endpoint_pattern(value: Any) -> str:
     return text
 
 
+def _openapi_file(value: Any) -> str:
+    text = str(value) if isinstance(value, Path) else _text(value)
+    service, equals, file = text.partition("=")
+    if not (file if equals else service) or (equals and not service):
+        raise ValueError("a file, or SERVICE=FILE, with * in the service for anything")
+    return text
+
+
 def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
     def read_list(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
@@ -198,6 +206,7 @@ PORTS = Kind("list of ports", _list_of(_port), is_list=True, is_yaml_text=True)
 HEADERS = Kind("list of header names", _list_of(_header), is_list=True)
 TEMPLATES = Kind("list of templates", _list_of(read_template), is_list=True)
 ENDPOINT_PATTERNS = Kind("list of endpoint patterns", _list_of(_endpoint_pattern), is_list=True)
+OPENAPI_FILES = Kind("list of SERVICE=FILE", _list_of(_openapi_file), is_list=True)
 PATHS = Kind("list of paths", _list_of(_path), is_list=True)
 NAMES = Kind("list of names", _list_of(_text), is_list=True)
 RULES = Kind("list of rules", _list_of(read_rule), is_list=True, is_yaml_text=True)

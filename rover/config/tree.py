@@ -320,7 +320,9 @@ class OapReporter:
         "Where `rover daemon` reports to: the first that answers. Empty means nowhere.",
     )
     token_file: Path | None = _key(
-        None, kinds.optional(kinds.PATH), "File whose first line is sent as the authentication token."
+        None,
+        kinds.optional(kinds.PATH),
+        "File whose first line is sent as the authentication token; a changed file counts from the next call.",
     )
     connection_seconds: float = _key(
         600,
@@ -453,7 +455,8 @@ class BackendGrpc:
     token_file: Path | None = _key(
         None,
         kinds.optional(kinds.PATH),
-        "File whose first line daemons must send as their token; required beyond loopback.",
+        "File whose first line daemons must send as their token; required beyond loopback. A changed file counts from "
+        "the next call.",
     )
     tls: ServerTls = _section(ServerTls)
 
@@ -485,6 +488,13 @@ class BackendStore:
         "Above this size the oldest records are removed.",
         unit="bytes",
     )
+    exchanges_per_second: float = _key(
+        0,
+        kinds.with_bounds(kinds.NUMBER, 0, 10_000_000),
+        "Of more than so many only a sample is stored, with all that failed or were slow and those of rare endpoints; "
+        "metrics are of all. 0: all are stored. docs/metrics.md explains it.",
+        unit="exchanges/s",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,13 +511,26 @@ class BackendMetrics:
 
 @dataclass(frozen=True, slots=True)
 class BackendEndpoints:
-    """How paths become endpoints. Numbers, UUIDs and hashes become `{id}` by themselves."""
+    """How paths become endpoints. Numbers, UUIDs and hashes become `{id}` by themselves (docs/endpoints.md)."""
 
     patterns: tuple[str, ...] = _key(
         (),
         kinds.ENDPOINT_PATTERNS,
         "Paths that are one endpoint each, the first that fits: `/users/{name}/orders`. `{…}` stands for one segment, "
         "`**` at the end for all that follow.",
+    )
+    openapi: tuple[str, ...] = _key(
+        (),
+        kinds.OPENAPI_FILES,
+        "OpenAPI files (YAML or JSON) whose paths name the endpoints of a service, after `patterns`: "
+        "`cart.*=/etc/rover/cart.yaml`; a file alone is for all services. Read at the start.",
+    )
+    learn_after: int = _key(
+        100,
+        kinds.with_bounds(kinds.INTEGER, 0, 10_000),
+        "What follows the same beginning of a path in more different ways becomes `{any}`, but for what one call in "
+        "fifty has; by service, of calls that worked. 0: nothing is learned.",
+        unit="segments",
     )
 
 

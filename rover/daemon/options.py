@@ -55,7 +55,9 @@ def oap_options(config: Config, node_name: str) -> str:
     options: dict[str, object] = {"addresses": list(oap.addresses), "node_name": node_name, "unknown_end": "name"}
     options["connection_seconds"] = oap.connection_seconds
     if oap.token_file is not None:
-        options["token"] = read_token(oap.token_file, "reporters.oap.token_file")
+        # Read at each call; here only to say at the start what would be refused then.
+        read_token(oap.token_file, "reporters.oap.token_file")
+        options["token_file"] = str(oap.token_file)
     tls, spool = oap.tls, oap.spool
     files = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
     if tls.enabled or tls.server_name is not None or any(files.values()):

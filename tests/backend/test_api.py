@@ -196,7 +196,7 @@ def test_endpoints_of_a_service(client: httpx.Client, put: Callable[..., None], 
 def test_an_empty_store_has_empty_answers(quiet: httpx.Client) -> None:
     """Not errors: the page says what to do."""
     assert quiet.get("/api/services").json()["services"] == []
-    assert quiet.get("/api/exchanges").json() == {"exchanges": [], "next": None}
+    assert quiet.get("/api/exchanges").json() == {"exchanges": [], "next": None, "sampled_one_in": None}
 
 
 def test_node_and_ledger_tell_what_the_daemon_says(client: httpx.Client, put: Callable[..., None]) -> None:

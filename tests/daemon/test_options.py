@@ -48,9 +48,9 @@ def test_the_token_is_the_first_line_of_its_file(tmp_path):
     file = tmp_path / "token"
     file.write_text("  secret \nmore\n")
     options = json.loads(oap_options(configured(reporters__oap__token_file=str(file)), "node-1"))
-    assert options["token"] == "secret"
+    assert options["token_file"] == str(file)
     assert (options["addresses"], options["node_name"]) == (["127.0.0.1:11800"], "node-1")
-    assert "token" not in json.loads(oap_options(configured(), "node-1"))
+    assert "token_file" not in json.loads(oap_options(configured(), "node-1"))
 
 
 def test_a_token_that_cannot_be_read_names_the_key(tmp_path):

@@ -12,7 +12,7 @@ function node(ledger: Node["ledger"], store: Partial<Node["store"]> = {}): Node 
     uptime_s: 1,
     version: "1",
     watched_processes: null,
-    store: { stored: 0, queued: 0, lost: {}, used_bytes: 0, retention_bytes: 1, retention_hours: 24, ...store },
+    store: { stored: 0, queued: 0, lost: {}, used_bytes: 0, overflowed: 0, kept: {}, left_out: {}, retention_bytes: 1, retention_hours: 24, ...store },
   };
 }
 

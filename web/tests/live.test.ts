@@ -22,7 +22,7 @@ vi.mock(import("../src/api/client"), async (original) => ({
     const before = page.before;
     const left = backend.stored.filter((row) => before === undefined || row.id < before);
     const shown = left.slice(0, page.limit);
-    return { exchanges: shown, next: left.length > shown.length ? (shown.at(-1)?.id ?? null) : null };
+    return { exchanges: shown, next: left.length > shown.length ? (shown.at(-1)?.id ?? null) : null, sampled_one_in: null };
   },
   follow: (_filters: Query, tail: Tail): (() => void) => {
     backend.tails.push(tail);

@@ -19,6 +19,8 @@ pub struct Stage {
     pub now: u64,
     pub offsets: [u64; 2],
     pub records: Vec<Record>,
+    /// What the wall clock is ahead of the time since boot.
+    pub wall_offset_ns: u64,
     /// Operations that were settled with records.
     pub reported: u64,
 }
@@ -37,7 +39,7 @@ impl Stage {
         let mut core = Core::new(options, Box::new(NoSteering), 1, 1);
         core.tick(MS, 0);
         core.introduce(PID);
-        let stage = Stage { core, now: MS, offsets: [0, 0], records: Vec::new(), reported: 0 };
+        let stage = Stage { core, now: MS, offsets: [0, 0], wall_offset_ns: 0, records: Vec::new(), reported: 0 };
         stage.confirmed(true)
     }
 
@@ -118,9 +120,15 @@ impl Stage {
 
     pub fn wait(&mut self, ms: u64) -> &mut Stage {
         self.now += ms * MS;
-        self.core.tick(self.now, 0);
+        self.core.tick(self.now, self.wall_offset_ns);
         self.collect();
         self
+    }
+
+    /// Somebody sets the wall clock; the next look at the clocks shows it.
+    pub fn set_clock(&mut self, wall_offset_ns: u64) -> &mut Stage {
+        self.wall_offset_ns = wall_offset_ns;
+        self.wait(0)
     }
 
     pub fn changed(&mut self, change: u32) -> &mut Stage {

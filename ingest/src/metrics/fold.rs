@@ -1,13 +1,13 @@
 //! A batch of records as figures by entity and minute: what the store adds to what it has.
 //!
-//! No state from batch to batch: whoever stores decides in one transaction what a record counts for, so nothing is counted
-//! twice. Which names are admitted is decided there, too.
+//! No state from batch to batch but what was learned of paths: whoever stores decides in one transaction what a record
+//! counts for, so nothing is counted twice. Which names are admitted is decided there, too.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::columns::{Column, Figures};
-use super::grouping::Grouping;
+use super::grouping::{Call, Grouping};
 use super::telling::Telling;
 
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -111,15 +111,13 @@ fn flow(grouping: &Grouping, telling: &Telling<'_>, minute_s: i64) -> Flow {
         (None, Some(address)) => format!("\0{}", name(address)),
         (None, None) => UNKNOWN.to_owned(),
     };
-    let endpoint = if is_server && telling.is_call() {
-        endpoint(grouping, telling.method.as_deref().unwrap_or(UNLISTED), telling.path.as_deref())
-    } else {
-        String::new()
-    };
+    let local_name = name(local.service().unwrap_or(UNKNOWN));
+    let endpoint =
+        if is_server && telling.is_call() { endpoint(grouping, &local_name, telling) } else { String::new() };
     Flow {
         minute_s,
         is_server,
-        local: name(local.service().unwrap_or(UNKNOWN)),
+        local: local_name,
         local_instance: name(local.instance().unwrap_or_default()),
         remote: remote_name,
         remote_instance: name(remote.instance().unwrap_or_default()),
@@ -128,10 +126,11 @@ fn flow(grouping: &Grouping, telling: &Telling<'_>, minute_s: i64) -> Flow {
 }
 
 /// As OAP names it: `METHOD:path`.
-fn endpoint(grouping: &Grouping, method: &str, path: Option<&str>) -> String {
-    let path = path.filter(|path| !path.is_empty()).unwrap_or("/");
-    let group = grouping.group(path);
-    name(&format!("{method}:{group}"))
+fn endpoint(grouping: &Grouping, service: &str, telling: &Telling<'_>) -> String {
+    let method = telling.method.as_deref().unwrap_or(UNLISTED);
+    let path = telling.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
+    let call = Call { service, path, is_made_of_names: telling.is_grpc(), is_success: telling.has_worked() };
+    name(&format!("{method}:{}", grouping.group(call)))
 }
 
 /// A name as it is kept: cut, and without NUL, which marks an address.

@@ -6,9 +6,11 @@
 mod columns;
 mod fold;
 mod grouping;
+mod sampling;
 mod sketch;
 mod telling;
 
 pub use columns::{Figures, NotFigures, NAMES};
 pub use fold::{fold, Folded, Kind, Share, Window};
-pub use grouping::{Grouping, PATTERNS};
+pub use grouping::{Call, Grouping, GroupingOptions, PATTERNS};
+pub use sampling::{Choice, Sampling, Seen};

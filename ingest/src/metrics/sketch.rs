@@ -14,9 +14,29 @@ const RELATIVE_ERROR: f64 = 0.01;
 pub struct Sketch(Vec<(u16, u64)>);
 
 impl Sketch {
-    /// Below 1 ns counts as 1 ns.
-    pub fn add(&mut self, duration_ns: u64) {
-        self.add_to(bucket(duration_ns), 1);
+    /// Below 1 ns counts as 1 ns. The bucket that it went to.
+    pub fn add(&mut self, duration_ns: u64) -> u16 {
+        let bucket = bucket(duration_ns);
+        self.add_to(bucket, 1);
+        bucket
+    }
+
+    /// The bucket of the smallest value that so many per cent are not above.
+    pub fn percentile(&self, percent: u64) -> Option<u16> {
+        let all: u64 = self.0.iter().map(|(_, count)| *count).sum();
+        let rank = all.saturating_mul(percent).div_ceil(100);
+        let mut below = 0;
+        let found = self.0.iter().find(|(_, count)| {
+            below += count;
+            below >= rank
+        });
+        found.map(|(bucket, _)| *bucket)
+    }
+
+    /// Lets everything count half; what there was one of goes.
+    pub fn halve(&mut self) {
+        self.0.iter_mut().for_each(|(_, count)| *count /= 2);
+        self.0.retain(|(_, count)| *count > 0);
     }
 
     fn add_to(&mut self, bucket: u16, count: u64) {
@@ -83,10 +103,26 @@ mod tests {
     }
 
     #[test]
+    fn a_percentile_is_the_bucket_of_its_rank() {
+        let mut sketch = Sketch::default();
+        (1..=100).for_each(|value| {
+            sketch.add(value * 1000);
+        });
+        assert_eq!((sketch.percentile(50), sketch.percentile(99)), (Some(bucket(50_000)), Some(bucket(99_000))));
+        assert_eq!(Sketch::default().percentile(99), None);
+        sketch.halve();
+        assert!(sketch.buckets().iter().all(|(_, count)| *count > 0));
+    }
+
+    #[test]
     fn sketches_merge_and_come_back_from_bytes() {
         let (mut one, mut other) = (Sketch::default(), Sketch::default());
-        [5, 900, 900].iter().for_each(|value| one.add(*value));
-        [900, 70_000].iter().for_each(|value| other.add(*value));
+        [5, 900, 900].iter().for_each(|value| {
+            one.add(*value);
+        });
+        [900, 70_000].iter().for_each(|value| {
+            other.add(*value);
+        });
         let mut bytes = Vec::new();
         other.encode(&mut bytes);
         one.merge_encoded(&bytes).unwrap();

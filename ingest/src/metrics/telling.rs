@@ -151,6 +151,16 @@ impl Telling<'_> {
         self.kind != "activity" && !self.flags.iter().any(|flag| flag == "no_request")
     }
 
+    /// Its path names a service and a method.
+    pub fn is_grpc(&self) -> bool {
+        self.kind == "grpc"
+    }
+
+    /// What was asked for is there.
+    pub fn has_worked(&self) -> bool {
+        self.status.is_some_and(|status| status < 400)
+    }
+
     pub fn add_to(&self, figures: &mut Figures) {
         let over = match (self.protocol.is_some(), self.tls.is_some()) {
             (true, false) => Column::OverHttp,

@@ -2,7 +2,6 @@
 
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
@@ -11,6 +10,7 @@ use super::feed::Feed;
 use super::{OapOptions, TLS_SECTION};
 use crate::proto::v3;
 use crate::proto::v3::ebpf_process_service_client::EbpfProcessServiceClient;
+use crate::token::Token;
 use crate::transport::{with_causes, Ready, CONNECT, KEEPALIVE};
 
 /// Response metadata by which a backend of rover's own says that it takes whole records.
@@ -23,7 +23,7 @@ pub const AUTHENTICATION: &str = "authentication";
 #[derive(Clone, Debug)]
 pub struct Link {
     channel: Channel,
-    token: Option<MetadataValue<Ascii>>,
+    token: Token,
     pub backend: Backend,
 }
 
@@ -32,11 +32,7 @@ impl Link {
     ///
     /// The question is a report of no processes: OAP answers it with nothing, and a refused token shows at once.
     pub async fn open(address: &str, options: &OapOptions, agent_id: &str) -> Result<Link, Status> {
-        let token = options
-            .token
-            .as_deref()
-            .map(|token| token.parse().map_err(|_| Status::invalid_argument("token is not ASCII text")))
-            .transpose()?;
+        let token = Token::new(options.token.as_deref(), options.token_file.clone());
         let scheme = if options.tls.is_some() { "https" } else { "http" };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(|error| Status::invalid_argument(format!("address {address}: {error}")))?
@@ -51,7 +47,7 @@ impl Link {
         let mut question =
             Request::new(v3::EbpfProcessReportList { processes: Vec::new(), ebpf_agent_id: agent_id.to_owned() });
         question.set_timeout(CONNECT);
-        link.authenticate(&mut question);
+        link.authenticate(&mut question)?;
         match EbpfProcessServiceClient::new(link.channel.clone()).report_processes(question).await {
             Ok(answer) if answer.metadata().contains_key(ROVER_BACKEND) => link.backend = Backend::Rover,
             Ok(_) => {}
@@ -67,15 +63,17 @@ impl Link {
         let mut client = Grpc::new(self.channel.clone());
         client.ready().await.map_err(|error| Status::unavailable(with_causes(&error)))?;
         let mut request = Request::new(feed);
-        self.authenticate(&mut request);
+        self.authenticate(&mut request)?;
         let path = PathAndQuery::from_static("/skywalking.v3.EBPFAccessLogService/collect");
         client.client_streaming(request, path, Ready).await.map(drop)
     }
 
-    fn authenticate<T>(&self, request: &mut Request<T>) {
-        if let Some(token) = &self.token {
-            request.metadata_mut().insert(AUTHENTICATION, token.clone());
+    fn authenticate<T>(&self, request: &mut Request<T>) -> Result<(), Status> {
+        if let Some(token) = self.token.current() {
+            let value = token.parse().map_err(|_| Status::invalid_argument("token is not ASCII text"))?;
+            request.metadata_mut().insert(AUTHENTICATION, value);
         }
+        Ok(())
     }
 }
 

@@ -57,6 +57,8 @@ pub struct OapOptions {
     pub addresses: Vec<String>,
     /// Sent as the metadata `authentication`.
     pub token: Option<String>,
+    /// Its first line is the token instead, as it is at each call.
+    pub token_file: Option<PathBuf>,
     pub node_name: String,
     /// Prefixed by OAP to the names it finds itself; empty: none.
     pub cluster_name: String,
@@ -102,6 +104,7 @@ impl Default for OapOptions {
         OapOptions {
             addresses: vec!["127.0.0.1:11800".to_owned()],
             token: None,
+            token_file: None,
             node_name: String::new(),
             cluster_name: String::new(),
             unknown_end: UnknownEnd::default(),

@@ -416,6 +416,24 @@ fn a_token_is_sent_and_its_refusal_told_with_the_key_to_look_at() {
     assert_eq!(stats.dropped.get("report_unsent"), Some(&1), "another token may come with the next start");
 }
 
+/// As whoever rotates secrets does it: the file is replaced, and no program is started again.
+#[test]
+fn a_token_whose_file_changes_is_taken_over_by_the_next_call() {
+    let server = Running::start(Manner::Strict, false);
+    let file = std::env::temp_dir().join(format!("rover-token-of-reporter-{}", std::process::id()));
+    std::fs::write(&file, "outdated").unwrap();
+    let named = OapOptions { token_file: Some(file.clone()), ..options(&[server.address]) };
+    let mut reporter = OapReporter::start(named).unwrap();
+    reporter.push(&numbered(1));
+    reporter.hand_over();
+    wait(|| reporter.stats().last_error.is_some_and(|error| error.contains("reporters.oap.token_file")));
+    std::fs::write(&file, "secret\n").unwrap();
+    assert!(reporter.flush(LONG));
+    std::fs::remove_file(&file).unwrap();
+    reporter.push(&numbered(2));
+    assert_eq!(reporter.stop(LONG).acked, 2);
+}
+
 #[test]
 fn a_backend_of_our_own_gets_the_whole_record() {
     let server = Running::start(Manner::Polite, true);

@@ -61,6 +61,9 @@ class NodeView:
             queued=facts.queued,
             lost=facts.lost,
             used_bytes=facts.used_bytes,
+            overflowed=facts.overflowed,
+            kept=facts.kept,
+            left_out=facts.left_out,
             retention_bytes=self._options.retention_bytes,
             retention_hours=self._options.retention_hours,
         )

@@ -189,7 +189,9 @@ class Operations:
             )
         )
         # Records are JSON already; what a page costs is reading them.
-        body = b'{"exchanges":[' + b",".join(page.records) + b'],"next":' + msgspec.json.encode(page.next) + b"}"
+        sampled = await self._ask(lambda: self._store.sampled_one_in(from_ns, to_ns))
+        ends = b'],"next":' + msgspec.json.encode(page.next) + b',"sampled_one_in":' + msgspec.json.encode(sampled)
+        body = b'{"exchanges":[' + b",".join(page.records) + ends + b"}"
         return Response(body, media_type=JSON)
 
     async def exchange(self, request: Request) -> Response:

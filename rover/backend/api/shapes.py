@@ -78,6 +78,10 @@ class Exchanges(Struct, frozen=True):
             description="Pass as `before` (as `after`, if that was asked) to go on, after a short page too; null: end"
         ),
     ]
+    sampled_one_in: Annotated[
+        float | None,
+        Meta(description="Ordinary exchanges of which one is stored, where not all are; null: all are stored"),
+    ]
 
 
 class Partner(Struct, frozen=True):
@@ -145,6 +149,17 @@ class StoreState(Struct, frozen=True):
     queued: int
     lost: Annotated[dict[str, int], Meta(description="Records not stored since start, by cause")]
     used_bytes: int
+    overflowed: Annotated[
+        int,
+        Meta(description="How often figures went to `(other)`: too many names in an hour"),
+    ]
+    kept: Annotated[
+        dict[str, int],
+        Meta(description="Records stored while only a sample is (`backend.store.exchanges_per_second`), by why"),
+    ]
+    left_out: Annotated[
+        dict[str, int], Meta(description="Records that count in metrics and are not stored, by cause: `above_rate`")
+    ]
     retention_bytes: int
     retention_hours: float
 

@@ -4,6 +4,7 @@ file.py        opens the file, sets a corrupt one aside, locks it against a seco
 schema.py      numbered migrations
 writer.py      the thread: queue, transactions, what to do when the disk is full
 insert.py      rows into tables, inside the writer's transaction
+sample.py      which rows are stored when more come than configured
 blocks.py      64 records compressed together
 metrics/       sums per minute, hour and day
 histogram.py   durations as counts of logarithmic buckets

@@ -9,26 +9,40 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from rover.backend.options import ACTIVITY, BackendOptions, Row
 from rover.backend.store import blocks, many
 from rover.backend.store.metrics import MetricBook
 from rover.backend.store.metrics.kinds import HOUR_S
+from rover.backend.store.sample import Sample
 from rover.backend.store.short import Stored, is_unfinished, shorten
 
 
 class Inserter:
     """Writes batches of rows through one connection. Belongs to the writer thread."""
 
-    def __init__(self, connection: sqlite3.Connection, options: BackendOptions) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        options: BackendOptions,
+        grouping: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._connection = connection
         self._next = self._first_free_number()
-        self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), options.endpoint_patterns)
+        self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), grouping)
+        self.sample = Sample(connection, self._metrics.folder, options.exchanges_per_second)
         self.malformed = 0
         """Rows that do not fit the contract; not stored."""
         self.repeated = 0
         """Rows that were there already, finished; not stored again."""
+
+    @property
+    def overflowed(self) -> int:
+        """How often figures went to OTHER, for a bound on names was reached."""
+        return self._metrics.overflowed
 
     def write(self, rows: Sequence[Row]) -> list[Stored]:
         """Store one batch in a transaction of its own and return what was stored, in the order given.
@@ -42,10 +56,11 @@ class Inserter:
             run("COMMIT")
         except BaseException:
             self._next, self.malformed, self.repeated = number, malformed, repeated
-            # What the book holds in memory is ahead of the file now.
-            self._metrics.forget()
             if self._connection.in_transaction:
                 run("ROLLBACK")
+            # What the book holds in memory is ahead of the file now.
+            self._metrics.forget()
+            self.sample.forget()
             raise
         return stored
 
@@ -54,6 +69,10 @@ class Inserter:
         activities = [row for row in rows if row[6] == ACTIVITY]
         if activities:
             rows = [row for row in rows if row[6] != ACTIVITY]
+        left_out: list[Row] = []
+        if self.sample.is_on:
+            rows, left_out, repeated = self.sample.choose(rows)
+            self.repeated += repeated
         pairs = self._shorten(rows)
         number = self._next
         run("SAVEPOINT fresh")
@@ -65,7 +84,7 @@ class Inserter:
             pairs = self._shorten(self._without_repeats([row for _, row in pairs]))
             self._insert(pairs)
         run("RELEASE fresh")
-        counted = [row for _, row in pairs]
+        counted = [row for _, row in pairs] + left_out
         counted += self._told_first(activities)
         self._metrics.add([(row[1], row[17]) for row in counted])
         return pairs

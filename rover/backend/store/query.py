@@ -8,8 +8,10 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rover.backend.metrics.span import SECOND_NS
 from rover.backend.store import blocks
 from rover.backend.store.filter import Filter
+from rover.backend.store.metrics.kinds import MINUTE_S
 
 LOOK_S = 0.1
 """A page of exchanges is looked for so long; who asks for more goes on where that ended."""
@@ -90,6 +92,14 @@ def _matching(
 
 def _records(connection: sqlite3.Connection, found: list[tuple[bytes, int]]) -> list[bytes]:
     return list(records_of(connection, [number for _, number in found]))
+
+
+def sampled_one_in(connection: sqlite3.Connection, from_ns: int, to_ns: int) -> float | None:
+    """Of how many ordinary exchanges one is stored, over the minutes in which they were sampled."""
+    span = from_ns // SECOND_NS // MINUTE_S * MINUTE_S, -(-to_ns // SECOND_NS)
+    sql = "SELECT sum(seen), sum(stored) FROM sampled WHERE start_s >= ? AND start_s < ?"
+    seen, stored = connection.execute(sql, span).fetchone()
+    return round(seen / max(1, stored), 1) if seen else None
 
 
 def exchange(connection: sqlite3.Connection, row_id: str) -> bytes | None:

@@ -6,7 +6,9 @@ from sqlite_utils import Database, Migrations
 
 migrations = Migrations("rover")
 
-NAMES = frozenset({"0001_exchanges_and_figures", "0002_metrics", "0003_figures_are_metrics"})
+NAMES = frozenset(
+    {"0001_exchanges_and_figures", "0002_metrics", "0003_figures_are_metrics", "0004_lessons", "0005_sampling"}
+)
 """All that this version knows; a file with others in it was written by a newer one."""
 
 
@@ -130,3 +132,21 @@ def _figures_are_metrics(db: Database) -> None:
     """What pages add up is in `metric` alone."""
     for table in ("service_figures", "endpoint_figures"):
         db.execute(f"DROP TABLE {table}")
+
+
+@migrations(name="0004_lessons")
+def _lessons(db: Database) -> None:
+    """What was learned of paths, one row of JSON of the native side: a restart keeps the names of endpoints."""
+    db.execute("CREATE TABLE lesson (number INTEGER PRIMARY KEY, told TEXT NOT NULL)")
+
+
+@migrations(name="0005_sampling")
+def _sampling(db: Database) -> None:
+    """What was not stored because more came than configured.
+
+    sampled: by minute of their start, how many ordinary exchanges came in batches that were sampled, and how many of
+        them are stored.
+    left_out: ids (16 bytes each) of the last ones that are not, so that a second delivery is known for what it is.
+    """
+    db.execute("CREATE TABLE sampled (start_s INTEGER PRIMARY KEY, seen INTEGER NOT NULL, stored INTEGER NOT NULL)")
+    db.execute("CREATE TABLE left_out (number INTEGER PRIMARY KEY, size INTEGER NOT NULL, ids BLOB NOT NULL)")

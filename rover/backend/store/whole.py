@@ -36,6 +36,12 @@ class StoreFacts:
     lost: dict[str, int]
     """Records not stored since start, by cause."""
     used_bytes: int
+    overflowed: int
+    """Figures that went to `(other)`, for a bound on names was reached."""
+    kept: dict[str, int]
+    """Records stored since start although more came than configured, by why."""
+    left_out: dict[str, int]
+    """Records that metrics are of and that are not stored, by cause."""
 
 
 class Store:
@@ -77,7 +83,9 @@ class Store:
     def facts(self) -> StoreFacts:
         """Counters."""
         stored, queued, lost = self._writer.facts()
-        return StoreFacts(stored, queued, lost, self._writer.used_bytes())
+        return StoreFacts(
+            stored, queued, lost, self._writer.used_bytes(), self._writer.overflowed(), *self._writer.sampled()
+        )
 
     def exchanges(
         self,
@@ -95,6 +103,11 @@ class Store:
                 connection, wanted, from_ns, to_ns, before=before, after=after, limit=limit
             )
         )
+
+    def sampled_one_in(self, from_ns: int, to_ns: int) -> float | None:
+        """Of how many exchanges one is stored, but for those that are always, where they were sampled within
+        [from_ns, to_ns); None: all are stored."""
+        return self.ask(lambda connection: query.sampled_one_in(connection, from_ns, to_ns))
 
     def exchange(self, row_id: str) -> bytes | None:
         """The record of this id as JSON, or None."""

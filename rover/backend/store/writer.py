@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
+from rover.backend.openapi_files import read_apis
 from rover.backend.options import BackendError, BackendOptions, Row
 from rover.backend.store.file import StoreFile, is_corrupt
 from rover.backend.store.insert import Inserter
@@ -48,6 +49,11 @@ class Writer:
     ) -> None:
         self._file = file
         self._options = options
+        self._grouping = {
+            "patterns": options.endpoint_patterns,
+            "apis": read_apis(options.openapi_files),
+            "learn_after": options.learn_after,
+        }
         self._on_stored = on_stored
         self._on_new_file = on_new_file
         self._changed = threading.Condition()
@@ -109,13 +115,21 @@ class Writer:
             lost = self._lost + Counter(malformed=self._inserter.malformed)
             return self._stored, self._queued, dict(lost)
 
+    def overflowed(self) -> int:
+        """How often figures went to `(other)`, for a bound on names was reached; since the file was opened."""
+        return self._inserter.overflowed
+
+    def sampled(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Rows stored, by why, and rows left out, by cause, while there was a choice; since the file was opened."""
+        return dict(self._inserter.sample.kept), dict(self._inserter.sample.left_out)
+
     def used_bytes(self) -> int:
         """Size of what is stored, as of the last batch."""
         return self._used_bytes
 
     def _use(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._inserter = Inserter(connection, self._options)
+        self._inserter = Inserter(connection, self._options, self._grouping)
         self._retention = Retention(connection, self._options)
         self._used_bytes = self._retention.used_bytes()
         self._is_broken = False

@@ -316,6 +316,8 @@ export interface components {
             exchanges: components["schemas"]["Record"][];
             /** @description Pass as `before` (as `after`, if that was asked) to go on, after a short page too; null: end */
             next: string | null;
+            /** @description Ordinary exchanges of which one is stored, where not all are; null: all are stored */
+            sampled_one_in: number | null;
         };
         /**
          * Grpc
@@ -640,6 +642,16 @@ export interface components {
                 [key: string]: number;
             };
             used_bytes: number;
+            /** @description How often figures went to `(other)`: too many names in an hour */
+            overflowed: number;
+            /** @description Records stored while only a sample is (`backend.store.exchanges_per_second`), by why */
+            kept: {
+                [key: string]: number;
+            };
+            /** @description Records that count in metrics and are not stored, by cause: `above_rate` */
+            left_out: {
+                [key: string]: number;
+            };
             retention_bytes: number;
             retention_hours: number;
         };

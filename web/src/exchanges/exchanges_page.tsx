@@ -37,6 +37,17 @@ function Older({ list }: { list: LiveList }) {
   );
 }
 
+/** What a list leaves out must be said where it is read. */
+function Sampled({ oneIn }: { oneIn: number }) {
+  return (
+    <p class="banner banner-quiet">
+      <span>
+        Sampled 1 in {oneIn.toLocaleString("en")}: more came than are stored. Failed, slow and rare ones are all here; figures elsewhere are of all.
+      </span>
+    </p>
+  );
+}
+
 function Skipped({ list }: { list: LiveList }) {
   return (
     <div class="banner banner-quiet" role="status">
@@ -102,6 +113,7 @@ function List({ list, filters }: { list: LiveList; filters: Filters }) {
             </button>
           )}
           {list.skipped.value > 0 && <Skipped list={list} />}
+          {list.sampledOneIn.value !== null && <Sampled oneIn={list.sampledOneIn.value} />}
           <ExchangeTable rows={list.isLoaded.value ? rows : null} fresh={list.fresh.value} caption={`Exchanges, newest first; ${rangeText(range.value)}`} />
           {list.isLoaded.value && <Older list={list} />}
         </>

@@ -43,6 +43,8 @@ export class LiveList {
   readonly error = signal<ApiError | null>(null);
   readonly retryAt = signal<Date | null>(null);
   readonly next = signal<string | null>(null);
+  /** Of how many ordinary exchanges one is stored; null: all are. */
+  readonly sampledOneIn = signal<number | null>(null);
   readonly link = signal<Link>("none");
   /** Since when the list may lack what came: the moment the stream broke. */
   readonly brokenSince = signal<Date | null>(null);
@@ -139,6 +141,7 @@ export class LiveList {
       const page = await exchanges(this.filters, this.range, { before, limit: PAGE }, this.aborter.signal);
       this.rows.value = merged(this.rows.value, page.exchanges);
       this.next.value = page.next;
+      this.sampledOneIn.value = page.sampled_one_in;
     } catch (cause) {
       if (cause instanceof ApiError) this.error.value = cause;
     } finally {
@@ -190,6 +193,7 @@ export class LiveList {
         this.rows.value = merged(page.exchanges, this.queue);
         this.queue = [];
         this.next.value = page.next;
+      this.sampledOneIn.value = page.sampled_one_in;
         this.isAnew = false;
         this.isLoaded.value = true;
       } else if (hasHole) {

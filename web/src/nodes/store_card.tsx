@@ -8,6 +8,7 @@ import { causeName, notStored } from "./ledger";
 export function StoreCard({ store }: { store: Store | null }) {
   const used = store === null || store.retention_bytes === 0 ? 0 : Math.min(1, store.used_bytes / store.retention_bytes);
   const lost = Object.entries(store?.lost ?? {}).filter(([, many]) => many > 0);
+  const leftOut = Object.values(store?.left_out ?? {}).reduce((sum, many) => sum + many, 0);
   return (
     <section class="card" aria-labelledby="store-title">
       <h2 id="store-title">Store</h2>
@@ -25,6 +26,17 @@ export function StoreCard({ store }: { store: Store | null }) {
             {text(bytes(store.used_bytes))} of {text(bytes(store.retention_bytes))} used ({text(share(used))})
             {store.queued > 0 && `, ${counted(store.queued, "record")} on the way there`}.
           </p>
+          {leftOut > 0 && (
+            <p class="muted">
+              {counted(leftOut, "record")} left out as more came than configured; metrics are of all. Stored meanwhile:{" "}
+              {Object.entries(store.kept).map(([why, many]) => `${causeName(why)} ${count(many)}`).join(", ")}.
+            </p>
+          )}
+          {store.overflowed > 0 && (
+            <p class="state-text-warning">
+              <Icon name="warning" /> Too many names in an hour: {counted(store.overflowed, "figure")} went to <code>(other)</code>. Patterns for endpoints help.
+            </p>
+          )}
           {lost.length > 0 && (
             <p class="state-text-warning">
               <Icon name="warning" /> {counted(notStored(store), "record")} not stored: {lost.map(([name, many]) => `${causeName(name)} ${count(many)}`).join(", ")}.

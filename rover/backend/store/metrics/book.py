@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from rover import _engine
 from rover.backend.store import many
@@ -28,11 +30,18 @@ Key = tuple[int, int, int, int, int]
 class MetricBook:
     """Figures of the recent past in memory, and the tables behind them."""
 
-    def __init__(self, connection: sqlite3.Connection, keep_s: int, patterns: Sequence[str] = ()) -> None:
-        """`keep_s`: how long minutes are kept; `patterns`: of endpoints. Raises ValueError for a wrong pattern."""
+    def __init__(
+        self, connection: sqlite3.Connection, keep_s: int, grouping: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """`keep_s`: how long minutes are kept; `grouping`: of paths, as the native folder takes it. Raises ValueError
+        for a wrong pattern."""
         self._connection = connection
         self._keep_s = keep_s
-        self._folder = _engine.MetricFolder(json.dumps({"patterns": list(patterns)}))
+        self.folder = _engine.MetricFolder(json.dumps(dict(grouping)))
+        for (lessons,) in connection.execute("SELECT told FROM lesson"):
+            self.folder.recall(lessons)
+        self._lessons = ""
+        self._are_lessons_stored = True
         self._entities = Entities(connection)
         self._held: dict[Key, bytes] = {}
         self.out_of_time = 0
@@ -49,7 +58,7 @@ class MetricBook:
         if not told:
             return
         minute_s = int(time.time() if now_s is None else now_s) // MINUTE_S * MINUTE_S
-        shares, out_of_time, _ = self._folder.fold(
+        shares, out_of_time, _ = self.folder.fold(
             [time_ns for time_ns, _ in told],
             [record for _, record in told],
             minute_s - self._keep_s,
@@ -65,10 +74,16 @@ class MetricBook:
                 sums.setdefault(key, []).append(figures)
         self._entities.store()
         self._store(sums)
+        if news := self.folder.news():
+            self._lessons, self._are_lessons_stored = news, False
+        if not self._are_lessons_stored:
+            self._connection.execute("REPLACE INTO lesson VALUES (1, ?)", (self._lessons,))
+            self._are_lessons_stored = True
 
     def forget(self) -> None:
         """Drop what is in memory: the tables are the truth again."""
         self._held.clear()
+        self._are_lessons_stored = not self._lessons
         self._entities.forget()
 
     def _place(self, hour_s: int, kind: Kind, service: str, name: str, peer: str, peer_name: str) -> tuple[int, int]:

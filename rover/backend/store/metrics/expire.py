@@ -20,6 +20,7 @@ def expire(connection: sqlite3.Connection, now_s: float, keep_s: Mapping[int, in
         if found and found[0] + step_s <= now_s - age_s:
             connection.execute("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (step_s, found[0]))
             has_removed = True
+    connection.execute("DELETE FROM sampled WHERE start_s < ?", (int(now_s) - keep_s[MINUTE_S],))
     told = "SELECT id FROM told WHERE id < ? ORDER BY id LIMIT ?"
     # Ids begin with their time; what is that old is out of time if it comes again.
     before = int(max(0, now_s - keep_s[MINUTE_S]) * 10**9).to_bytes(8, "big")
