@@ -288,7 +288,7 @@ impl Connection {
             self.conversation.data(direction, chunk_of(event, payload, &facts), s);
         }
         if let Some(secure) = &mut self.secure {
-            secure.operation(direction, &facts, u64::from(event.length), begin, is_clear, s);
+            secure.operation(direction, &facts, event.offset + u64::from(event.length), begin, is_clear, s);
         }
         self.tell_drops(before, s);
         if self.has_exchanges() {
