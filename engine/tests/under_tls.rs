@@ -3,7 +3,7 @@
 
 mod stage;
 
-use rover_engine::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
+use rover_engine::events::{self, CipherEvent, DataEvent, ProcessEvent, TlsEvent, TlsStateEvent};
 use rover_engine::ledger::Cause;
 use rover_engine::tls::Request;
 use rover_reporters::record::Flag;
@@ -213,6 +213,31 @@ fn a_session_of_which_nobody_knows_the_connection_has_no_ends() {
     let record = &tls.stage.records[0];
     assert!(record.flags.has(Flag::TlsUnbound) && !record.local.is_known() && !record.remote.is_known());
     tls.stage.finish(4);
+}
+
+/// No socket tells their end.
+#[test]
+fn sessions_without_a_connection_end_with_their_process() {
+    let mut tls = Tls::new();
+    for _ in 0..10 {
+        tls.session += 1;
+        tls.plain = [0, 0];
+        tls.call(RX, 0, &get("/a"));
+    }
+    tls.stage.wait(1000).wait(2500);
+    assert_eq!(tls.stage.core.connections(), 10);
+    let exit = ProcessEvent {
+        kind: events::EVENT_PROCESS,
+        tgid: PID,
+        time_ns: tls.stage.now,
+        change: events::PROCESS_EXIT as u8,
+        ..ProcessEvent::default()
+    };
+    tls.stage.core.event(&bytes_of(&exit));
+    tls.stage.wait(2000).wait(100);
+    assert_eq!(tls.stage.core.connections(), 0);
+    assert_eq!(tls.stage.lines(), ["GET /a - tls_unbound,no_response"; 10]);
+    tls.stage.finish(10);
 }
 
 /// The ciphertext of a connection is never parsed, whatever it looks like.
