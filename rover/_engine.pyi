@@ -32,9 +32,10 @@ class Engine:
 
         `{"enabled", "reason", "libraries", "blind_windows", "covered", "inspected", "inspect_ns", "attach_ns",
         "mappings", "mappings_lost", "unreachable"}`. A library: `{"path", "device", "inode", "kind", "version",
-        "linkage", "build_id", "functions", "cost", "attached", "reason", "notes", "ciphertext_processes",
-        "calls_checked", "calls_odd"}`. A blind window: `{"pid", "comm", "path", "blind_ns", "time_ns", "is_older"}`:
-        how long a process could call a library before its probes were there; `covered` processes had none."""
+        "linkage", "build_id", "functions", "cost", "attached", "reason", "notes", "processes",
+        "ciphertext_processes", "calls_checked", "calls_odd"}`. A blind window:
+        `{"pid", "comm", "path", "blind_ns", "time_ns", "is_older"}`: how long a process could call a library before its
+        probes were there; `covered` processes had none."""
 
     def take_processes(self, timeout_ms: int) -> list[tuple[str, int, int, int, str, str, int, list[str]]]:
         """Waits for processes to decide on, at most `timeout_ms`, without the GIL.

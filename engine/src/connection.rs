@@ -52,7 +52,7 @@ pub struct Connection {
     conversation: Conversation,
     secure: Option<Box<Secure>>,
     is_reset: bool,
-    finish_at_ns: Option<u64>,
+    pub finish_at_ns: Option<u64>,
     is_socket_gone: bool,
     /// What the kernel side was told of its operations once plaintext was seen.
     tls_policy: Policy,
@@ -128,6 +128,14 @@ impl Connection {
         let mut secure = Secure::new(None, true, 0);
         secure.is_unbound = true;
         Connection { is_unbound: true, secure: Some(Box::new(secure)), ..Connection::new(&event) }
+    }
+
+    /// The session or its process is gone. No socket tells the end of such a connection.
+    pub fn end_unbound(&mut self, now_ns: u64) {
+        if self.is_unbound && !self.is_socket_gone {
+            self.is_socket_gone = true;
+            self.finish_at_ns = Some(now_ns + LINGER_NS);
+        }
     }
 
     /// The conversation that tells what this connection is for.
@@ -288,7 +296,7 @@ impl Connection {
             self.conversation.data(direction, chunk_of(event, payload, &facts), s);
         }
         if let Some(secure) = &mut self.secure {
-            secure.operation(direction, &facts, u64::from(event.length), begin, is_clear, s);
+            secure.operation(direction, &facts, event.offset + u64::from(event.length), begin, is_clear, s);
         }
         self.tell_drops(before, s);
         if self.has_exchanges() {

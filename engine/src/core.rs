@@ -228,9 +228,9 @@ impl Core {
         }
     }
 
-    /// Time has passed: `now_ns` since boot, and what to add for the wall clock.
+    /// Time has passed: all events up to `now_ns` since boot are known; and what to add for the wall clock.
     pub fn tick(&mut self, now_ns: u64, wall_offset_ns: u64) {
-        self.now_ns = now_ns;
+        self.now_ns = self.now_ns.max(now_ns);
         self.wall_offset_ns = wall_offset_ns;
         let waiting: Vec<u64> = self.attention.iter().copied().collect();
         let mut held_bytes = 0;

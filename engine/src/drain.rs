@@ -191,8 +191,9 @@ impl Drain {
             let mut rounds = Rounds::begin();
             loop {
                 rounds.next(&ring, &gauges);
-                ring.consume_raw();
+                // Read first: what the ring holds after this is never taken for missing, however long this thread is stopped.
                 let now = clock::boot_ns();
+                ring.consume_raw();
                 let mut state = lock();
                 tick(&mut state, now);
                 if counted.elapsed() >= COUNTERS_EVERY {
@@ -297,6 +298,7 @@ fn finish(
     let mut is_detached = false;
     let settle_until = Instant::now() + Duration::from_millis(150);
     loop {
+        let now = clock::boot_ns();
         if let Some(ring) = capture.ring() {
             let mut builder = RingBufferBuilder::new();
             let added = builder.add(&ring, |raw| {
@@ -316,7 +318,7 @@ fn finish(
             continue;
         }
         let mut state = lock();
-        tick(&mut state, clock::boot_ns());
+        tick(&mut state, now);
         publish(&mut state, gauges, changes);
         obey(&mut state, capture, commands, gauges);
         state.report();

@@ -344,6 +344,8 @@ pub struct Half {
     pub operations: Operations,
     /// Entry (or else exit) of the operation with the first byte of the head.
     pub begin_ns: u64,
+    /// Of the call of a TLS library with that byte: its entry if it wrote, its exit if it read.
+    pub tls_ns: Option<u64>,
 }
 
 /// A request and what answers it.
@@ -396,6 +398,12 @@ impl Exchange {
             (None, Some(response)) => response.begin_ns,
             (None, None) => 0,
         }
+    }
+
+    /// The time by which it is told whether a response can be its own. Under TLS that of the call: which operation carried
+    /// the plaintext may be unknown, but the calls of a process are in the order of its messages.
+    pub fn asked_ns(&self) -> u64 {
+        self.request.as_ref().and_then(|half| half.tls_ns).unwrap_or_else(|| self.begin_ns())
     }
 
     /// Data events for which it answers in the ledger.

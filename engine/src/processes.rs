@@ -173,6 +173,11 @@ impl Processes {
         }
     }
 
+    /// It has ended, some time ago or not.
+    pub fn has_ended(&self, pid: u32) -> bool {
+        self.table.get(&pid).is_none_or(|process| process.ended_ns.is_some())
+    }
+
     pub fn is_known(&self, pid: u32) -> bool {
         self.table.contains_key(&pid)
     }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use rover_reporters::record::{Side, Syscall, Tls};
+use rover_reporters::record::{Protocol as Spoken, Side, Syscall, Tls};
 
 use crate::conversation::{Chunk, Conversation, Surroundings, RX, TX};
 use crate::event::ToldTable;
@@ -80,6 +80,8 @@ struct Session {
     key: SessionKey,
     library: &'static str,
     conversation: Conversation,
+    /// Begin of the last call that wrote.
+    last_written_ns: u64,
 }
 
 /// State of a connection under TLS.
@@ -198,13 +200,13 @@ impl Secure {
         self.sessions.iter().any(|session| session.conversation.has_exchanges())
     }
 
-    /// A socket operation of `bytes` that begins with `begin`. `is_accounted`: another conversation answers for it, that
+    /// A socket operation that reaches up to the offset `end` of its stream and begins with `begin`. `is_accounted`: another conversation answers for it, that
     /// of the tunnel in which this one is.
     pub fn operation(
         &mut self,
         direction: usize,
         facts: &OperationFacts,
-        bytes: u64,
+        end: u64,
         begin: &[u8],
         is_accounted: bool,
         s: &mut Surroundings<'_>,
@@ -212,7 +214,8 @@ impl Secure {
         let is_control = self.handshake.read(direction, begin, facts.end_ns);
         self.silent += 1;
         if direction == TX {
-            self.sent += bytes;
+            // By its place: what no event told of was sent too.
+            self.sent = self.sent.max(end);
             self.last_sent_ns = facts.end_ns;
         }
         if is_accounted {
@@ -238,6 +241,9 @@ impl Secure {
             return;
         };
         let tls_ns = if plain.direction == RX { plain.end_ns } else { plain.start_ns };
+        if plain.direction == TX {
+            self.sessions[session].last_written_ns = plain.start_ns;
+        }
         let is_sent = self.last_sent_ns >= plain.end_ns;
         if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent {
             self.owed = self.owed.max(self.sent) + plain.length;
@@ -263,7 +269,7 @@ impl Secure {
         let before = self.sessions.last().map_or(self.exchanges_before, |session| session.conversation.exchanges());
         let id = plain.key.policy_id(plain.cookie);
         let conversation = Conversation::new(id, self.role, is_joined).within(before, self.is_reset);
-        self.sessions.push(Session { key: plain.key, library: plain.library, conversation });
+        self.sessions.push(Session { key: plain.key, library: plain.library, conversation, last_written_ns: 0 });
         Some(at)
     }
 
@@ -335,7 +341,7 @@ impl Secure {
         pending.retain(|each| !each.is_control);
         let earlier: Vec<OperationFacts> = pending.iter().map(|each| each.facts).collect();
         s.ledger.lose(Cause::TlsControl, (before - earlier.len()) as u64 - u64::from(last.is_some()));
-        let facts = last.or(self.claimed[direction]).unwrap_or_else(|| facts_of_call(plain));
+        let facts = last.or(self.maybe_source(session, plain)).unwrap_or_else(|| facts_of_call(plain));
         if last.is_some() {
             self.claimed[direction] = last;
         }
@@ -360,6 +366,19 @@ impl Secure {
             found.conversation.data(direction, whole, s);
         }
         name_session(session, before, s);
+    }
+
+    /// The operation that was claimed before, if it can have carried this too: the one that did may be lost.
+    fn maybe_source(&self, session: usize, plain: &Plaintext<'_>) -> Option<OperationFacts> {
+        let claimed = self.claimed[plain.direction]?;
+        let session = self.sessions.get(session)?;
+        let is_possible = match (plain.direction, session.conversation.spoken()) {
+            (TX, _) => claimed.end_ns >= plain.start_ns,
+            // One side speaks after the other: what it says now came after what it was told.
+            (_, Some(Spoken::Http11)) => claimed.end_ns >= session.last_written_ns,
+            _ => true,
+        };
+        is_possible.then_some(claimed)
     }
 
     /// Where no hook tells the end of the handshake: what was moved before this call was part of it, if this is the first.

@@ -3,7 +3,7 @@
 
 mod stage;
 
-use rover_engine::events::{self, CipherEvent, DataEvent, TlsEvent, TlsStateEvent};
+use rover_engine::events::{self, CipherEvent, DataEvent, ProcessEvent, TlsEvent, TlsStateEvent};
 use rover_engine::ledger::Cause;
 use rover_engine::tls::Request;
 use rover_reporters::record::Flag;
@@ -19,6 +19,7 @@ struct Tls {
     stage: Stage,
     plain: [u64; 2],
     session: u64,
+    role: u32,
 }
 
 /// A record of application data whose payload nobody else's is like.
@@ -30,7 +31,7 @@ fn record(mark: u64, length: usize) -> Vec<u8> {
 
 impl Tls {
     fn new() -> Tls {
-        Tls { stage: Stage::new(), plain: [0, 0], session: SESSION }
+        Tls { stage: Stage::new(), plain: [0, 0], session: SESSION, role: events::ROLE_SERVER }
     }
 
     fn socket(&mut self, direction: usize, bytes: &[u8]) -> &mut Tls {
@@ -42,7 +43,7 @@ impl Tls {
         let at = self.stage.offsets[direction];
         let event = self.stage.event(direction as u32, at, bytes.len());
         let remote_port = event.remote_port + cookie as u16;
-        self.stage.send(&DataEvent { cookie, remote_port, ..event }, bytes);
+        self.stage.send(&DataEvent { cookie, remote_port, role: self.role as u8, ..event }, bytes);
         self.stage.offsets[direction] += bytes.len() as u64;
         self
     }
@@ -76,7 +77,8 @@ impl Tls {
             session: self.session,
             opened_ns: 1,
             cookie,
-            start_ns: self.stage.now - 3 * MS / 2,
+            // The operation that it made lies within.
+            start_ns: self.stage.now - if cookie == 0 { MS / 2 } else { 3 * MS / 2 },
             end_ns: self.stage.now,
             offset: self.plain[direction],
             length: text.len() as u32,
@@ -213,6 +215,31 @@ fn a_session_of_which_nobody_knows_the_connection_has_no_ends() {
     tls.stage.finish(4);
 }
 
+/// No socket tells their end.
+#[test]
+fn sessions_without_a_connection_end_with_their_process() {
+    let mut tls = Tls::new();
+    for _ in 0..10 {
+        tls.session += 1;
+        tls.plain = [0, 0];
+        tls.call(RX, 0, &get("/a"));
+    }
+    tls.stage.wait(1000).wait(2500);
+    assert_eq!(tls.stage.core.connections(), 10);
+    let exit = ProcessEvent {
+        kind: events::EVENT_PROCESS,
+        tgid: PID,
+        time_ns: tls.stage.now,
+        change: events::PROCESS_EXIT as u8,
+        ..ProcessEvent::default()
+    };
+    tls.stage.core.event(&bytes_of(&exit));
+    tls.stage.wait(2000).wait(100);
+    assert_eq!(tls.stage.core.connections(), 0);
+    assert_eq!(tls.stage.lines(), ["GET /a - tls_unbound,no_response"; 10]);
+    tls.stage.finish(10);
+}
+
 /// The ciphertext of a connection is never parsed, whatever it looks like.
 #[test]
 fn ciphertext_that_looks_like_a_request_is_none() {
@@ -235,4 +262,114 @@ fn tls_within_a_tunnel_is_an_exchange_of_its_own() {
     tls.stage.finish(6);
     assert_eq!(tls.stage.lines()[1], "CONNECT - 200 upgraded");
     assert!(tls.stage.records[1].tls.is_none());
+}
+
+/// Three exchanges over memory; what happens to the second message of the first one is the caller's to tell.
+fn exchanges_after(tls: &mut Tls, marks: u64, directions: [usize; 2]) {
+    for number in 1..4 {
+        for (direction, text) in
+            directions.into_iter().zip([get(&format!("/{number}")), ok(&"x".repeat(number as usize))])
+        {
+            let bytes = record(marks + 2 * number + direction as u64, text.len() + 22);
+            if direction == RX {
+                tls.socket(RX, &bytes).call(RX, 0, &text);
+            } else {
+                tls.call(TX, 0, &text).socket(TX, &bytes);
+            }
+        }
+    }
+}
+
+/// A session in memory that is bound by its first record; `direction` of the requests.
+fn bound(direction: usize) -> Tls {
+    let mut tls = Tls::new();
+    let hello = record(1, 90);
+    tls.role = if direction == RX { events::ROLE_SERVER } else { events::ROLE_CLIENT };
+    tls.socket(direction, &hello).cipher(direction, &hello);
+    tls
+}
+
+/// The thread was stopped between its call of the library and the one of the socket, or the engine before it had read
+/// of the latter.
+#[test]
+fn a_response_that_is_sent_late_shifts_no_pair() {
+    let mut tls = bound(RX);
+    exchanges_after(&mut tls, 10, [RX, TX]);
+    tls.socket(RX, &record(80, 90)).call(RX, 0, &get("/late")).call(TX, 0, &ok("late")).stage.wait(700);
+    tls.socket(TX, &record(81, 60));
+    exchanges_after(&mut tls, 20, [RX, TX]);
+    let pairs = ["GET /1 200", "GET /2 200", "GET /3 200"];
+    assert_eq!(tls.stage.lines(), [&pairs[..], &["GET /late 200"], &pairs].concat());
+    let bodies: Vec<_> = tls.stage.records.iter().filter_map(|r| r.response.body_bytes).collect();
+    assert_eq!(bodies, [1, 2, 3, 4, 1, 2, 3]);
+}
+
+/// The same of a request, whose response is there meanwhile.
+#[test]
+fn a_request_of_which_the_operation_is_lost_shifts_no_pair() {
+    let mut tls = bound(TX);
+    tls.call(TX, 0, &get("/lost")).stage.offsets[TX] += 90;
+    tls.socket(RX, &record(80, 60)).call(RX, 0, &ok("lost"));
+    exchanges_after(&mut tls, 20, [TX, RX]);
+    assert_eq!(tls.stage.lines(), ["GET /lost 200", "GET /1 200", "GET /2 200", "GET /3 200"]);
+    let bodies: Vec<_> = tls.stage.records.iter().filter_map(|r| r.response.body_bytes).collect();
+    assert_eq!(bodies, [4, 1, 2, 3]);
+}
+
+/// What a library gave may come from an operation that nobody saw: the one before it tells no time.
+#[test]
+fn a_response_of_which_the_operation_is_lost_shifts_no_pair() {
+    for directions in [[RX, TX], [TX, RX]] {
+        let mut tls = bound(directions[0]);
+        exchanges_after(&mut tls, 10, directions);
+        let asked = record(80, 90);
+        if directions[0] == RX {
+            tls.socket(RX, &asked).call(RX, 0, &get("/lost")).call(TX, 0, &ok("lost")).stage.offsets[TX] += 60;
+        } else {
+            tls.call(TX, 0, &get("/lost")).socket(TX, &asked).stage.offsets[RX] += 60;
+            tls.call(RX, 0, &ok("lost"));
+        }
+        exchanges_after(&mut tls, 20, directions);
+        tls.stage.wait(1200);
+        let pairs = ["GET /1 200", "GET /2 200", "GET /3 200"];
+        assert_eq!(tls.stage.lines(), [&pairs[..], &["GET /lost 200"], &pairs].concat());
+        let bodies: Vec<_> = tls.stage.records.iter().filter_map(|r| r.response.body_bytes).collect();
+        assert_eq!(bodies, [1, 2, 3, 4, 1, 2, 3]);
+    }
+}
+
+/// What the ring had no room for is missed by its place in the plaintext, and what comes after it waits for it in vain.
+#[test]
+fn plaintext_that_is_lost_is_known_and_shifts_no_pair() {
+    for directions in [[RX, TX], [TX, RX]] {
+        for lost in [RX, TX] {
+            let mut tls = bound(directions[0]);
+            exchanges_after(&mut tls, 10, directions);
+            for (direction, text) in directions.into_iter().zip([get("/lost"), ok("lost")]) {
+                if direction == lost {
+                    tls.socket(direction, &record(80, 90)).plain[direction] += text.len() as u64;
+                } else {
+                    tls.socket(direction, &record(81, 90)).call(direction, 0, &text);
+                }
+            }
+            for number in [20, 30] {
+                exchanges_after(&mut tls, number, directions);
+                tls.stage.wait(1200);
+            }
+            let is_pair = |r: &&rover_reporters::record::Record| r.path.is_some() && r.status.is_some();
+            let pairs: Vec<_> = tls.stage.records.iter().filter(is_pair).collect();
+            for pair in &pairs {
+                let path = pair.path.as_deref().unwrap();
+                assert_eq!(
+                    path.trim_start_matches('/').parse().ok(),
+                    pair.response.body_bytes,
+                    "{:?}",
+                    tls.stage.lines()
+                );
+            }
+            assert_eq!(pairs.len(), 9, "{:?}", tls.stage.lines());
+            let is_told = |line: &String| line.contains("gap") || line.contains("no_request");
+            assert!(tls.stage.lines().iter().any(is_told), "{:?}", tls.stage.lines());
+        }
+    }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rover._engine import probe
@@ -101,7 +102,7 @@ def _tls_remarks(tls: dict[str, Any]) -> Iterator[Remark]:
             f"{' '.join(known)}: {', '.join(library['functions']) or 'nothing probed'}",
             mode=library["cost"],
             advice=_library_advice(library),
-            notes=tuple(library["notes"]),
+            notes=(*library["notes"], *_users_of(library)),
         )
 
 
@@ -117,6 +118,19 @@ def _blind_remark(tls: dict[str, Any]) -> Iterator[Remark]:
         True,
         f"about {blind_ms:.0f} ms of the first process that maps a library not seen before; later ones have none",
     )
+
+
+def _users_of(library: dict[str, Any]) -> Iterator[str]:
+    """Who yields nothing because of it."""
+    if library.get("processes"):
+        yield f"mapped by {', '.join(f'{_comm_of(pid)} ({pid})' for pid in library['processes'])}"
+
+
+def _comm_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return "a process that has gone"
 
 
 def _library_advice(library: dict[str, Any]) -> str:

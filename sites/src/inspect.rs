@@ -6,9 +6,9 @@ use crate::code::Code;
 use crate::found::Found;
 use crate::image::Image;
 use crate::library::{Kind, Library, Linkage};
-use crate::{boringssl, gnutls, go, openssl, version, Error};
+use crate::{boringssl, gnutls, go, openssl, unread, version, Error};
 
-/// Says which TLS library the file is or contains, and where to probe it.
+/// Says which TLS library the file is or contains, and where to probe it; one that cannot be read has no places.
 ///
 /// None for a file without TLS, which takes milliseconds also where the file is large.
 ///
@@ -38,6 +38,12 @@ pub fn inspect(path: &Path) -> Result<Option<Library>, Error> {
     if gnutls::has_tls(&symbols) {
         let found = gnutls::find(&Code::new(&image, &symbols), &symbols);
         return Ok(Some(library(Kind::Gnutls, linked(&["libgnutls"]), version::gnutls(&image), found)));
+    }
+    if go.is_none() {
+        if let Some((kind, version)) = unread::find(&image) {
+            let linkage = if kind == Kind::Rustls { Linkage::Static } else { Linkage::Shared };
+            return Ok(Some(library(kind, linkage, version, Found::default())));
+        }
     }
     // Where functions have names, theirs would have been among them.
     if go.is_some() || image.has_symbols() {

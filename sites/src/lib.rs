@@ -22,6 +22,7 @@ mod image;
 mod inspect;
 mod library;
 mod openssl;
+mod unread;
 mod version;
 
 pub use error::Error;

@@ -9,6 +9,22 @@ pub enum Kind {
     Nss,
     Go,
     Rustls,
+    /// The JVM's own.
+    Jsse,
+}
+
+impl Kind {
+    /// Why no library of this kind can be read; none if they can.
+    pub fn why_unread(self) -> Option<&'static str> {
+        match self {
+            Kind::Openssl | Kind::Boringssl | Kind::Gnutls | Kind::Go => None,
+            Kind::Rustls => {
+                Some("rustls is compiled into each program anew: no place is known that all plaintext passes")
+            }
+            Kind::Nss => Some("NSS reads and writes TLS, plain sockets and files by the same functions"),
+            Kind::Jsse => Some("TLS of Java code is compiled and moved at run time: there is no place for a probe"),
+        }
+    }
 }
 
 /// How the library came into the file.

@@ -10,7 +10,7 @@ const LONGEST: usize = 24;
 /// `OpenSSL 3.0.19 27 Jan 2026` stands in libcrypto and in what was linked with it. libssl alone has only the names of
 /// its symbol versions, which tell since when the newest of its functions exists.
 pub(crate) fn openssl(image: &Image) -> Option<String> {
-    let text = image.find_in_data(&memmem::Finder::new("OpenSSL "), |rest| version(rest).filter(|it| it.contains('.')));
+    let text = image.find_in_data(&memmem::Finder::new("OpenSSL "), number);
     text.or_else(|| {
         let names = image.contents(image.section(".dynstr")?)?;
         let newest = memmem::find_iter(&names, "OPENSSL_")
@@ -23,7 +23,12 @@ pub(crate) fn openssl(image: &Image) -> Option<String> {
 
 /// `Enabled GnuTLS 3.7.9 logging...`, which it says when it is asked to log.
 pub(crate) fn gnutls(image: &Image) -> Option<String> {
-    image.find_in_data(&memmem::Finder::new("GnuTLS "), |rest| version(rest).filter(|it| it.contains('.')))
+    image.find_in_data(&memmem::Finder::new("GnuTLS "), number)
+}
+
+/// A version number at the beginning of the bytes, of several parts.
+pub(crate) fn number(bytes: &[u8]) -> Option<String> {
+    version(bytes).filter(|it| it.contains('.'))
 }
 
 /// A version number at the beginning of the bytes.

@@ -34,4 +34,4 @@ def test_a_cell_names_tests_or_says_that_there_is_none(row: str, cell: str) -> N
 
 def test_the_table_is_there() -> None:
     """Else the test above has nothing to look at."""
-    assert len(cells()) == 2 * 13
+    assert len(cells()) == 2 * 14

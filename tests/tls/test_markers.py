@@ -19,3 +19,12 @@ def test_two_thousand_markers_are_never_crossed(judge: Judge, ports: list[int], 
     truth = truth_of([sys.executable, str(PROGRAMS / "memory_bio.py"), *words])
     assert len(truth) == 2000
     judge.require(port, truth)
+
+
+def test_who_encrypts_and_sends_later_has_its_pairs(judge: Judge, ports: list[int], certificate: Certificate) -> None:
+    """Threads that a busy machine stops between a call of the library and the one of the socket."""
+    port = ports.pop()
+    words = [str(port), str(certificate.certificate), str(certificate.key), "4", "20"]
+    truth = truth_of([sys.executable, str(PROGRAMS / "stalled.py"), *words])
+    assert len(truth) == 80
+    judge.require(port, truth)

@@ -46,6 +46,8 @@ pub struct Http1 {
     orphans_ns: VecDeque<u64>,
     /// Responses may be missing since.
     has_response_gap: bool,
+    /// Requests were sent before the response to those before them.
+    is_pipelined: bool,
     /// Some message had a long body of announced length: others will.
     has_long_bodies: bool,
     /// The connection was reset.
@@ -71,6 +73,7 @@ impl Http1 {
             to_http2: None,
             orphans_ns: VecDeque::new(),
             has_response_gap: false,
+            is_pipelined: false,
             has_long_bodies: false,
             is_reset: false,
         }
@@ -202,10 +205,10 @@ impl Http1 {
             Output::Head(head) => {
                 self.note_length(&head);
                 self.exchanges += 1;
-                let begin_ns = self.ways[direction].operations.begin_ns;
-                let request = Half { head: Some(head.into()), begin_ns, ..Half::default() };
+                let Operations { begin_ns, tls_ns, .. } = self.ways[direction].operations;
+                let request = Half { head: Some(head.into()), begin_ns, tls_ns, ..Half::default() };
                 self.receiving = Some(self.exchanges);
-                let is_late = self.is_answered_before(begin_ns);
+                let is_late = self.is_answered_before(tls_ns.unwrap_or(begin_ns));
                 let number = self.exchanges;
                 self.open.push_back(Exchange { number, request: Some(request), is_late, ..Exchange::default() });
             }
@@ -226,8 +229,8 @@ impl Http1 {
     }
 
     /// Its response was told without it: it must not take the next one's.
-    fn is_answered_before(&mut self, begin_ns: u64) -> bool {
-        while self.orphans_ns.front().is_some_and(|start_ns| *start_ns <= begin_ns) {
+    fn is_answered_before(&mut self, asked_ns: u64) -> bool {
+        while self.orphans_ns.front().is_some_and(|start_ns| *start_ns <= asked_ns) {
             self.orphans_ns.pop_front();
         }
         self.orphans_ns.pop_front().is_some()
@@ -279,15 +282,18 @@ impl Http1 {
 
     /// A final response has begun: which request it answers.
     fn answer(&mut self, direction: usize, head: Box<Head>, s: &mut Surroundings<'_>) {
-        let begin_ns = self.ways[direction].operations.begin_ns;
-        let number = self.match_request(head.start_ns, s);
+        let Operations { begin_ns, tls_ns, .. } = self.ways[direction].operations;
+        let answered_ns = tls_ns.unwrap_or(head.start_ns);
+        let number = self.match_request(answered_ns, s);
         let exchange = match number.and_then(|number| self.open.iter_mut().find(|e| e.number == number)) {
             Some(exchange) => exchange,
             None => {
                 self.exchanges += 1;
                 if self.orphans_ns.len() < ORPHANS {
-                    self.orphans_ns.push_back(head.start_ns);
+                    self.orphans_ns.push_back(answered_ns);
                 }
+                // Whose it was is not known: what is open now must not take the next one's, and so on for good.
+                self.has_response_gap |= self.open.iter().any(|exchange| !exchange.is_answered());
                 self.open.push_front(Exchange { number: self.exchanges, ..Exchange::default() });
                 &mut self.open[0]
             }
@@ -307,7 +313,7 @@ impl Http1 {
             self.to_http2 = Some(number);
             return;
         }
-        exchange.response = Some(Half { head: Some(head.into()), begin_ns, ..Half::default() });
+        exchange.response = Some(Half { head: Some(head.into()), begin_ns, tls_ns, ..Half::default() });
         exchange.is_upgraded = is_upgrade;
         let number = exchange.number;
         self.answering = Some(number);
@@ -322,28 +328,32 @@ impl Http1 {
     fn match_request(&mut self, response_ns: u64, s: &mut Surroundings<'_>) -> Option<u32> {
         let request_stream = self.request_stream;
         let is_possible = |exchange: &Exchange| {
-            let begin = exchange.begin_ns();
+            let begin = exchange.asked_ns();
             let has_entry = request_stream == RX
+                || exchange.request.as_ref().is_some_and(|half| half.tls_ns.is_some())
                 || exchange.request.as_ref().is_some_and(|half| half.operations.syscall_ns.is_some());
             !exchange.is_answered()
                 && begin.saturating_sub(if has_entry { 0 } else { ENTRY_TOLERANCE_NS }) <= response_ns
         };
         let mut candidates = self.open.iter().filter(|exchange| is_possible(exchange)).map(|exchange| exchange.number);
         let first = candidates.next()?;
+        let last = candidates.next_back();
         if !self.has_response_gap {
+            self.is_pipelined |= last.is_some();
             return Some(first);
         }
-        // Responses were lost. Without pipelining the last request is the one that is answered now.
-        self.has_response_gap = false;
-        let number = candidates.next_back().unwrap_or(first);
-        let (lost, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.open).into_iter().partition(|e| e.number < number && !e.is_answered());
+        // Responses were lost. Without pipelining the last request is the one that is answered now; with it nobody knows, and
+        // nothing later tells either.
+        let number = if self.is_pipelined { None } else { Some(last.unwrap_or(first)) };
+        self.has_response_gap = self.is_pipelined;
+        let is_lost = |e: &Exchange| number.is_none_or(|number| e.number < number) && !e.is_answered();
+        let (lost, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.open).into_iter().partition(is_lost);
         self.open = rest.into();
         for mut exchange in lost {
             exchange.has_gap = true;
             self.emit(exchange, s);
         }
-        Some(number)
+        number
     }
 
     fn note_length(&mut self, head: &Head) {

@@ -134,6 +134,17 @@ impl Core {
             }
             self.release(key, id);
         }
+        self.end_unbound();
+    }
+
+    /// Those of processes that have ended.
+    fn end_unbound(&mut self) {
+        let is_over = |c: &Connection| c.is_unbound && c.finish_at_ns.is_none() && self.processes.has_ended(c.owner);
+        let over: Vec<u64> = self.connections.iter().filter(|(_, c)| is_over(c)).map(|(id, _)| *id).collect();
+        let now_ns = self.now_ns;
+        for id in over {
+            self.with_connection(id, |connection, _| connection.end_unbound(now_ns));
+        }
     }
 
     fn leave_out(&mut self, key: SessionKey) {
@@ -177,6 +188,10 @@ impl Core {
         let known = if event.cookie != 0 { Some(event.cookie) } else { self.sessions.maybe_connection(&key) };
         if u32::from(event.change) != events::TLS_CHANGE_HANDSHAKE {
             self.sessions.forget(&key);
+            let now_ns = self.now_ns;
+            if known.is_none() {
+                self.with_connection(key.policy_id(0), |connection, _| connection.end_unbound(now_ns));
+            }
             return;
         }
         match known {

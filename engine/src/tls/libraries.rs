@@ -67,6 +67,8 @@ struct Entry {
     /// Processes that mapped the file, as far as they are known.
     users: Vec<u32>,
     is_judged: bool,
+    /// No library of its kind can be read: told of where a process has it.
+    is_unreadable: bool,
     /// Dropped, the probes are gone.
     links: Vec<OwnedFd>,
     slots: Vec<u32>,
@@ -111,6 +113,8 @@ pub struct Libraries {
     by_inode: HashMap<Inode, Known>,
     by_content: HashMap<Content, Known>,
     elsewhere: Elsewhere,
+    /// This code: what it reports over TLS is nobody's exchange.
+    own: Option<Content>,
     sites: Slots,
     accounts: Slots,
     pub inspected: u64,
@@ -129,6 +133,7 @@ impl Libraries {
             by_inode: HashMap::new(),
             by_content: HashMap::new(),
             elsewhere: Elsewhere::new(),
+            own: maybe_own(),
             sites: Slots::new(SITES),
             accounts: Slots::new(LIBRARIES),
             inspected: 0,
@@ -205,6 +210,9 @@ impl Libraries {
 
     fn look(&mut self, file: File, metadata: &Metadata, path: &Path) -> Known {
         let content = Content::of(metadata);
+        if self.own.is_some_and(|own| own.is_same_file(&content)) {
+            return Known::Nothing;
+        }
         // The same file with another content, or only another time: probed twice it would tell everything twice.
         let before = self.by_content.iter().find(|(known, _)| known.is_same_file(&content)).map(|(_, known)| *known);
         if let Some(Known::Library(id)) = before {
@@ -251,8 +259,13 @@ impl Libraries {
             ..Entry::default()
         };
         let is_skipped = self.skip.iter().any(|glob| matches(glob, &entry.status.path));
+        let why_not = library.kind.why_unread().filter(|_| !is_skipped);
         if is_skipped {
             entry.status.reason = Some("left alone by tls.skip".into());
+            entry.file = Some(file);
+        } else if let Some(reason) = why_not {
+            entry.is_unreadable = true;
+            entry.status.reason = Some(reason.into());
             entry.file = Some(file);
         } else {
             let begin = clock::boot_ns();
@@ -445,10 +458,19 @@ impl Libraries {
     pub fn status(&self) -> Vec<LibraryStatus> {
         let status = |entry: &Entry| LibraryStatus {
             ciphertext_processes: entry.cipher_links.keys().copied().collect(),
+            processes: if entry.status.attached { Vec::new() } else { entry.users.clone() },
             ..entry.status.clone()
         };
-        self.entries.values().map(status).collect()
+        self.entries.values().filter(|entry| !entry.is_unreadable || !entry.users.is_empty()).map(status).collect()
     }
+}
+
+/// The file that this function is in.
+fn maybe_own() -> Option<Content> {
+    let here = maybe_own as *const () as u64;
+    let mappings = maps::executable_files(std::process::id());
+    let own = mappings.iter().find(|mapping| (mapping.address..mapping.address + mapping.length).contains(&here))?;
+    files::maybe_file(own).map(|(_, metadata)| Content::of(&metadata))
 }
 
 trait DeviceNumbers {

@@ -24,8 +24,11 @@ pub struct Mapping {
     pub time_ns: u64,
 }
 
-/// Data pages of each CPU's buffer, a power of two. A record is about 120 bytes: hundreds of process starts.
-const PAGES: [usize; 3] = [32, 8, 1];
+/// Data pages of each CPU's buffer, powers of two; the first that fits. A record is about 120 bytes: 4000 of them, some
+/// hundred process starts while the reader waits for a CPU.
+const PAGES: [usize; 4] = [128, 32, 8, 1];
+/// Of all CPUs together.
+const MOST_PAGES: usize = 4096;
 
 const RECORD_LOST: u32 = 2;
 const RECORD_MMAP2: u32 = 10;
@@ -55,9 +58,14 @@ impl Mappings {
     /// # Errors
     /// What perf_event_open or mmap says of the first CPU.
     pub fn open() -> io::Result<Mappings> {
+        let cpus = libbpf_rs::num_possible_cpus().unwrap_or(1);
+        Mappings::with(PAGES.iter().copied().filter(|pages| pages * cpus <= MOST_PAGES || *pages == 1), cpus)
+    }
+
+    fn with(pages: impl Iterator<Item = usize> + Clone, cpus: usize) -> io::Result<Mappings> {
         let mut buffers = Vec::new();
-        for cpu in 0..libbpf_rs::num_possible_cpus().unwrap_or(1) {
-            match Buffer::open(cpu as i32) {
+        for cpu in 0..cpus {
+            match Buffer::open(cpu as i32, pages.clone()) {
                 Ok(buffer) => buffers.push(buffer),
                 // Possible, but not online.
                 Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
@@ -100,7 +108,7 @@ fn attributes() -> libbpf_sys::perf_event_attr {
 }
 
 impl Buffer {
-    fn open(cpu: i32) -> io::Result<Buffer> {
+    fn open(cpu: i32, most: impl Iterator<Item = usize>) -> io::Result<Buffer> {
         let attributes = attributes();
         // SAFETY: attributes are valid for reading and say how large they are.
         let event = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attributes, -1, cpu, -1, FD_CLOEXEC) };
@@ -112,7 +120,7 @@ impl Buffer {
         // SAFETY: no pointers.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(4096) as usize;
         let mut error = io::Error::from_raw_os_error(libc::ENOMEM);
-        for pages in PAGES {
+        for pages in most {
             let bytes = (1 + pages) * page;
             // SAFETY: a new mapping of a perf event, which takes one page and a power of two of pages.
             let memory = unsafe {
@@ -266,20 +274,46 @@ mod tests {
         }
     }
 
+    fn map_own(times: usize) {
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        for _ in 0..times {
+            // SAFETY: a new private mapping of an open file, never read and unmapped at once.
+            unsafe {
+                let access = libc::PROT_READ | libc::PROT_EXEC;
+                let memory = libc::mmap(std::ptr::null_mut(), 4096, access, libc::MAP_PRIVATE, file.as_raw_fd(), 0);
+                assert_ne!(memory, libc::MAP_FAILED);
+                libc::munmap(memory, 4096);
+            }
+        }
+    }
+
+    /// The kernel tells of it with the next record that has room, in the buffer of the same CPU.
+    #[test]
+    fn what_the_buffer_has_no_room_for_is_counted() {
+        // SAFETY: a set of no CPU is all zeros; it outlives the calls, and 0 is this thread.
+        unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(libc::sched_getcpu() as usize, &mut set);
+            assert_eq!(libc::sched_setaffinity(0, std::mem::size_of_val(&set), &raw const set), 0);
+        }
+        let Ok(mut mappings) = Mappings::with([1].into_iter(), libbpf_rs::num_possible_cpus().unwrap()) else {
+            return;
+        };
+        let mut seen = 0;
+        map_own(1000);
+        let mut lost = mappings.drain(|_| seen += 1);
+        map_own(10);
+        lost += mappings.drain(|_| seen += 1);
+        assert!(lost > 500 && seen + lost >= 1000, "{lost} lost, {seen} seen");
+    }
+
     #[test]
     fn what_this_process_maps_is_reported() {
         // Needs a privilege; without it there is nothing to test.
         let Ok(mut mappings) = Mappings::open() else {
             return;
         };
-        let file = std::fs::File::open("/proc/self/exe").unwrap();
-        // SAFETY: a new private mapping of an open file, never read and unmapped at once.
-        unsafe {
-            let access = libc::PROT_READ | libc::PROT_EXEC;
-            let memory = libc::mmap(std::ptr::null_mut(), 4096, access, libc::MAP_PRIVATE, file.as_raw_fd(), 0);
-            assert_ne!(memory, libc::MAP_FAILED);
-            libc::munmap(memory, 4096);
-        }
+        map_own(1);
         let own = std::fs::read_link("/proc/self/exe").unwrap();
         let mut is_seen = false;
         mappings.drain(|mapping| is_seen |= mapping.pid == std::process::id() && mapping.path == own);

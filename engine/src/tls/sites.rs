@@ -52,6 +52,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::Nss => "nss",
         Kind::Go => "go",
         Kind::Rustls => "rustls",
+        Kind::Jsse => "jsse",
     }
 }
 
@@ -63,6 +64,8 @@ fn kind_number(kind: Kind) -> u32 {
         Kind::Nss => events::TLS_NSS,
         Kind::Go => events::TLS_GO,
         Kind::Rustls => events::TLS_RUSTLS,
+        // Never probed.
+        Kind::Jsse => events::TLS_OTHER,
     }
 }
 

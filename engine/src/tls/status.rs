@@ -25,6 +25,8 @@ pub struct LibraryStatus {
     pub reason: Option<String>,
     /// What was not found.
     pub notes: Vec<String>,
+    /// Of one that is not attached: processes that mapped it, the last ones.
+    pub processes: Vec<u32>,
     /// Processes in which its ciphertext is looked at, because their sessions have no socket.
     pub ciphertext_processes: Vec<u32>,
     /// Calls that the self-check has seen, at most 1024, and how many of them made no sense.

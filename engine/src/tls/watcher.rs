@@ -24,6 +24,8 @@ const START: Duration = Duration::from_millis(1500);
 const JUDGE: Duration = Duration::from_secs(1);
 /// How often what was kept for ended processes is let go.
 const SWEEP: Duration = Duration::from_secs(15);
+/// Mappings that wait to be looked at; what is more counts as lost.
+const FRESH: usize = 65536;
 
 /// Wakes the thread.
 #[derive(Debug)]
@@ -110,6 +112,11 @@ impl Watcher {
         let search = Search {
             mappings,
             libraries: Libraries::new(programs, &options.skip),
+            fresh: VecDeque::new(),
+            read_ns: clock::boot_ns(),
+            again: VecDeque::new(),
+            again_ns: 0,
+            is_again_due: false,
             backlog: VecDeque::new(),
             unmapped: files::executables().into(),
             asked,
@@ -207,6 +214,14 @@ fn raise_descriptor_limit() {
 struct Search {
     mappings: Mappings,
     libraries: Libraries,
+    /// What has happened and was not looked at yet.
+    fresh: VecDeque<Mapping>,
+    /// When the kernel's buffers were empty last.
+    read_ns: u64,
+    /// All processes, after mappings were lost; `again_ns`: since then.
+    again: VecDeque<Mapping>,
+    again_ns: u64,
+    is_again_due: bool,
     /// From before the start; what happens now goes first.
     backlog: VecDeque<Mapping>,
     /// Files that nobody has mapped, to be looked at when nothing else is to be done.
@@ -242,10 +257,8 @@ impl Search {
             self.wait(&epoll);
             self.take_mappings();
             self.follow();
-            if let Some(mapping) = self.backlog.pop_front() {
-                self.meet(&mapping);
-            } else if let Some(path) = self.unmapped.pop_front() {
-                self.libraries.meet_installed(&path);
+            if self.fresh.is_empty() {
+                self.look_behind();
             }
             let is_due = judged.elapsed() >= JUDGE;
             if is_due {
@@ -262,6 +275,17 @@ impl Search {
                 inspected = self.libraries.inspected;
                 self.publish();
             }
+        }
+    }
+
+    /// One of what is not from now.
+    fn look_behind(&mut self) {
+        if let Some(mapping) = self.again.pop_front() {
+            self.meet_again(&mapping);
+        } else if let Some(mapping) = self.backlog.pop_front() {
+            self.meet(&mapping);
+        } else if let Some(path) = self.unmapped.pop_front() {
+            self.libraries.meet_installed(&path);
         }
     }
 
@@ -299,26 +323,65 @@ impl Search {
     }
 
     fn wait(&self, epoll: &OwnedFd) {
-        let most = if self.backlog.is_empty() && self.unmapped.is_empty() { JUDGE.as_millis() as i32 } else { 0 };
+        let is_idle = self.fresh.is_empty() && self.again.is_empty() && self.backlog.is_empty();
+        let most = if is_idle && self.unmapped.is_empty() { JUDGE.as_millis() as i32 } else { 0 };
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
         // SAFETY: room for as many events as are asked for. An interrupted wait is a short one.
         unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), events.len() as i32, most) };
         self.bell.silence();
     }
 
+    /// Up to the first file that was not known: to look at one takes long, and what comes meanwhile is to be read before
+    /// the kernel runs out of room for it.
     fn take_mappings(&mut self) {
-        let mut come = Vec::new();
-        let lost = self.mappings.drain(|mapping| come.push(mapping));
-        // The likely files of a burst first: each costs time, in which the others' processes run on.
-        come.sort_by_key(|mapping| !files::is_likely(&mapping.path));
-        for mapping in &come {
-            self.meet(mapping);
+        self.read_mappings();
+        let inspected = self.libraries.inspected;
+        while self.libraries.inspected == inspected {
+            let Some(mapping) = self.fresh.pop_front() else {
+                return self.look_again();
+            };
+            self.meet(&mapping);
         }
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        status.mappings += come.len() as u64;
+    }
+
+    fn read_mappings(&mut self) {
+        let begin_ns = clock::boot_ns();
+        let (fresh, mut count) = (&mut self.fresh, 0);
+        // The likely files of a burst first: each costs time, in which the others' processes run on.
+        let mut lost = self.mappings.drain(|mapping| {
+            count += 1;
+            if files::is_likely(&mapping.path) {
+                fresh.push_front(mapping);
+            } else {
+                fresh.push_back(mapping);
+            }
+        });
+        lost += fresh.len().saturating_sub(FRESH) as u64;
+        fresh.truncate(FRESH);
         if lost > 0 {
-            status.mappings_lost += lost;
-            self.backlog = mapped();
+            self.again_ns = if self.is_again_due { self.again_ns } else { self.read_ns };
+            self.is_again_due = true;
+        }
+        self.read_ns = begin_ns;
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.mappings += count;
+        status.mappings_lost += lost;
+    }
+
+    /// After a loss, once nothing else is to be read: whatever was lost is mapped, or its process gone.
+    fn look_again(&mut self) {
+        if std::mem::take(&mut self.is_again_due) {
+            self.again = mapped();
+        }
+    }
+
+    fn meet_again(&mut self, mapping: &Mapping) {
+        let met = self.libraries.meet(mapping);
+        // Who mapped what was probed before the loss was covered.
+        if let Met::Probed { since_ns } = met {
+            if since_ns > self.again_ns {
+                self.tell_blind(mapping, self.again_ns, since_ns, false);
+            }
         }
     }
 
@@ -330,19 +393,25 @@ impl Search {
             Met::Unreachable => status.unreachable += 1,
             Met::Probed { since_ns } if mapping.time_ns > since_ns => status.covered += 1,
             Met::Probed { since_ns } => {
+                drop(status);
                 let is_older = mapping.time_ns == 0;
                 let begin_ns = if is_older { self.begin_ns } else { mapping.time_ns };
-                let comm = std::fs::read_to_string(format!("/proc/{}/comm", mapping.pid)).unwrap_or_default();
-                status.blind(BlindWindow {
-                    pid: mapping.pid,
-                    comm: comm.trim_end().to_owned(),
-                    path: mapping.path.to_string_lossy().into_owned(),
-                    blind_ns: since_ns.saturating_sub(begin_ns),
-                    time_ns: since_ns,
-                    is_older,
-                });
+                self.tell_blind(mapping, begin_ns, since_ns, is_older);
             }
         }
+    }
+
+    fn tell_blind(&self, mapping: &Mapping, begin_ns: u64, since_ns: u64, is_older: bool) {
+        let comm = std::fs::read_to_string(format!("/proc/{}/comm", mapping.pid)).unwrap_or_default();
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.blind(BlindWindow {
+            pid: mapping.pid,
+            comm: comm.trim_end().to_owned(),
+            path: mapping.path.to_string_lossy().into_owned(),
+            blind_ns: since_ns.saturating_sub(begin_ns),
+            time_ns: since_ns,
+            is_older,
+        });
     }
 
     fn publish(&self) {
