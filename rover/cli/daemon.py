@@ -27,9 +27,7 @@ def command(file: Path | None, oap: tuple[str, ...]) -> None:
     loaded = loaded.override(flags)
     config = loaded.config
 
-    from rover.cli.file_output import add_file_output
-    from rover.cli.oap_output import add_oap_output
-    from rover.cli.otlp_output import add_otlp_output
+    from rover.cli.reporters import add_file_output, add_oap_output, add_otlp_output
     from rover.config import ConfigError
     from rover.daemon import Capture, LinkWatch, StopSignal, Supervision
 

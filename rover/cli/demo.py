@@ -38,7 +38,7 @@ Examples:
 def command(file: Path | None, seconds: float, stay: bool | None) -> None:
     """Start a small shop of local services, visit it, and show what rover sees."""
     from rover.cli.serving import Serving
-    from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal
+    from rover.daemon import Capture, LinkWatch, StopSignal
     from rover.demo import Shop
     from rover.demo.told import what_runs, where_to_look
 
@@ -51,15 +51,9 @@ def command(file: Path | None, seconds: float, stay: bool | None) -> None:
         shop.open()
         config = loaded.override(_flags(shop.rules_file, shop.store, loaded.config.backend.http.address)).config
         capture = Capture(config)
-        capture.engine.add_rows()
-        serving = Serving(config, NodeFacts(capture))
-        serving.backend.add_source(capture.engine)
+        serving = Serving.of_capture(config, capture)
         url, _ = serving.start()
-        try:
-            ready = capture.start()
-        except BaseException:
-            serving.stop()
-            raise
+        ready = serving.start_capture(capture)
         for line in (*what_runs(shop), *where_to_look(shop, url), ready):
             say(line)
         shop.let_in()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Self
 
 from rover._engine import Ingest
 from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, open_store
 from rover.config import Config, ConfigError
+from rover.daemon import Capture
+from rover.daemon import NodeFacts as FactsOfCapture
 from rover.daemon.options import read_token
 from rover.listener import host_of, is_loopback
 
@@ -44,6 +47,22 @@ class Serving:
             )
         except BackendError as error:
             raise _told(error) from error
+
+    @classmethod
+    def of_capture(cls, config: Config, capture: Capture) -> Self:
+        """With the records of a capture in this process, which come without a network. Raises ConfigError."""
+        capture.engine.add_rows()
+        serving = cls(config, FactsOfCapture(capture))
+        serving.backend.add_source(capture.engine)
+        return serving
+
+    def start_capture(self, capture: Capture) -> str:
+        """Start it behind the backend; returns its line for a person. What stops it stops the backend too."""
+        try:
+            return capture.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self) -> tuple[str, str]:
         """Listen; returns the page's URL and the gRPC address. Raises ConfigError: a port in use, a token missing,

@@ -31,16 +31,14 @@ def command(file: Path | None, show: str | None) -> None:
     loaded, environment = load_config(file)
     config = loaded.config
 
-    from rover.cli.file_output import add_file_output
-    from rover.cli.otlp_output import add_otlp_output
+    from rover.cli.reporters import add_file_output, add_otlp_output
     from rover.cli.serving import Serving
-    from rover.daemon import Capture, LinkWatch, NodeFacts, StopSignal, Supervision
+    from rover.daemon import Capture, LinkWatch, StopSignal, Supervision
 
     stop = StopSignal(is_hung_up=os.isatty(0))
     with Supervision(loaded, environment, lambda: reread(file), relog) as supervision:
         stop.on_hangup = supervision.reload
         capture = Capture(config)
-        capture.engine.add_rows()
         add_file_output(capture, config)
         add_otlp_output(capture, config)
         show = show or ("text" if os.isatty(sys.stdout.fileno()) else "none")
@@ -48,14 +46,9 @@ def command(file: Path | None, show: str | None) -> None:
         if show != "none":  # before the start: what comes right behind `ready` is shown too
             capture.engine.add_output(descriptor, show, encoder_options(descriptor, "auto", False, False, environment))
         metrics = supervision.listen(capture)
-        serving = Serving(config, NodeFacts(capture))
-        serving.backend.add_source(capture.engine)
+        serving = Serving.of_capture(config, capture)
         url, grpc = serving.start()
-        try:
-            ready = capture.start()
-        except BaseException:
-            serving.stop()
-            raise
+        ready = serving.start_capture(capture)
         say(f"rover: page and API  {url}")
         say(f"rover: gRPC reports  {grpc}")
         if metrics is not None:

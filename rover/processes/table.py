@@ -121,11 +121,6 @@ class ProcessTable:
         """Number of processes that are watched."""
         return sum(entry.verdict is not None and entry.verdict.is_watched for entry in self._entries.values())
 
-    @property
-    def undecided(self) -> int:
-        """Number of processes whose data is held."""
-        return sum(entry.verdict is None for entry in self._entries.values())
-
     def __contains__(self, pid: int) -> bool:
         return pid in self._entries
 
