@@ -266,7 +266,7 @@ def ask(base: str, times: int) -> None:
     """Print the latency of each question."""
     print(f"{'ms':34}{'median':>9}{'p95':>9}{'longest':>9}{'bytes':>10}")
     with httpx.Client(base_url=base, timeout=60) as client:
-        time.sleep(2)
+        time.sleep(2)  # The writer is in its stride.
         for question in QUESTIONS:
             taken_ms = []
             for _ in range(times):

@@ -59,17 +59,20 @@ def ports() -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def judge(ports: list[int]) -> Iterator[Judge]:
+def judge(ports: list[int], request: pytest.FixtureRequest) -> Iterator[Judge]:
     """A judge over one rover that watches the module's ports.
 
     When the module is done rover is stopped; then its ledger must balance, and nothing may have been told of any port
-    after the verdict on it.
+    after the verdict on it. If a test of the module failed, the ledger is printed: it tells what became of the rest.
     """
+    failed_before = request.session.testsfailed
     filters = [word for port in ports for word in ("--port", str(port))]
     with Rover("--query", "keep", *filters, environment=ROOMY) as rover:
         judge = Judge(rover)
         yield judge
         ledger = rover.stop()
+    if request.session.testsfailed > failed_before:
+        request.config.get_terminal_writer().line(f"\nledger of {request.node.nodeid}: {ledger}")
     judge.require_no_afterthought()
     assert unexplained(ledger) == 0, ledger
 
