@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs that stand in for others at the same places (hooks/again.h). Some of each, for threads
- * that are preempted one after the other. They repeat what the first does and do not jump to it (a
- * tail call): the kernel may give a program one private stack for each CPU, which its guard alone
- * keeps from being used twice at a time. Two would corrupt the kernel (seen on 7.2).
+ * that are preempted one after the other. They repeat what the first does and do not jump to it: a
+ * tail call corrupted the kernel (7.2). Most likely because it may give a program one private stack
+ * for each CPU, which nothing but the program's guard keeps from being used twice at a time.
  */
 #ifndef ROVER_STAND_INS_H
 #define ROVER_STAND_INS_H
