@@ -139,6 +139,10 @@ def probe(options: str) -> str:
     `{"hooks", "kernel", "privileges", "figures", "programs", "tls", "load_ms", "error"}`, where `tls` is what
     `Engine.tls` gives. ValueError for bad options."""
 
+def unread_tls(pids: list[int]) -> str:
+    """TLS libraries that these processes have mapped and no probe can read, as a JSON object by process:
+    `[{"path", "kind", "version", "reason"}]`. A process without any, or gone, is not in it."""
+
 class Ingest:
     """The backend's gRPC server."""
 

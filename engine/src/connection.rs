@@ -296,7 +296,8 @@ impl Connection {
             self.conversation.data(direction, chunk_of(event, payload, &facts), s);
         }
         if let Some(secure) = &mut self.secure {
-            secure.operation(direction, &facts, event.offset + u64::from(event.length), begin, is_clear, s);
+            let place = event.offset..event.offset + u64::from(event.length);
+            secure.operation(direction, &facts, place, begin, is_clear, s);
         }
         self.tell_drops(before, s);
         if self.has_exchanges() {

@@ -41,6 +41,8 @@ pub enum Cause {
     TlsUnbound,
     /// TLS records that carry no plaintext: handshakes, tickets, alerts.
     TlsControl,
+    /// Operations under TLS of which the plaintext was lost on its way.
+    TlsLost,
     /// TLS of which no library shows the plaintext.
     TlsOpaque,
     /// The governor samples connections, and this is none of the sample.
@@ -48,7 +50,7 @@ pub enum Cause {
 }
 
 /// Every cause with its name, in the order of the enumeration.
-pub const CAUSES: [(Cause, &str); 19] = [
+pub const CAUSES: [(Cause, &str); 20] = [
     (Cause::RingFull, "ring_full"),
     (Cause::NoStorage, "no_storage"),
     (Cause::NotHttp, "not_http"),
@@ -66,6 +68,7 @@ pub const CAUSES: [(Cause, &str); 19] = [
     (Cause::OutputFull, "output_full"),
     (Cause::TlsUnbound, "tls_unbound"),
     (Cause::TlsControl, "tls_control"),
+    (Cause::TlsLost, "tls_lost"),
     (Cause::TlsOpaque, "tls_opaque"),
     (Cause::NotSampled, "not_sampled"),
 ];

@@ -2,9 +2,11 @@
 //!
 //! Received: the operations come first, then the call that gives their plaintext. Sent: likewise where the library writes
 //! to the socket itself; where it writes to memory, the plaintext comes first and waits until as many bytes were sent.
-//! An operation whose plaintext belongs to no message (handshakes, tickets, alerts) is counted as `tls_control`.
+//! An operation whose plaintext belongs to no message (handshakes, tickets, alerts) is counted as `tls_control`, one whose
+//! plaintext was lost as `tls_lost`: the position of what comes next tells of it.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use rover_reporters::record::{Protocol as Spoken, Side, Syscall, Tls};
 
@@ -73,6 +75,7 @@ struct Held {
     facts: OperationFacts,
     /// It has been sent when so many bytes of ciphertext have been.
     sent_at: u64,
+    is_after_loss: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,18 @@ struct Session {
     conversation: Conversation,
     /// Begin of the last call that wrote.
     last_written_ns: u64,
+    /// By direction: end of the plaintext that was told last.
+    told: [u64; 2],
+}
+
+impl Session {
+    /// Bytes before this call of which no event tells: the ring was full.
+    fn take_lost(&mut self, plain: &Plaintext<'_>) -> u64 {
+        let told = &mut self.told[plain.direction];
+        let lost = plain.offset.saturating_sub(*told);
+        *told = (*told).max(plain.offset + plain.length);
+        lost
+    }
 }
 
 /// State of a connection under TLS.
@@ -200,26 +215,32 @@ impl Secure {
         self.sessions.iter().any(|session| session.conversation.has_exchanges())
     }
 
-    /// A socket operation that reaches up to the offset `end` of its stream and begins with `begin`. `is_accounted`: another conversation answers for it, that
+    /// A socket operation at `place` of its stream that begins with `begin`. `is_accounted`: another conversation answers for it, that
     /// of the tunnel in which this one is.
     pub fn operation(
         &mut self,
         direction: usize,
         facts: &OperationFacts,
-        end: u64,
+        place: Range<u64>,
         begin: &[u8],
         is_accounted: bool,
         s: &mut Surroundings<'_>,
     ) {
         let is_control = self.handshake.read(direction, begin, facts.end_ns);
         self.silent += 1;
+        let is_doubtful = direction == TX && self.is_doubtful(place.start);
+        if direction == TX && !is_doubtful {
+            self.send_unseen(place.start, s);
+        }
         if direction == TX {
             // By its place: what no event told of was sent too.
-            self.sent = self.sent.max(end);
+            self.sent = self.sent.max(place.end);
             self.last_sent_ns = facts.end_ns;
         }
         if is_accounted {
             self.claimed[direction] = Some(*facts);
+        } else if is_doubtful {
+            s.ledger.lose(Cause::TlsLost, 1);
         } else {
             let pending = &mut self.pending[direction];
             pending.push(Pending { facts: *facts, is_control });
@@ -244,16 +265,28 @@ impl Secure {
         if plain.direction == TX {
             self.sessions[session].last_written_ns = plain.start_ns;
         }
+        let lost = self.sessions[session].take_lost(plain);
         let is_sent = self.last_sent_ns >= plain.end_ns;
         if plain.direction == TX && !plain.is_nested && !self.is_unbound && !is_sent {
-            self.owed = self.owed.max(self.sent) + plain.length;
-            self.hold(session, plain, tls_ns, s);
+            self.owed = self.owed.max(self.sent) + self.unsent(lost) + plain.length;
+            self.hold(session, plain, tls_ns, lost > 0, s);
             return self.send_held(0, s);
         }
         if plain.direction == TX {
             self.owed = self.sent;
         }
-        self.give(session, plain, tls_ns, !plain.is_nested, s);
+        let is_late = !plain.is_nested;
+        self.give(session, plain, Arrival { tls_ns, is_late, is_after_loss: lost > 0 }, s);
+    }
+
+    /// Of plaintext that was lost before it was known to be sent, what will be: an operation that nothing claims has sent it.
+    fn unsent(&self, lost: u64) -> u64 {
+        let is_sent = self.pending[TX].iter().any(|each| !each.is_control);
+        if is_sent {
+            0
+        } else {
+            lost
+        }
     }
 
     /// None if there are too many: what one says must not be taken for another's.
@@ -269,11 +302,24 @@ impl Secure {
         let before = self.sessions.last().map_or(self.exchanges_before, |session| session.conversation.exchanges());
         let id = plain.key.policy_id(plain.cookie);
         let conversation = Conversation::new(id, self.role, is_joined).within(before, self.is_reset);
-        self.sessions.push(Session { key: plain.key, library: plain.library, conversation, last_written_ns: 0 });
+        self.sessions.push(Session {
+            key: plain.key,
+            library: plain.library,
+            conversation,
+            last_written_ns: 0,
+            told: [0; 2],
+        });
         Some(at)
     }
 
-    fn hold(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, s: &mut Surroundings<'_>) {
+    fn hold(
+        &mut self,
+        session: usize,
+        plain: &Plaintext<'_>,
+        tls_ns: u64,
+        is_after_loss: bool,
+        s: &mut Surroundings<'_>,
+    ) {
         while self.held_bytes + plain.payload.len() > HELD_BYTES && !self.held.is_empty() {
             self.send_first(s);
         }
@@ -288,12 +334,25 @@ impl Secure {
             is_pieces: plain.is_pieces,
             facts: OperationFacts { tls_ns: Some(tls_ns), ..facts_of_call(plain) },
             sent_at: self.owed,
+            is_after_loss,
         });
     }
 
     /// What has been sent meanwhile, or waits since before `deadline_ns`.
     fn send_held(&mut self, deadline_ns: u64, s: &mut Surroundings<'_>) {
         while self.held.front().is_some_and(|held| held.sent_at <= self.sent || held.facts.end_ns <= deadline_ns) {
+            self.send_first(s);
+        }
+    }
+
+    /// Neither plaintext nor operations before the offset `until` are all known: whose the operation there is cannot be told.
+    fn is_doubtful(&self, until: u64) -> bool {
+        until > self.sent && self.held.iter().any(|held| held.is_after_loss)
+    }
+
+    /// What was sent before the offset `until` by operations of which no event told: the next one is not its own.
+    fn send_unseen(&mut self, until: u64, s: &mut Surroundings<'_>) {
+        while self.held.front().is_some_and(|held| held.sent_at <= until) {
             self.send_first(s);
         }
     }
@@ -321,22 +380,26 @@ impl Secure {
             number: held.facts.number,
         };
         let tls_ns = held.facts.tls_ns.unwrap_or(held.facts.end_ns);
-        self.give(held.session, &plain, tls_ns, false, s);
+        let arrival = Arrival { tls_ns, is_late: false, is_after_loss: held.is_after_loss };
+        self.give(held.session, &plain, arrival, s);
     }
 
     /// Plaintext with the operations that carried it.
-    fn give(&mut self, session: usize, plain: &Plaintext<'_>, tls_ns: u64, is_late: bool, s: &mut Surroundings<'_>) {
+    fn give(&mut self, session: usize, plain: &Plaintext<'_>, arrival: Arrival, s: &mut Surroundings<'_>) {
         let (direction, chunk) = (plain.direction, chunk_of(plain));
         let mut pending = std::mem::take(&mut self.pending[direction]);
         // Of what is told late, only the operation that can have carried it.
         let until = match direction {
             RX => pending.partition_point(|each| each.facts.end_ns <= plain.end_ns),
-            _ if is_late => pending.partition_point(|each| each.facts.end_ns < plain.end_ns) + 1,
+            _ if arrival.is_late => pending.partition_point(|each| each.facts.end_ns < plain.end_ns) + 1,
             _ => pending.len(),
         };
         self.pending[direction] = pending.split_off(until.min(pending.len()));
-        let before = pending.len();
+        let mut before = pending.len();
         self.drop_handshake(&mut pending, plain);
+        if arrival.is_after_loss {
+            before -= drop_lost(&mut pending, plain, s.ledger);
+        }
         let last = pending.pop().map(|each| each.facts);
         pending.retain(|each| !each.is_control);
         let earlier: Vec<OperationFacts> = pending.iter().map(|each| each.facts).collect();
@@ -345,7 +408,7 @@ impl Secure {
         if last.is_some() {
             self.claimed[direction] = last;
         }
-        let facts = OperationFacts { tls_ns: Some(tls_ns), ..facts };
+        let facts = OperationFacts { tls_ns: Some(arrival.tls_ns), ..facts };
         let whole = Chunk {
             offset: plain.offset,
             length: plain.length,
@@ -438,11 +501,35 @@ impl Secure {
     }
 }
 
+/// Operations whose plaintext was lost are not this call's: what it moved itself is, else the last that can have carried it.
+fn drop_lost(pending: &mut Vec<Pending>, plain: &Plaintext<'_>, ledger: &mut Ledger) -> usize {
+    let before = pending.len();
+    let since_ns = match plain.direction {
+        TX if plain.is_nested => plain.start_ns,
+        TX => plain.end_ns,
+        _ => plain.start_ns.min(pending.last().map_or(0, |each| each.facts.end_ns)),
+    };
+    pending.retain(|each| each.is_control || each.facts.end_ns >= since_ns);
+    let dropped = before - pending.len();
+    ledger.lose(Cause::TlsLost, dropped as u64);
+    dropped
+}
+
 /// The exchanges that are over since there were `before` are this session's.
 fn name_session(index: usize, before: usize, s: &mut Surroundings<'_>) {
     for exchange in s.finished.iter_mut().skip(before) {
         exchange.session = Some(index as u8);
     }
+}
+
+/// How plaintext came.
+#[derive(Clone, Copy)]
+struct Arrival {
+    tls_ns: u64,
+    /// After the operation that carried it.
+    is_late: bool,
+    /// What came before it was lost.
+    is_after_loss: bool,
 }
 
 /// The copied bytes of a call.

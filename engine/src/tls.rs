@@ -17,7 +17,9 @@ mod maps;
 pub mod programs;
 mod sites;
 mod status;
+mod unread;
 mod watcher;
 
 pub use self::status::{BlindWindow, LibraryStatus, Status};
+pub use self::unread::{unread, Unread};
 pub use self::watcher::{survey, Request, Requests, Watcher};

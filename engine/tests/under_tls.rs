@@ -373,3 +373,83 @@ fn plaintext_that_is_lost_is_known_and_shifts_no_pair() {
         }
     }
 }
+
+/// An operation of lost plaintext is no part of the exchange that comes next: neither its time nor its count.
+#[test]
+fn the_operations_of_lost_plaintext_are_given_to_no_other_exchange() {
+    for cookie in [SERVER, 0] {
+        let mut tls = bound(RX);
+        exchanges_after(&mut tls, 10, [RX, TX]);
+        let reported = tls.stage.records.len();
+        for direction in [RX, TX] {
+            tls.socket(direction, &record(80, 90)).plain[direction] += 60;
+        }
+        tls.stage.wait(100);
+        let since = tls.stage.now;
+        tls.socket(RX, &record(81, 90)).call(RX, cookie, &get("/next"));
+        tls.stage.wait(1200);
+        if cookie == 0 {
+            tls.call(TX, 0, &ok("next")).socket(TX, &record(82, 60));
+        } else {
+            tls.socket(TX, &record(82, 60)).call(TX, SERVER, &ok("next"));
+        }
+        tls.stage.wait(1200);
+        let found = tls.stage.records[reported..].iter().find(|r| r.path.as_deref() == Some("/next")).unwrap();
+        assert!(found.start_ns >= since, "{since} {found:?}");
+        let (read, write) = (found.kernel_read.as_ref().unwrap(), found.kernel_write.as_ref().unwrap());
+        assert_eq!((read.operations, write.operations), (1, 1), "{cookie}");
+        assert!(tls.stage.lines()[reported..].iter().any(|line| line.contains("gap")), "{:?}", tls.stage.lines());
+        assert_eq!(tls.stage.core.ledger.lost(Cause::TlsLost), 2, "{cookie}");
+    }
+}
+
+/// Both were given to memory before either was sent: the second one waits for the operation of its own.
+#[test]
+fn what_was_lost_before_it_was_sent_still_has_its_turn() {
+    let mut tls = bound(TX);
+    exchanges_after(&mut tls, 10, [TX, RX]);
+    tls.plain[TX] += 400;
+    tls.call(TX, 0, &get("/second"));
+    tls.socket(TX, &record(80, 422)).stage.wait(100);
+    tls.socket(TX, &record(81, 90)).socket(RX, &record(82, 60)).call(RX, 0, &ok("second"));
+    tls.stage.wait(1200);
+    let found = tls.stage.records.iter().find(|r| r.path.as_deref() == Some("/second")).unwrap();
+    let written = found.timeline.iter().find(|(name, _)| *name == "write_end").unwrap().1;
+    assert!(written >= 100 * MS, "{:?}", found.timeline);
+}
+
+/// What was sent by an operation that the ring had no room for is not given to the next one, however soon that comes.
+#[test]
+fn a_message_of_which_the_operation_is_lost_takes_no_later_one() {
+    let mut tls = bound(TX);
+    exchanges_after(&mut tls, 10, [TX, RX]);
+    let since = tls.stage.now;
+    tls.call(TX, 0, &get("/unseen")).stage.offsets[TX] += 90;
+    tls.stage.wait(100);
+    tls.call(TX, 0, &get("/seen")).socket(TX, &record(80, 90));
+    tls.socket(RX, &record(82, 60)).call(RX, 0, &ok("")).call(RX, 0, &ok("seen"));
+    tls.stage.wait(1200);
+    let found = |path| tls.stage.records.iter().find(|r| r.path.as_deref() == Some(path)).unwrap();
+    assert!(found("/unseen").start_ns < since + 50 * MS, "{since} {:?}", found("/unseen"));
+    assert_eq!(found("/seen").kernel_write.as_ref().unwrap().operations, 1);
+}
+
+/// Operations and plaintext were lost: whether the operation that comes is this message's cannot be known, so it is nobody's.
+#[test]
+fn after_both_were_lost_no_operation_is_guessed() {
+    let mut tls = bound(TX);
+    exchanges_after(&mut tls, 10, [TX, RX]);
+    let reported = tls.stage.records.len();
+    tls.plain[TX] += 60;
+    tls.stage.offsets[TX] += 90;
+    tls.call(TX, 0, &get("/first")).stage.wait(100);
+    tls.socket(TX, &record(80, 90)).socket(RX, &record(81, 60)).call(RX, 0, &ok("first"));
+    exchanges_after(&mut tls, 20, [TX, RX]);
+    tls.stage.wait(1200);
+    let found = tls.stage.records[reported..].iter().find(|r| r.path.as_deref() == Some("/first")).unwrap();
+    let written = found.timeline.iter().find(|(name, _)| *name == "write_end").unwrap().1;
+    assert!(written < 50 * MS, "{:?}", found.timeline);
+    assert_eq!(tls.stage.core.ledger.lost(Cause::TlsLost), 1);
+    let later = tls.stage.records.last().unwrap();
+    assert_eq!(later.kernel_write.as_ref().unwrap().operations, 1);
+}

@@ -28,14 +28,15 @@ _POLL_S = 0.02
 @click.option("--watched", "is_watched_only", is_flag=True, help="Only processes that are watched.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, one object a line.")
 def command(file: Path | None, rules_file: Path | None, is_watched_only: bool, is_json: bool) -> None:
-    """List every process, its service, its verdict and the rule behind it.
+    """List every process, its service, its verdict and the rule behind it, and TLS of it that cannot be read.
 
     Judges by the configuration as it is now, without asking a daemon. Needs root to read what others run."""
     loaded, _ = load_config(file)
     if rules_file is not None:
         loaded = loaded.override({"watch.rules_file": (str(rules_file), "--rules-file")})
     rows = [row for row in _rows(loaded.config) if row["watched"] or not is_watched_only]
-    for line in map(json.dumps, rows) if is_json else _table(rows):
+    _add_tls(rows)
+    for line in map(json.dumps, rows) if is_json else (*_table(rows), *_reasons(rows)):
         click.echo(line)
 
 
@@ -78,12 +79,33 @@ def _row(listed: Any) -> dict[str, Any]:
     }
 
 
+def _add_tls(rows: list[dict[str, Any]]) -> None:
+    """To each its libraries of which nobody can read the plaintext; it may have others that are read."""
+    from rover import _engine
+
+    unread = json.loads(_engine.unread_tls([row["pid"] for row in rows]))
+    for row in rows:
+        row["unread_tls"] = unread.get(str(row["pid"]), [])
+
+
+def _name(library: dict[str, Any]) -> str:
+    return f"{library['kind']} {library['version']}" if library["version"] else str(library["kind"])
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[str]:
+    """One line for each kind of library that cannot be read."""
+    reasons = {library["kind"]: library["reason"] for row in rows for library in row["unread_tls"]}
+    return [f"{kind} is not read: {reasons[kind]}" for kind in sorted(reasons)]
+
+
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     words = {True: "watched", False: "excluded", None: "undecided"}
-    cells = [("PID", "PROCESS", "VERDICT", "SERVICE", "RULE")]
+    cells = [("PID", "PROCESS", "VERDICT", "SERVICE", "TLS NOT READ", "RULE")]
     for row in rows:
-        cells.append((str(row["pid"]), row["comm"], words[row["watched"]], row["service"] or "–", row["rule"] or "–"))
-    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+        verdict, service, rule = words[row["watched"]], row["service"] or "–", row["rule"] or "–"
+        libraries = ", ".join(sorted({_name(library) for library in row["unread_tls"]})) or "–"
+        cells.append((str(row["pid"]), row["comm"], verdict, service, libraries, rule))
+    widths = [max(len(line[column]) for line in cells) for column in range(5)]
     return [
-        "  ".join((*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4])) for line in cells
+        "  ".join((*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[5])) for line in cells
     ]

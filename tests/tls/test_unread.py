@@ -54,10 +54,23 @@ def waiting(command: list[str], word: str) -> Iterator[int]:
     assert process.returncode == 0
 
 
+def output_of(*words: str) -> str:
+    """What a command of rover says."""
+    command = [str(Path(sys.executable).parent / "rover"), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+
+
 def require_told(path: str, pid: int, kind: str, reason: str) -> None:
-    """`rover doctor` names the file, what it is, the process and the reason."""
-    command = [str(Path(sys.executable).parent / "rover"), "doctor"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    """`rover doctor` names the file, what it is, the process and the reason; `rover processes` as well, of no other."""
+    table = output_of("processes").splitlines()
+    (row,) = [line for line in table if line.split()[0] == str(pid)]
+    assert f"  {kind}" in row, row
+    assert any(line.startswith(f"{kind.split()[0]} is not read: ") and reason in line for line in table), table
+    processes = [json.loads(line) for line in output_of("processes", "--json").splitlines()]
+    unread = {each["pid"]: [library["path"] for library in each["unread_tls"]] for each in processes}
+    assert path in unread[pid]
+    assert unread[os.getpid()] == []
+    said = output_of("doctor")
     lines = [line.strip() for line in said.splitlines()]
     (at,) = [number for number, line in enumerate(lines) if line.startswith(f"✗ {path} ")]
     assert f"{kind}" in lines[at], lines[at]

@@ -28,6 +28,7 @@ mod engine_module {
     use rover_engine::probe as finding;
     use rover_engine::processes::Decision;
     use rover_engine::recording::RecordingError;
+    use rover_engine::tls;
     use rover_reporters::record::Identity;
     use rover_reporters::row::Row;
 
@@ -262,5 +263,12 @@ mod engine_module {
         let options = Options::from_json(options).map_err(PyValueError::new_err)?;
         let finding = py.detach(|| finding::probe(&options));
         Ok(serde_json::to_string(&finding).unwrap_or_default())
+    }
+
+    /// TLS that nothing can read.
+    #[pyfunction]
+    fn unread_tls(py: Python<'_>, pids: Vec<u32>) -> String {
+        let found = py.detach(|| tls::unread(&pids));
+        serde_json::to_string(&found).unwrap_or_default()
     }
 }

@@ -466,7 +466,7 @@ impl Libraries {
 }
 
 /// The file that this function is in.
-fn maybe_own() -> Option<Content> {
+pub fn maybe_own() -> Option<Content> {
     let here = maybe_own as *const () as u64;
     let mappings = maps::executable_files(std::process::id());
     let own = mappings.iter().find(|mapping| (mapping.address..mapping.address + mapping.length).contains(&here))?;

@@ -42,6 +42,7 @@ const LOSSES: Record<string, string> = {
   bad_event: "Events that made no sense.",
   output_full: "Of records that an output did not take fast enough.",
   not_sampled: "Of connections outside the sample, while rover was above one of its limits.",
+  tls_lost: "Under TLS, of which the plaintext was lost; it is counted by its own cause as well.",
   tls_unbound: "Of plaintext for which there was no room until its connection was known.",
   spool_full: "Of records that waited for the backend until the spool was full.",
 };
