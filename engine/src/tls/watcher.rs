@@ -15,8 +15,8 @@ use super::mappings::{Mapping, Mappings};
 use super::maps;
 use super::programs::Programs;
 use super::status::{BlindWindow, Status};
-use crate::clock;
 use crate::options::Tls;
+use crate::{clock, memory};
 
 /// How long the start waits for the libraries that are likely ones; the rest is looked at later.
 const START: Duration = Duration::from_millis(1500);
@@ -252,7 +252,7 @@ impl Search {
         // Nobody waits any more: nothing to tell.
         ready.send(()).unwrap_or_default();
         let (mut judged, mut swept) = (Instant::now(), Instant::now());
-        let mut inspected = self.libraries.inspected;
+        let (mut inspected, mut given_back) = (self.libraries.inspected, 0);
         while !self.is_stopping.load(Ordering::Relaxed) {
             self.wait(&epoll);
             self.take_mappings();
@@ -270,6 +270,10 @@ impl Search {
             if swept.elapsed() >= SWEEP {
                 swept = Instant::now();
                 self.libraries.sweep(is_alive);
+                if self.libraries.inspected != given_back {
+                    given_back = self.libraries.inspected;
+                    memory::give_back();
+                }
             }
             if is_due || self.libraries.inspected != inspected {
                 inspected = self.libraries.inspected;
