@@ -26,8 +26,8 @@ BLIND_LIMIT_NS = 100_000_000
 IDLE_LIMIT_BYTES = 75_000_000
 PAIRS = Path(__file__).parents[2] / "sites/tests/live/pairs.c"
 AT_A_TIME = 10
-MOST_KEPT_BYTES = 64 << 20
-"""What tables of bounded size grow to; measured: 24 MB after 400 processes, 32 MB after 1 200."""
+MOST_KEPT_BYTES = 24 << 20
+"""What tables of bounded size grow to; measured: 10 MB after 500 processes, 12 MB after 1 000."""
 
 
 @pytest.fixture
@@ -145,7 +145,8 @@ def test_a_thousand_processes_that_use_the_library_leave_nothing_behind(tmp_path
             assert watch.status()["attach_ns"] == looked, "a library that is known is not attached to again"
         assert others < 50, "libraries of others who work on this machine"
         assert after[1] <= before[1] + 8 * others + 2
-        assert resident_bytes(os.getpid()) - memory < MOST_KEPT_BYTES
+        # What the last files took goes with the next sweep.
+        wait_until(lambda: resident_bytes(os.getpid()) - memory < MOST_KEPT_BYTES, "memory to go back", 40)
         # Where rover gets no CPU mappings are lost, and counted: of a file that is known none is needed.
         print(f"{watch.status()['mappings_lost']} mappings lost")
 
