@@ -19,7 +19,8 @@ def cells() -> list[tuple[str, str]]:
 
 def known_tests() -> set[str]:
     """Names of all tests of TLS."""
-    python = "".join(path.read_text() for path in (ROOT / "tests/tls").glob("test_*.py"))
+    folders = (ROOT / "tests/tls", ROOT / "tests/vm/guest")
+    python = "".join(path.read_text() for folder in folders for path in folder.glob("test_*.py"))
     rust = "".join(path.read_text() for path in (ROOT / "sites/tests").glob("*.rs"))
     return set(re.findall(r"^def (test_\w+)", python, re.M)) | set(re.findall(r"#\[test\]\nfn (\w+)", rust))
 
