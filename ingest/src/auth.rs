@@ -8,8 +8,7 @@ use std::time::Instant;
 use rover_reporters::oap_stream::AUTHENTICATION;
 use rover_reporters::token::Token;
 use tonic::service::Interceptor;
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
-use tonic::{Extensions, Request, Status};
+use tonic::{Request, Status};
 
 use crate::limits::{Act, Limits};
 use crate::stats::Counters;
@@ -24,7 +23,7 @@ pub struct CallCheck {
 impl CallCheck {
     /// A peer that is not known is nobody's: all of them are one.
     fn limit(&self, request: &Request<()>, act: Act) -> Result<(), Status> {
-        let peer = maybe_peer(request.extensions()).unwrap_or(IpAddr::from([0; 4]));
+        let peer = request.remote_addr().map_or(IpAddr::from([0; 4]), |peer| peer.ip());
         if self.limits.take(peer, act, Instant::now()) {
             return Ok(());
         }
@@ -48,12 +47,6 @@ impl Interceptor for CallCheck {
         Counters::add(&self.counters.denied);
         Err(Status::permission_denied(""))
     }
-}
-
-fn maybe_peer(of: &Extensions) -> Option<IpAddr> {
-    let plain = of.get::<TcpConnectInfo>();
-    let inside = || of.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
-    Some(plain.or_else(inside)?.remote_addr()?.ip())
 }
 
 /// Takes the same time wherever the first difference is.

@@ -196,7 +196,7 @@ class Watch:
         unit="seconds",
     )
     held_records: int = _key(
-        10_000,
+        20_000,
         kinds.with_bounds(kinds.INTEGER, 0, 1_000_000),
         "The most exchanges that are held for processes not yet decided on; beyond it the next ones are lost, counted "
         "as `unconfirmed`. As many more may wait for the name of their other end; beyond it they are told without.",
