@@ -38,6 +38,8 @@ _INGEST_COUNTERS = (
     ("invalid_records", "rover_ingest_invalid_records", "Records of rover's own form that are none."),
     ("unattributed", "rover_ingest_unattributed", "Messages before any connection was told."),
     ("denied", "rover_ingest_denied", "Calls without the right token."),
+    ("limited_connections", "rover_ingest_limited_connections", "Connections closed: their peer opens too many."),
+    ("limited_calls", "rover_ingest_limited_calls", "Calls refused: their peer calls too often."),
 )
 _INGEST_GAUGES = (
     ("open_streams", "rover_ingest_open_streams", "Streams of reports that are open."),
