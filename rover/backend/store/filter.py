@@ -66,6 +66,11 @@ class Filter:
         return [], []
 
     @property
+    def exact_path(self) -> str | None:
+        """The one path that is wanted; None if it is a pattern."""
+        return None if self.path is None or _has_wildcard(self.path) else self.path
+
+    @property
     def _is_errors(self) -> bool:
         return bool(self.statuses) and min(first for first, _ in self.statuses) >= ERROR_STATUS
 
