@@ -2,29 +2,28 @@
 
 `python -m bench.queries [--rows 1000000] [--rate 5000] [--times 40] [--folder DIR]`: fills a store in DIR (a temporary
 folder, removed at the end, if none is given; one that is filled already is used again) with ROWS exchanges of a day of
-40 services with 25 endpoints each, starts the backend over it in a process of its own, in which a thread puts RATE rows
-a second, and asks what each page asks, TIMES times. Prints the median and the 95th percentile of each question in ms,
-and what was written meanwhile.
+40 services with 25 endpoints each, starts the backend over it in a process of its own, to which another sends RATE
+records a second, and asks what each page asks, TIMES times. Prints the median and the 95th percentile of each question
+in ms, and what was sent and stored meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
-from bench.filling import fill, options_of, rows, store_path
-from rover.backend import Backend, open_store
-
-TICK_S = 0.05
+from bench.filling import fill, store_path
+from rover.cli.serving import Serving
+from rover.config import load
 
 
 class Question(NamedTuple):
@@ -80,49 +79,57 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.serve:
-        serve(given.folder, given.rate)
+        serve(given.folder)
         return
     with tempfile.TemporaryDirectory(prefix="rover-bench-") as temporary:
         folder = given.folder or Path(temporary)
         if not store_path(folder).exists():
             fill(folder, given.rows)
-        command = [sys.executable, "-m", "bench.queries", "--serve", "--folder", folder, "--rate", str(given.rate)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            try:
-                ask(server.stdout.readline().strip(), given.times)
-            finally:
-                server.stdin.close()
-                print(server.stdout.read(), end="")
+        with _process("bench.queries", "--serve", "--folder", str(folder)) as server:
+            url, address = json.loads(_said(server))
+            with _process("bench.writing", address, str(given.rate)) as writer:
+                try:
+                    ask(url, given.times)
+                finally:
+                    sent = _ended(writer)
+                    print(f"sent meanwhile: {sent}/s of {given.rate}; stored: {_ended(server)}")
 
 
-def serve(folder: Path, rate: int) -> None:
-    """The backend and a writer, until standard input ends; tells what was written."""
-    store = open_store(options_of(folder))
-    backend = Backend(options_of(folder), store, dict)
-    print(backend.start(), flush=True)
-    stopping = threading.Event()
-    taken = []
+def _process(module: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def write() -> None:
-        number, began = 0, time.monotonic()
-        run = int(time.time()) & 0xFFFFFFFF
-        while not stopping.wait(TICK_S):
-            due = int((time.monotonic() - began) * rate) - number
-            taken.append(store.put(list(rows(due, time.time_ns(), 1_000, number, run))))
-            number += due
 
-    thread = threading.Thread(target=write)
+def _said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def _ended(process: subprocess.Popen[str]) -> str:
+    """What a process says at the end of its standard input."""
+    assert process.stdin is not None
+    process.stdin.close()
+    return _said(process)
+
+
+def serve(folder: Path) -> None:
+    """The backend as `rover backend` runs it, until standard input ends; tells what was stored."""
+    anywhere = {
+        "ROVER_BACKEND_STORE_PATH": str(store_path(folder)),
+        "ROVER_BACKEND_STORE_RETENTION_BYTES": "1024 GiB",
+        "ROVER_BACKEND_STORE_RETENTION_HOURS": "48",
+        "ROVER_BACKEND_GRPC_ADDRESS": "127.0.0.1:0",
+        "ROVER_BACKEND_HTTP_ADDRESS": "127.0.0.1:0",
+    }
+    serving = Serving(load(None, anywhere).config, dict)
+    url, address = serving.start()
+    print(json.dumps([url.rstrip("/"), address]), flush=True)
     began = time.monotonic()
-    thread.start()
     sys.stdin.read()
-    stopping.set()
-    thread.join()
-    store.flush(60)
-    seconds, facts = time.monotonic() - began, store.facts()
-    backend.stop()
-    print(f"written meanwhile: {facts.stored / seconds:.0f} rows/s of {rate}, lost {facts.lost or 'none'}")
+    with httpx.Client(base_url=url) as client:
+        stored = client.get("/api/node").json()["store"]
+    print(f"{stored['stored'] / (time.monotonic() - began):.0f}/s, lost {stored['lost'] or 'none'}")
+    serving.stop()
 
 
 def ask(base: str, times: int) -> None:
