@@ -1,10 +1,10 @@
 """How long the API takes to answer each page with many exchanges stored while more are written.
 
-`python -m bench.queries [--rows 1000000] [--rate 5000] [--times 40] [--folder DIR]`: fills a store in DIR (a temporary
-folder, removed at the end, if none is given; one that is filled already is used again) with ROWS exchanges of a day of
-40 services with 25 endpoints each, starts the backend over it in a process of its own, to which another sends RATE
-records a second, and asks what each page asks, TIMES times. Prints the median and the 95th percentile of each question
-in ms, and what was sent and stored meanwhile.
+`python -m bench.queries [--rows 1000000] [--rate 5000] [--times 40] [--folder DIR] [--only TEXT]`: fills a store in DIR
+(a temporary folder, removed at the end, if none is given; one that is filled already is used again) with ROWS exchanges
+of a day of 40 services with 25 endpoints each, starts the backend over it in a process of its own, to which another
+sends RATE records a second, and asks what each page asks, or what has TEXT in its name, TIMES times. Prints the median
+and the 95th percentile of each question in ms, and what was sent and stored meanwhile.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rate", type=int, default=5_000)
     parser.add_argument("--times", type=int, default=40)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", default="", help="questions whose name has this in it")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.serve:
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> None:
             url, address = json.loads(_said(server))
             with _process("bench.writing", address, str(given.rate)) as writer:
                 try:
-                    ask(url, given.times)
+                    ask(url, given.times, given.only)
                 finally:
                     sent = _ended(writer)
                     print(f"sent meanwhile: {sent}/s of {given.rate}; stored: {_ended(server)}")
@@ -132,12 +133,12 @@ def serve(folder: Path) -> None:
     serving.stop()
 
 
-def ask(base: str, times: int) -> None:
+def ask(base: str, times: int, only: str) -> None:
     """Print the latency of each question."""
     print(f"{'ms':34}{'median':>9}{'p95':>9}{'longest':>9}{'bytes':>10}")
     with httpx.Client(base_url=base, timeout=60) as client:
         time.sleep(2)  # The writer is in its stride.
-        for question in QUESTIONS:
+        for question in (each for each in QUESTIONS if only in each.name):
             taken_ms = []
             for _ in range(times):
                 path = _filled(client, question)

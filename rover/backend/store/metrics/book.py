@@ -24,6 +24,9 @@ FUTURE_S = 600
 HELD = 16_384
 """Figures kept in memory between batches, some 500 bytes each: of a thousand endpoints a minute has 6000."""
 
+PLACES = 20_000
+"""Names whose numbers are kept, some 300 bytes each."""
+
 Key = tuple[int, int, int, int, int]
 """step_s, start_s, kind, owner, entity: the key of `metric`."""
 
@@ -46,6 +49,8 @@ class MetricBook:
         self._entities = Entities(connection)
         self._held: dict[Key, bytes] = {}
         self._packed_s = 0
+        self._places: dict[tuple[Kind, str, str, str, str], tuple[int, int]] = {}
+        self._places_s = 0
         self.out_of_time = 0
         """Records of minutes that are no longer, or not yet, kept."""
 
@@ -70,7 +75,7 @@ class MetricBook:
         self._forget_packed()
         sums: dict[Key, list[bytes]] = {}
         for start_s, kind, service, name, peer, peer_name, figures in shares:
-            owner, entity = self._place(start_s // HOUR_S * HOUR_S, Kind(kind), service, name, peer, peer_name)
+            owner, entity = self._known_place(start_s // HOUR_S * HOUR_S, (Kind(kind), service, name, peer, peer_name))
             sums.setdefault((MINUTE_S, start_s, kind, owner, entity), []).append(figures)
         self._entities.store()
         self._store(sums)
@@ -83,6 +88,7 @@ class MetricBook:
     def forget(self) -> None:
         """Drop what is in memory: the tables are the truth again."""
         self._held.clear()
+        self._places.clear()
         self._are_lessons_stored = not self._lessons
         self._entities.forget()
 
@@ -92,6 +98,20 @@ class MetricBook:
         if packed_s != self._packed_s:
             self._packed_s = packed_s
             self._held = {key: figures for key, figures in self._held.items() if key[1] >= packed_s}
+
+    def _known_place(self, hour_s: int, share: tuple[Kind, str, str, str, str]) -> tuple[int, int]:
+        """Owner and entity of a share, which were looked up before in the newest hour."""
+        if hour_s > self._places_s or len(self._places) > PLACES:
+            self._places.clear()
+            self._places_s = hour_s
+        known = self._places.get(share) if hour_s == self._places_s else None
+        if known is None:
+            overflowed = self._entities.overflowed
+            known = self._place(hour_s, *share)
+            # What shares OTHER is counted each time.
+            if hour_s == self._places_s and overflowed == self._entities.overflowed:
+                self._places[share] = known
+        return known
 
     def _place(self, hour_s: int, kind: Kind, service: str, name: str, peer: str, peer_name: str) -> tuple[int, int]:
         """Owner (service) and entity of a share."""
