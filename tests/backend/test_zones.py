@@ -98,3 +98,24 @@ def test_a_batch_that_is_not_stored_leaves_no_zone(tmp_path: Path, monkeypatch: 
     assert len(exchanges(connection, Filter(path="/found"), 0, 1 << 62).records) == 1
     connection.close()
     file.unlock()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Filter(service="cart"), "exchange_service "),
+        (Filter(statuses=((500, 599),)), "exchange_error"),
+        (Filter(service="cart", statuses=((500, 599),)), "exchange_service_error"),
+        (Filter(service="cart", statuses=((200, 599),)), "exchange_service "),
+    ],
+)
+def test_each_filter_has_its_index(wanted: Filter, index: str) -> None:
+    """The one that leads to the fewest rows."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.apply(Database(connection))
+    for terms, values in (wanted.sql(), wanted.leading_sql()):
+        where = " AND ".join(["id >= ?", "id < ?", *terms])
+        sql = f"EXPLAIN QUERY PLAN SELECT id FROM exchange WHERE {where} ORDER BY id DESC LIMIT 9"
+        [plan] = [line[3] for line in connection.execute(sql, [*ALL, *values])]
+        assert f"{index}" in plan + " ", plan
+    connection.close()

@@ -207,6 +207,8 @@ def _zones(db: Database) -> None:
         )
         """
     )
+    # What failed of one service, without a look at what failed of the others or at what it did well.
+    db.execute("CREATE INDEX exchange_service_error ON exchange (service, id) WHERE status >= 400")
     db.execute(
         """
         INSERT INTO zone (number, size, first_id, last_id)
