@@ -34,6 +34,11 @@ RV_ENTERED_AGAIN(4)
 	{                                                                                          \
 		return rv_ended_again(sk, RV_RX, result, flags);                                   \
 	}                                                                                          \
+	SEC("tp_btf/tcp_probe")                                                                    \
+	int BPF_PROG(rv_t_taken_##number, struct sock *sk, struct sk_buff *skb)                    \
+	{                                                                                          \
+		return rv_tcp_taken_again(sk, skb);                                                \
+	}                                                                                          \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
 	int BPF_PROG(rv_t_state_##number, struct sock *sk, int from, int to)                       \
 	{                                                                                          \

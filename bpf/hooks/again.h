@@ -59,6 +59,32 @@ static __always_inline int rv_send_entered_again(struct sock *sk, const struct m
 	return rv_send_entered(sk, message);
 }
 
+/* Whether the socket's last packet is this one. The socket is its owner's until TCP is done with
+ * it: none came after. */
+static __always_inline bool rv_is_last_arrived(const struct rv_flow *flow,
+					       const struct sk_buff *skb)
+{
+	u32 end = RV_CAST_GET(struct tcp_skb_cb, skb->cb, end_seq);
+
+	return flow && flow->arrived_head &&
+	       flow->arrived[(flow->arrived_head - 1) & (RV_ARRIVED - 1)].end == end;
+}
+
+/* TCP looks at packets in threads too: those that came while the socket was in use. */
+static __always_inline int rv_tcp_taken_again(const struct sock *sk, const struct sk_buff *skb)
+{
+	const struct rv_packet *packet = rv_packet(skb);
+	u32 hash = RV_GET(skb, hash);
+
+	if (packet ? packet->cookie : hash && *rv_stranger(hash) == hash)
+		return 0;
+	if (!packet && (RV_CAST_GET(struct tcp_skb_cb, skb->cb, seq) ==
+				RV_CAST_GET(struct tcp_skb_cb, skb->cb, end_seq) ||
+			rv_is_last_arrived(rv_flow_of_socket(sk), skb)))
+		return 0;
+	return rv_tcp_taken(sk, skb);
+}
+
 static __always_inline int rv_state_changed_again(struct sock *sk, int from, int to)
 {
 	if (rv_is_attended(RV_ATTENDED_STATE, sk, rv_transition(from, to)))

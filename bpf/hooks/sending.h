@@ -66,8 +66,15 @@ static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_
 {
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 
+	if (!flow)
+		return 0;
+	/* Nobody saw the packet before this one leave: its time must not go on. */
+	if (flow->stage != RV_STAGE_NONE) {
+		flow->stage = RV_STAGE_NONE;
+		flow->send.unseen++;
+	}
 	/* Payload lies in fragments: a packet without any is an acknowledgement, no operation's. */
-	if (!flow || !RV_GET(skb, data_len))
+	if (!RV_GET(skb, data_len))
 		return 0;
 	flow->l3_entered_ns = bpf_ktime_get_boot_ns();
 	flow->l2_entered_ns = 0;

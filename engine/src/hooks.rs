@@ -146,6 +146,7 @@ const AGAIN: &[(&str, &[&str])] = &[
     ("rv_t_recv_x", &["rv_t_recv_2", "rv_t_recv_3", "rv_t_recv_4"]),
     ("rv_t_send_e", &["rv_t_send_e_2", "rv_t_send_e_3", "rv_t_send_e_4"]),
     ("rv_f_send_e", &["rv_f_send_e_2", "rv_f_send_e_3", "rv_f_send_e_4"]),
+    ("rv_t_taken", &["rv_t_taken_2", "rv_t_taken_3", "rv_t_taken_4"]),
     ("rv_t_state", &["rv_t_state_2", "rv_t_state_3", "rv_t_state_4"]),
     ("rv_t_destroy", &["rv_t_destroy_2", "rv_t_destroy_3", "rv_t_destroy_4"]),
     ("rv_t_fork", &["rv_t_fork_2", "rv_t_fork_3", "rv_t_fork_4"]),
