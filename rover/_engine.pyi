@@ -192,7 +192,7 @@ class Figures:
     def __init__(self) -> None:
         """Of nothing."""
 
-    def __add__(self, other: Figures) -> Figures:
+    def __add__(self, value: Figures) -> Figures:
         """Both together."""
 
     def column(self, number: int) -> int:
