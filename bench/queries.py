@@ -1,10 +1,10 @@
 """How long the API takes to answer each page with many exchanges stored while more are written.
 
-`python -m bench.queries [--rows 1000000] [--rate 5000] [--times 40] [--folder DIR]`: fills a store in DIR (a temporary
-folder, removed at the end, if none is given; one that is filled already is used again) with ROWS exchanges of a day of
-40 services with 25 endpoints each, starts the backend over it in a process of its own, in which a thread puts RATE rows
-a second, and asks what each page asks, TIMES times. Prints the median and the 95th percentile of each question in ms,
-and what was written meanwhile.
+`python -m bench.queries [--rows 1000000] [--rate 5000] [--times 40] [--folder DIR] [--only TEXT]`: fills a store in DIR
+(a temporary folder, removed at the end, if none is given; one that is filled already is used again) with ROWS exchanges
+of a day of 40 services with 25 endpoints each, starts the backend over it in a process of its own, to which another
+sends RATE records a second, and asks what each page asks, or what has TEXT in its name, TIMES times. Prints the median
+and the 95th percentile of each question in ms, and what was sent and stored meanwhile.
 """
 
 from __future__ import annotations
@@ -15,42 +15,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
-from rover.backend import Backend, BackendOptions, Row, open_store
-from rover.backend.store.file import StoreFile
-from rover.backend.store.insert import Inserter
-from rover.backend.store.metrics import roll
-from tests.backend.rows import record
-
-SERVICES = 40
-ENDPOINTS = 25
-DAY_NS = 23 * 3600 * 10**9
-"""Less than the day that minutes are kept."""
-BATCH = 4096
-STATUSES = [200] * 188 + [304] * 4 + [404] * 6 + [500, 503]
-DURATIONS_NS = [int(1.06**n * 200_000) for n in range(150)]
-"""0.2 ms to 1.2 s, spread by a logarithm."""
-CLIENTS = 10
-"""One record in so many is the client's of the exchange before it."""
-TICK_S = 0.05
-
-
-class Template(NamedTuple):
-    """A row of one endpoint with holes for what differs from exchange to exchange."""
-
-    side: str
-    service: str
-    peer: str
-    method: str
-    path: str
-    text: str
+from bench.filling import fill, store_path
+from rover.cli.serving import Serving
+from rover.config import load
 
 
 class Question(NamedTuple):
@@ -103,171 +76,69 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rate", type=int, default=5_000)
     parser.add_argument("--times", type=int, default=40)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", default="", help="questions whose name has this in it")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.serve:
-        serve(given.folder, given.rate)
+        serve(given.folder)
         return
     with tempfile.TemporaryDirectory(prefix="rover-bench-") as temporary:
         folder = given.folder or Path(temporary)
         if not store_path(folder).exists():
             fill(folder, given.rows)
-        command = [sys.executable, "-m", "bench.queries", "--serve", "--folder", folder, "--rate", str(given.rate)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            try:
-                ask(server.stdout.readline().strip(), given.times)
-            finally:
-                server.stdin.close()
-                print(server.stdout.read(), end="")
+        with _process("bench.queries", "--serve", "--folder", str(folder)) as server:
+            url, address = json.loads(_said(server))
+            with _process("bench.writing", address, str(given.rate)) as writer:
+                try:
+                    ask(url, given.times, given.only)
+                finally:
+                    sent = _ended(writer)
+                    print(f"sent meanwhile: {sent}/s of {given.rate}; stored: {_ended(server)}")
 
 
-def store_path(folder: Path) -> Path:
-    """Where the store is."""
-    return folder / "rover.db"
+def _process(module: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def options_of(folder: Path) -> BackendOptions:
-    """Nothing is removed while it is measured."""
-    return BackendOptions(
-        store_path=store_path(folder), retention_hours=48, retention_bytes=1 << 40, http_address="127.0.0.1:0"
-    )
+def _said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
-def templates() -> list[Template]:
-    """Each endpoint of each service; every third has an id in its path."""
-    found = []
-    for service, endpoint in ((service, endpoint) for endpoint in range(ENDPOINTS) for service in range(SERVICES)):
-        path = f"/u/%(user)d/e{endpoint}" if endpoint % 3 == 1 else f"/a/e{endpoint}"
-        ends = f"service-{service:02}", f"service-{(service * 7 + endpoint) % SERVICES:02}"
-        for side, here, there in (("server", *ends), ("client", *reversed(ends))):
-            made = record(0, 0, side=side, service=here, peer_service=there, method=["GET", "POST"][endpoint % 2])
-            served: dict[str, object] = {"address": "10.0.0.1", "port": 8080}
-            asked: dict[str, object] = {"address": "10.0.0.2", "port": "<port>"}
-            near, far = (served, asked) if side == "server" else (asked, served)
-            marks = {name: f"<{name}>" for name in ("id", "time", "start_ns", "end_ns", "duration_ns", "status")}
-            made.update(marks)
-            made |= {"path": path, "local": made["local"] | near, "remote": made["remote"] | far}
-            made["connection"] |= {"exchange": 1, "id": "<connection>"}
-            text = json.dumps(made, separators=(",", ":"))
-            for name in ("start_ns", "end_ns", "duration_ns", "status", "port"):
-                text = text.replace(f'"<{name}>"', f"%({name})d")
-            for name in ("id", "time", "connection"):
-                text = text.replace(f"<{name}>", f"%({name})s")
-            found.append(Template(side, here, there, made["method"], path, text))
-    return found
+def _ended(process: subprocess.Popen[str]) -> str:
+    """What a process says at the end of its standard input."""
+    assert process.stdin is not None
+    process.stdin.close()
+    return _said(process)
 
 
-def rows(count: int, start_ns: int, step_ns: int, first: int, run: int = 0xBE7C4) -> Iterator[Row]:
-    """`count` rows, `step_ns` apart, numbered from `first`; the same numbers give the same rows."""
-    made = templates()
-    for number in range(first, first + count):
-        time_ns = start_ns + (number - first) * step_ns
-        is_client = number % CLIENTS == CLIENTS - 1
-        # The client of the exchange before: of the same endpoint, a moment earlier.
-        served = number - is_client
-        mixed = served * 2_654_435_761 % (1 << 32)
-        template = made[mixed % (SERVICES * ENDPOINTS) * 2 + is_client]
-        time_ns -= is_client * (step_ns + 50_000)
-        duration_ns = DURATIONS_NS[mixed >> 8 & 127 if mixed >> 16 & 15 else 149] + is_client * 100_000
-        status = STATUSES[(mixed >> 12) % len(STATUSES)]
-        seconds, rest_ns = divmod(time_ns, 10**9)
-        row_id = f"{time_ns:016x}{run:08x}{number:08x}"
-        values = {
-            "id": row_id,
-            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns:09}Z",
-            "start_ns": time_ns % 10**15,
-            "end_ns": time_ns % 10**15 + duration_ns,
-            "duration_ns": duration_ns,
-            "status": status,
-            "port": 10_000 + served % 50_000,
-            "connection": f"{served:016x}",
-            "user": mixed >> 10,
-        }
-        yield (
-            row_id,
-            time_ns,
-            duration_ns,
-            duration_ns // 2,
-            template.side,
-            "HTTP/1.1",
-            "http",
-            template.service,
-            f"{template.service}-1",
-            template.peer,
-            template.method,
-            f"{template.service}.local:8080",
-            template.path % values,
-            status,
-            164,
-            1180,
-            "",
-            template.text % values,
-        )
-
-
-def fill(folder: Path, count: int) -> None:
-    """A day of `count` exchanges, the newest of them now, rolled up as far as it is over."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = StoreFile(store_path(folder))
-    connection = file.connect()
-    connection.execute("PRAGMA cache_size = -262144")
-    inserter = Inserter(connection, options_of(folder))
-    step_ns = DAY_NS // count
-    start_ns, began = time.time_ns() - DAY_NS, time.monotonic()
-    made = rows(count, start_ns, step_ns, 0)
-    for done in range(0, count, BATCH):
-        inserter.write([row for row, _ in zip(made, range(min(BATCH, count - done)), strict=False)])
-        if done // BATCH % 50 == 0:
-            print(
-                f"\r{done:>10} of {count} rows, {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True
-            )
-    connection.execute("BEGIN IMMEDIATE")
-    while roll(connection, time.time()):
-        pass
-    connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    connection.close()
-    file.unlock()
-    taken_s, size = time.monotonic() - began, store_path(folder).stat().st_size
-    print(f"\n{count} rows in {taken_s:.0f} s, {size / count:.0f} bytes a row, {size / 1e9:.2f} GB")
-
-
-def serve(folder: Path, rate: int) -> None:
-    """The backend and a writer, until standard input ends; tells what was written."""
-    store = open_store(options_of(folder))
-    backend = Backend(options_of(folder), store, dict)
-    print(backend.start(), flush=True)
-    stopping = threading.Event()
-    taken = []
-
-    def write() -> None:
-        number, began = 0, time.monotonic()
-        run = int(time.time()) & 0xFFFFFFFF
-        while not stopping.wait(TICK_S):
-            due = int((time.monotonic() - began) * rate) - number
-            taken.append(store.put(list(rows(due, time.time_ns(), 1_000, number, run))))
-            number += due
-
-    thread = threading.Thread(target=write)
+def serve(folder: Path) -> None:
+    """The backend as `rover backend` runs it, until standard input ends; tells what was stored."""
+    anywhere = {
+        "ROVER_BACKEND_STORE_PATH": str(store_path(folder)),
+        "ROVER_BACKEND_STORE_RETENTION_BYTES": "1024 GiB",
+        "ROVER_BACKEND_STORE_RETENTION_HOURS": "48",
+        "ROVER_BACKEND_GRPC_ADDRESS": "127.0.0.1:0",
+        "ROVER_BACKEND_HTTP_ADDRESS": "127.0.0.1:0",
+    }
+    serving = Serving(load(None, anywhere).config, dict)
+    url, address = serving.start()
+    print(json.dumps([url.rstrip("/"), address]), flush=True)
     began = time.monotonic()
-    thread.start()
     sys.stdin.read()
-    stopping.set()
-    thread.join()
-    store.flush(60)
-    seconds, facts = time.monotonic() - began, store.facts()
-    backend.stop()
-    print(f"written meanwhile: {facts.stored / seconds:.0f} rows/s of {rate}, lost {facts.lost or 'none'}")
+    with httpx.Client(base_url=url) as client:
+        stored = client.get("/api/node").json()["store"]
+    print(f"{stored['stored'] / (time.monotonic() - began):.0f}/s, lost {stored['lost'] or 'none'}")
+    serving.stop()
 
 
-def ask(base: str, times: int) -> None:
+def ask(base: str, times: int, only: str) -> None:
     """Print the latency of each question."""
     print(f"{'ms':34}{'median':>9}{'p95':>9}{'longest':>9}{'bytes':>10}")
     with httpx.Client(base_url=base, timeout=60) as client:
         time.sleep(2)  # The writer is in its stride.
-        for question in QUESTIONS:
+        for question in (each for each in QUESTIONS if only in each.name):
             taken_ms = []
             for _ in range(times):
                 path = _filled(client, question)

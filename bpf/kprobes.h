@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The same hooks by kprobe and kretprobe, for kernels without trampolines. A kretprobe has no
- * arguments: the entry leaves them on a stack of its CPU. Calls of one family nest only by
- * interrupts, so they return in reverse order.
+ * arguments: the entry leaves them on a stack of its thread. What interrupts a thread returns
+ * before it goes on, so the calls of one family return in reverse order.
  */
 #ifndef ROVER_KPROBES_H
 #define ROVER_KPROBES_H
@@ -16,6 +16,8 @@ enum rv_family {
 };
 
 #define RV_CALLS_MAX 4
+#define RV_CALL_BITS 9
+#define RV_CALLS_STALE 1000 /* jiffies: no packet is under way for so long */
 
 struct rv_call {
 	u64 first;
@@ -23,45 +25,92 @@ struct rv_call {
 };
 
 struct rv_calls {
+	u64 task; /* 0: free; idle tasks too have one for each CPU */
+	u64 since;
 	u32 depth;
 	u32 pad;
 	struct rv_call calls[RV_CALLS_MAX];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RV_FAMILIES);
-	__type(key, u32);
-	__type(value, struct rv_calls);
-} calls SEC(".maps");
+/* Of a thread and not of its CPU: it may be preempted amid a call and go on elsewhere. */
+SEC(".bss.calls") struct rv_calls rv_all_calls[RV_FAMILIES][1 << RV_CALL_BITS];
+
+static __always_inline struct rv_calls *rv_calls_slot(u32 family, u64 task, u32 way)
+{
+	u32 hash = (u32)(task >> 6) * 0x9e3779b1;
+
+	return &rv_all_calls[family][hash >> (32 - RV_CALL_BITS) ^ way];
+}
+
+static __always_inline struct rv_calls *rv_calls(u32 family, u64 task)
+{
+	struct rv_calls *calls = rv_calls_slot(family, task, 0);
+
+	if (calls->task == task)
+		return calls;
+	calls = rv_calls_slot(family, task, 1);
+	return calls->task == task ? calls : NULL;
+}
+
+/* A free slot, or one whose returns were missed. */
+static __always_inline struct rv_calls *rv_claim_calls(u32 family, u64 task, u64 now)
+{
+	struct rv_calls *calls = rv_calls_slot(family, task, 0);
+	u64 owner = calls->task;
+
+	if (owner && now - calls->since < RV_CALLS_STALE) {
+		calls = rv_calls_slot(family, task, 1);
+		owner = calls->task;
+		if (owner && now - calls->since < RV_CALLS_STALE)
+			return NULL;
+	}
+	if (__sync_val_compare_and_swap(&calls->task, owner, task) != owner)
+		return NULL;
+	calls->since = now;
+	calls->depth = 0;
+	return calls;
+}
 
 static __always_inline void rv_push(u32 family, const void *first, const void *second)
 {
-	struct rv_calls *stack = bpf_map_lookup_elem(&calls, &family);
+	u64 task = bpf_get_current_task(), now = bpf_jiffies64();
+	struct rv_calls *calls = rv_calls(family, task);
+	struct rv_call *call;
 	u32 depth;
 
-	if (!stack)
+	if (!calls)
+		calls = rv_claim_calls(family, task, now);
+	if (!calls)
 		return;
-	depth = stack->depth;
+	calls->since = now;
+	depth = calls->depth;
 	/* The same again: its return was missed. A full stack: more than one was. */
-	if (depth && stack->calls[(depth - 1) & (RV_CALLS_MAX - 1)].first == (u64)first)
+	if (depth && calls->calls[(depth - 1) & (RV_CALLS_MAX - 1)].first == (u64)first)
 		depth--;
 	else if (depth >= RV_CALLS_MAX)
 		depth = 0;
-	stack->calls[depth & (RV_CALLS_MAX - 1)].first = (u64)first;
-	stack->calls[depth & (RV_CALLS_MAX - 1)].second = (u64)second;
-	stack->depth = depth + 1;
+	/* What interrupts from here on has the next place. */
+	*(volatile u32 *)&calls->depth = depth + 1;
+	call = &calls->calls[depth & (RV_CALLS_MAX - 1)];
+	*(volatile u64 *)&call->first = (u64)first;
+	*(volatile u64 *)&call->second = (u64)second;
 }
 
 static __always_inline struct rv_call rv_pop(u32 family)
 {
-	struct rv_calls *stack = bpf_map_lookup_elem(&calls, &family);
+	struct rv_calls *calls = rv_calls(family, bpf_get_current_task());
 	struct rv_call call = {};
+	u32 depth;
 
-	if (!stack || !stack->depth)
+	if (!calls || !calls->depth)
 		return call;
-	stack->depth--;
-	return stack->calls[stack->depth & (RV_CALLS_MAX - 1)];
+	depth = calls->depth - 1;
+	call.first = *(volatile u64 *)&calls->calls[depth & (RV_CALLS_MAX - 1)].first;
+	call.second = *(volatile u64 *)&calls->calls[depth & (RV_CALLS_MAX - 1)].second;
+	*(volatile u32 *)&calls->depth = depth;
+	if (!depth)
+		*(volatile u64 *)&calls->task = 0;
+	return call;
 }
 
 static __always_inline struct sock *rv_lower_half(struct socket *socket)

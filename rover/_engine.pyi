@@ -190,15 +190,42 @@ class MetricFolder:
         """Shares of these records, how many lie outside of the minutes from `first_s` to before `end_s`, and how many
         are no records. Without the GIL."""
 
+class Figures:
+    """Sums, and durations as buckets."""
+
+    def __init__(self) -> None:
+        """Of nothing."""
+
+    def __add__(self, value: Figures) -> Figures:
+        """Both together."""
+
+    def column(self, number: int) -> int:
+        """The sum at this place in `figure_columns`. IndexError: there is none."""
+
+    def columns(self, numbers: list[int]) -> list[int]:
+        """The sums at these places. IndexError: there is none."""
+
+    def buckets(self) -> dict[int, int]:
+        """How many durations are in each bucket."""
+
+    def ranked(self, shares: list[float]) -> list[int | None]:
+        """The bucket of the smallest duration that such a share of all is not above; None without any."""
+
 def add_figures(stored: list[bytes | None], shares: list[list[bytes]]) -> list[bytes]:
     """All shares of a place added to what is stored there. ValueError: not figures."""
 
-def sum_figures(keys: list[int], figures: list[bytes]) -> dict[int, tuple[list[int], dict[int, int]]]:
-    """Figures with the same key added up: sums in the order of `figure_columns`, and durations as buckets.
-    ValueError: not figures."""
+def pack_figures(stored: list[bytes | None], told: list[list[str]]) -> list[bytes]:
+    """What these texts tell added to the pack of each place. Texts have `start,entity,FIGURES` for each row, figures in
+    hexadecimal, with `;` between; entity 0 is a pack. ValueError: no such text, or not figures."""
 
-def sum_column(keys: list[int], figures: list[bytes], column: int) -> dict[int, int]:
-    """One sum, by its place in `figure_columns`, of figures with the same key added up. ValueError: not figures."""
+def told_by_entity(texts: list[str], only: int | None) -> dict[int, Figures]:
+    """Figures of each entity, or of one alone. ValueError as above."""
+
+def told_by_step(texts: list[str], only: int | None, step_s: int) -> dict[int, Figures]:
+    """Figures of each step of so many seconds, by how many of them lie between 1970 and it. ValueError as above."""
+
+def told_column(texts: list[str], step_s: int, column: int) -> dict[tuple[int, int], int]:
+    """One sum, by its place in `figure_columns`, of each entity and step. ValueError as above."""
 
 def figure_columns() -> list[str]:
     """Names of the sums in figures."""

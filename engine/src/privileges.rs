@@ -60,7 +60,7 @@ pub fn privileges() -> Vec<Privilege> {
     };
     let mut all: Vec<Privilege> = CAPABILITIES.iter().map(told).collect();
     if perf_needs_admin() {
-        let needed_for = "kprobes and news of TLS libraries, or set kernel.perf_event_paranoid to 2";
+        let needed_for = "kprobes and TLS, or set kernel.perf_event_paranoid to 2";
         all.push(Privilege { name: "CAP_SYS_ADMIN", held: has(held, CAP_SYS_ADMIN), needed_for });
     }
     all

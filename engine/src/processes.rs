@@ -117,7 +117,10 @@ pub struct Busy {
 #[derive(Debug)]
 pub struct Processes {
     table: FxHashMap<u32, Process>,
+    /// Each of the two kinds that wait has a bound of its own: what waits for no more than a name must not take the room of
+    /// what is lost without it.
     held: usize,
+    awaiting: usize,
     most_held: usize,
     /// Records whose other end will not get a name any more.
     nameless: Vec<Passing>,
@@ -129,6 +132,7 @@ impl Processes {
         Processes {
             table: FxHashMap::default(),
             held: 0,
+            awaiting: 0,
             most_held,
             nameless: Vec::new(),
             charges: ByService::default(),
@@ -156,7 +160,7 @@ impl Processes {
             self.held -= process.held.len();
             discarded = process.held.drain(..).map(|passing| passing.operations).sum();
             // They met the process that had the pid before.
-            self.held -= process.awaiting.len();
+            self.awaiting -= process.awaiting.len();
             self.nameless.append(&mut process.awaiting);
         }
         charge(&mut self.charges, process);
@@ -211,8 +215,8 @@ impl Processes {
             return Some(passing);
         };
         match &process.verdict {
-            Verdict::Pending if self.held < self.most_held => {
-                self.held += 1;
+            Verdict::Pending if self.awaiting < self.most_held => {
+                self.awaiting += 1;
                 process.awaiting.push(passing);
                 None
             }
@@ -259,7 +263,8 @@ impl Processes {
         }
         let held = std::mem::take(&mut process.held);
         let mut awaiting = std::mem::take(&mut process.awaiting);
-        self.held -= held.len() + awaiting.len();
+        self.held -= held.len();
+        self.awaiting -= awaiting.len();
         for passing in &mut awaiting {
             passing.peer = None;
             if decision.is_watched && identity.is_some() {
@@ -301,7 +306,7 @@ impl Processes {
 
     /// Records that wait for a decision or a name.
     pub fn held(&self) -> usize {
-        self.held
+        self.held + self.awaiting
     }
 
     /// Operations measured, by service, so far.
@@ -328,25 +333,26 @@ impl Processes {
     /// Forgets the dead, and discards what waited too long. `is_final`: nobody will confirm any more.
     pub fn sweep(&mut self, now_ns: u64, is_final: bool) -> u64 {
         let mut discarded = 0;
-        let mut dropped = 0;
-        let charges = &mut self.charges;
+        let (held, awaiting, charges) = (&mut self.held, &mut self.awaiting, &mut self.charges);
         self.table.retain(|_, process| {
             let is_overdue = is_final || now_ns.saturating_sub(process.since_ns) > CONFIRM_NS;
             if is_overdue && !process.held.is_empty() {
-                dropped += process.held.len();
+                *held -= process.held.len();
                 discarded += process.held.drain(..).map(|passing| passing.operations).sum::<u64>();
             }
             if !process.awaiting.is_empty() && (is_final || now_ns.saturating_sub(process.since_ns) > PEER_NS) {
-                dropped += process.awaiting.len();
+                *awaiting -= process.awaiting.len();
                 self.nameless.append(&mut process.awaiting);
             }
-            let is_kept = process.ended_ns.is_none_or(|ended| now_ns.saturating_sub(ended) < AFTERLIFE_NS);
+            // What it has to tell may outlive it: a decision that comes late is still a decision.
+            let is_kept = !process.held.is_empty()
+                || !process.awaiting.is_empty()
+                || process.ended_ns.is_none_or(|ended| now_ns.saturating_sub(ended) < AFTERLIFE_NS);
             if !is_kept {
                 charge(charges, process);
             }
             is_kept
         });
-        self.held -= dropped;
         discarded
     }
 }
@@ -408,7 +414,7 @@ mod tests {
         let mut released = processes.confirm(decision(PEER, Some("web"))).unwrap().released;
         let named = processes.maybe_complete(released.remove(0)).unwrap();
         assert_eq!(services(named).map(Option::unwrap), ["shop", "web"]);
-        assert_eq!((released.len(), processes.held_operations(), processes.held), (0, 0, 0));
+        assert_eq!((released.len(), processes.held_operations(), processes.held()), (0, 0, 0));
     }
 
     #[test]
@@ -430,7 +436,7 @@ mod tests {
         assert!(processes.maybe_complete(own).is_none());
         assert_eq!((processes.sweep(PEER_NS, false), processes.take_nameless().len()), (0, 0));
         assert_eq!((processes.sweep(PEER_NS + 2, false), processes.take_nameless().len()), (0, 1));
-        assert_eq!(processes.held, 0);
+        assert_eq!(processes.held(), 0);
     }
 
     #[test]
@@ -453,5 +459,47 @@ mod tests {
             let own = passed(&mut processes);
             assert_eq!(processes.maybe_complete(own).is_some(), number >= 10);
         }
+    }
+
+    /// Passes or is held; not lost.
+    fn is_kept(processes: &mut Processes, pid: u32) -> bool {
+        !matches!(processes.gate(pid, passing()), Gate::Overflow)
+    }
+
+    #[test]
+    fn records_that_wait_for_a_name_take_no_room_from_those_that_wait_for_a_decision() {
+        let mut processes = both_begun();
+        processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        for _ in 0..10 {
+            let own = passed(&mut processes);
+            assert!(processes.maybe_complete(own).is_none());
+        }
+        assert!((0..10).all(|_| is_kept(&mut processes, PEER)));
+        assert!(!is_kept(&mut processes, PEER), "the bound of its own kind holds");
+        assert_eq!(processes.held(), 20);
+        let settled = processes.confirm(decision(PEER, Some("web"))).unwrap();
+        assert_eq!((settled.released.len(), settled.discarded, processes.held()), (20, 0, 0));
+    }
+
+    #[test]
+    fn the_end_of_a_process_neither_loses_nor_forgets_what_is_held_for_it() {
+        let mut processes = both_begun();
+        assert!(is_kept(&mut processes, OWN));
+        processes.end(OWN, 2);
+        assert_eq!(processes.sweep(AFTERLIFE_NS + 3, false), 0);
+        assert_eq!((processes.held(), processes.held_operations()), (1, 2), "still there, and in the account");
+        let settled = processes.confirm(decision(OWN, Some("shop"))).unwrap();
+        assert_eq!(settled.released.len(), 1);
+        processes.sweep(AFTERLIFE_NS + 4, false);
+        assert!(!processes.is_known(OWN));
+    }
+
+    #[test]
+    fn what_nobody_decides_on_is_discarded_and_counted() {
+        let mut processes = both_begun();
+        assert!(is_kept(&mut processes, OWN));
+        processes.end(OWN, 2);
+        assert_eq!(processes.sweep(CONFIRM_NS + 2, false), 2);
+        assert_eq!((processes.held(), processes.is_known(OWN)), (0, false));
     }
 }

@@ -1,28 +1,41 @@
-//! The token check, as OAP does it: equality, and PERMISSION_DENIED without a word. A changed file counts from the next call.
+//! The check of each call: the token, as OAP does it (equality, and PERMISSION_DENIED without a word; a changed file counts
+//! from the next call), and how often its peer calls.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rover_reporters::oap_stream::AUTHENTICATION;
 use rover_reporters::token::Token;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
+use crate::limits::{Act, Limits};
 use crate::stats::Counters;
 
 #[derive(Clone, Debug)]
-pub struct TokenCheck {
-    token: Token,
-    counters: Arc<Counters>,
+pub struct CallCheck {
+    pub token: Token,
+    pub limits: Arc<Limits>,
+    pub counters: Arc<Counters>,
 }
 
-impl TokenCheck {
-    pub fn new(token: Token, counters: Arc<Counters>) -> TokenCheck {
-        TokenCheck { token, counters }
+impl CallCheck {
+    /// A peer that is not known is nobody's: all of them are one.
+    fn limit(&self, request: &Request<()>, act: Act) -> Result<(), Status> {
+        let peer = request.remote_addr().map_or(IpAddr::from([0; 4]), |peer| peer.ip());
+        if self.limits.take(peer, act, Instant::now()) {
+            return Ok(());
+        }
+        Counters::add(&self.counters.limited_calls);
+        let what = if act == Act::WrongToken { "too many wrong tokens" } else { "too many calls" };
+        Err(Status::resource_exhausted(format!("{what} from this address")))
     }
 }
 
-impl Interceptor for TokenCheck {
+impl Interceptor for CallCheck {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        self.limit(&request, Act::Call)?;
         if !self.token.is_wanted() {
             return Ok(request);
         }
@@ -30,6 +43,7 @@ impl Interceptor for TokenCheck {
         if self.token.current().is_some_and(|token| is_equal(given, token.as_bytes())) {
             return Ok(request);
         }
+        self.limit(&request, Act::WrongToken)?;
         Counters::add(&self.counters.denied);
         Err(Status::permission_denied(""))
     }

@@ -5,6 +5,7 @@
 
 mod auth;
 mod foreign;
+mod limits;
 pub mod metrics;
 mod native;
 mod processes;

@@ -18,7 +18,8 @@ use tonic::service::InterceptorLayer;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
-use crate::auth::TokenCheck;
+use crate::auth::CallCheck;
+use crate::limits::{Admitted, Limits};
 use crate::processes::{Process, Processes};
 use crate::rows::Rows;
 use crate::services;
@@ -38,6 +39,9 @@ pub struct IngestOptions {
     pub token: Option<String>,
     /// Its first line is the token instead, as it is at each call.
     pub token_file: Option<PathBuf>,
+    /// What one peer may do a second, ten times that at once; 0: no limit.
+    pub connections_per_second: f64,
+    pub calls_per_second: f64,
     /// Rows that may wait for the store, about 3 KiB each.
     pub waiting_rows: usize,
     /// Answer a stream only when its rows are stored, that is when [`Ingest::take_rows`] was called again after it gave
@@ -63,6 +67,8 @@ impl Default for IngestOptions {
         IngestOptions {
             token: None,
             token_file: None,
+            connections_per_second: 50.0,
+            calls_per_second: 500.0,
             waiting_rows: 8192,
             hold_answers: false,
             announce: true,
@@ -203,9 +209,12 @@ impl Ingest {
             // An error is the end of this object, which is a reason to stop as well.
             let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
         };
+        let limits = Arc::new(Limits::new(options.connections_per_second, options.calls_per_second));
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let admitted = Admitted { incoming, limits: Arc::clone(&limits), counters: counters() };
         let serving = builder
             .max_concurrent_streams(STREAMS)
-            .layer(InterceptorLayer::new(TokenCheck::new(token, counters())))
+            .layer(InterceptorLayer::new(CallCheck { token, limits, counters: counters() }))
             .add_service(EbpfAccessLogServiceServer::new(access_log))
             .add_service(EbpfProcessServiceServer::new(process))
             .add_service(ManagementServiceServer::new(services::management::Management))
@@ -214,7 +223,7 @@ impl Ingest {
             ))
             .add_service(EbpfProfilingServiceServer::new(services::polls::Polls))
             .add_service(ContinuousProfilingServiceServer::new(services::polls::Polls))
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stopped);
+            .serve_with_incoming_shutdown(admitted, stopped);
         async move {
             // The listener is bound: what ends the server later is the shutdown.
             let _ = serving.await;

@@ -17,6 +17,8 @@ pub struct Counters {
     pub unattributed: AtomicU64,
     pub invalid_records: AtomicU64,
     pub denied: AtomicU64,
+    pub limited_connections: AtomicU64,
+    pub limited_calls: AtomicU64,
     pub dropped_processes: AtomicU64,
 }
 
@@ -42,6 +44,10 @@ pub struct IngestStats {
     pub invalid_records: u64,
     /// Calls without the right token.
     pub denied: u64,
+    /// Closed at once: their peer opens too many.
+    pub limited_connections: u64,
+    /// Refused because of their peer: it calls too often, or too often with a wrong token.
+    pub limited_calls: u64,
     /// Process reports that nobody took in time.
     pub dropped_processes: u64,
     /// Rows in the queue.
@@ -67,6 +73,8 @@ impl Counters {
             unattributed: read(&self.unattributed),
             invalid_records: read(&self.invalid_records),
             denied: read(&self.denied),
+            limited_connections: read(&self.limited_connections),
+            limited_calls: read(&self.limited_calls),
             dropped_processes: read(&self.dropped_processes),
             waiting_rows,
         }

@@ -210,6 +210,75 @@ fn the_token_is_asked_of_every_call() {
     assert!(reporter.flush(LONG));
 }
 
+fn call_with(token: &'static str) -> Request<v3::EbpfProcessReportList> {
+    let mut call = Request::new(v3::EbpfProcessReportList::default());
+    call.metadata_mut().insert(AUTHENTICATION, token.parse().unwrap());
+    call
+}
+
+/// Past the burst nobody is told any more whether a token is wrong; who has the right one goes on.
+#[test]
+fn wrong_tokens_of_a_peer_are_limited_and_the_right_one_is_not() {
+    let ingest = server(IngestOptions { token: Some("secret".to_owned()), ..IngestOptions::default() });
+    runtime().block_on(async {
+        let mut processes = EbpfProcessServiceClient::connect(url(&ingest)).await.unwrap();
+        let mut codes = Vec::new();
+        for _ in 0..300 {
+            codes.push(processes.report_processes(call_with("wrong")).await.unwrap_err().code());
+        }
+        assert!(codes[..200].iter().all(|code| *code == Code::PermissionDenied));
+        assert_eq!(codes[299], Code::ResourceExhausted);
+        assert!(processes.report_processes(call_with("secret")).await.is_ok());
+    });
+    let stats = ingest.stats();
+    assert_eq!(stats.denied + stats.limited_calls, 300);
+    assert!((1..=100).contains(&stats.limited_calls), "{}", stats.limited_calls);
+}
+
+#[test]
+fn calls_of_a_peer_are_limited_and_streams_that_run_are_not() {
+    let ingest = server(IngestOptions { calls_per_second: 0.5, ..IngestOptions::default() });
+    let addresses = vec![ingest.address().to_string()];
+    let options = OapOptions { addresses, stream_seconds: 3600.0, stream_bytes: usize::MAX, ..OapOptions::default() };
+    let mut reporter = OapReporter::start(options).unwrap();
+    reporter.push(&numbered(0));
+    reporter.hand_over();
+    assert_eq!(take(&ingest, 1).len(), 1);
+    runtime().block_on(async {
+        let mut processes = EbpfProcessServiceClient::connect(url(&ingest)).await.unwrap();
+        let mut last = None;
+        for _ in 0..10 {
+            last = processes.report_processes(Request::new(v3::EbpfProcessReportList::default())).await.err();
+        }
+        let status = last.unwrap();
+        assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "too many calls from this address"));
+    });
+    let limited = ingest.stats().limited_calls;
+    assert!(limited > 0);
+    for sequence in 1..5000 {
+        reporter.push(&numbered(sequence));
+    }
+    reporter.hand_over();
+    assert_eq!(take(&ingest, 4999).len(), 4999);
+    assert_eq!(ingest.stats().limited_calls, limited, "one stream is one call, however much comes on it");
+}
+
+#[test]
+fn connections_of_a_peer_are_limited() {
+    use std::io::Read;
+    let ingest = server(IngestOptions { connections_per_second: 1.0, ..IngestOptions::default() });
+    let mut kept: Vec<_> = (0..30).map(|_| std::net::TcpStream::connect(ingest.address()).unwrap()).collect();
+    wait(|| ingest.stats().limited_connections >= 15);
+    let closed = kept.last_mut().unwrap();
+    closed.set_read_timeout(Some(LONG)).unwrap();
+    assert!(matches!(closed.read(&mut [0; 1]), Ok(0) | Err(_)), "closed before a byte");
+    drop(kept);
+    std::thread::sleep(Duration::from_millis(1100));
+    let mut later = reporter(&ingest);
+    later.push(&numbered(1));
+    assert!(later.flush(LONG), "the steady rate is let in");
+}
+
 #[test]
 fn processes_are_answered_and_handed_on() {
     let ingest = server(IngestOptions::default());

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from rover._engine import MetricFolder
 from rover.backend.options import BackendError
 
 KEY = "backend.endpoints.openapi"
@@ -27,6 +28,8 @@ def read_apis(entries: Sequence[str]) -> list[dict[str, Any]]:
         path = Path(file if equals else entry)
         try:
             paths = list(_paths(_document(path)))
+            # Looked at alone, so that whoever wrote a wrong path learns in which file.
+            MetricFolder(json.dumps({"apis": [{"service": "*", "paths": paths}]}))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise BackendError(KEY, f"{path}: {reason}") from error

@@ -96,7 +96,11 @@ def _ingest_options(config: Config) -> str:
     grpc = config.backend.grpc
     key = "backend.grpc.token_file"
     # A daemon forgets what was answered: it has to be stored by then.
-    options: dict[str, object] = {"hold_answers": True}
+    options: dict[str, object] = {
+        "hold_answers": True,
+        "connections_per_second": grpc.connections_per_second,
+        "calls_per_second": grpc.calls_per_second,
+    }
     if grpc.tls.cert_file is not None and grpc.tls.key_file is not None:
         options["tls"] = {"cert_file": str(grpc.tls.cert_file), "key_file": str(grpc.tls.key_file)}
     elif grpc.tls.cert_file is not None or grpc.tls.key_file is not None:

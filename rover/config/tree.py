@@ -196,10 +196,10 @@ class Watch:
         unit="seconds",
     )
     held_records: int = _key(
-        10_000,
+        20_000,
         kinds.with_bounds(kinds.INTEGER, 0, 1_000_000),
-        "The most exchanges that are held for processes not yet decided on; beyond it the oldest goes, counted as "
-        "`unconfirmed`.",
+        "The most exchanges that are held for processes not yet decided on; beyond it the next ones are lost, counted "
+        "as `unconfirmed`. As many more may wait for the name of their other end; beyond it they are told without.",
         unit="records",
     )
     ports: tuple[int, ...] = _key(
@@ -457,6 +457,20 @@ class BackendGrpc:
         kinds.optional(kinds.PATH),
         "File whose first line daemons must send as their token; required beyond loopback. A changed file counts from "
         "the next call.",
+    )
+    connections_per_second: float = _key(
+        50,
+        kinds.with_bounds(kinds.NUMBER, 0, 1_000_000),
+        "How many connections one address (of IPv6 one /64) may open in the long run, ten times as many at once; more "
+        "are closed. 0: no limit. Raise it where many daemons come through one gateway.",
+        unit="connections/s",
+    )
+    calls_per_second: float = _key(
+        500,
+        kinds.with_bounds(kinds.NUMBER, 0, 1_000_000),
+        "How many calls one address may begin in the long run, ten times as many at once; more are refused with "
+        "RESOURCE_EXHAUSTED. A daemon's stream of records is one call. 0: no limit.",
+        unit="calls/s",
     )
     tls: ServerTls = _section(ServerTls)
 

@@ -1,8 +1,9 @@
 """What every listener of rover has in common: who may ask, and how often.
 
-Public surface: `is_loopback` and `is_loopback_host` judge addresses, `has_token` a request, `Bucket` its rate."""
+Public surface: `is_loopback` and `is_loopback_host` judge addresses, `has_token` a request, `Buckets` the rate of its
+peer."""
 
 from rover.listener.access import has_token, host_of, is_loopback, is_loopback_host
-from rover.listener.bucket import Bucket
+from rover.listener.bucket import Buckets
 
-__all__ = ["Bucket", "has_token", "host_of", "is_loopback", "is_loopback_host"]
+__all__ = ["Buckets", "has_token", "host_of", "is_loopback", "is_loopback_host"]

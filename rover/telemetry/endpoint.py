@@ -20,13 +20,13 @@ from typing import Any
 
 import h11
 
-from rover.listener import Bucket, has_token, host_of, is_loopback, is_loopback_host
+from rover.listener import Buckets, has_token, host_of, is_loopback, is_loopback_host
 from rover.telemetry.status import SOCKET, Telling, backends
 
 THREADS = 16
 """Most requests at a time; above, the connection is closed."""
 RATE = 20.0
-"""Requests a second, in the long run."""
+"""Requests a second of one address, in the long run."""
 BURST = 40
 _SILENCE_S = 5.0
 """A client that sends nothing for so long is let go."""
@@ -171,7 +171,7 @@ class _Handler(BaseRequestHandler):
         headers = {name.decode(): value.decode("latin-1") for name, value in asked.headers}
         if asked.method not in {b"GET", b"HEAD"}:
             return 405, _TEXT, b"GET and HEAD are served\n"
-        if not server.bucket.take():
+        if not server.buckets.take(server.peer_of(self.client_address)):
             return 429, _TEXT, b"asked too often\n"
         token = server.token()
         if token is None and server.is_checking_host and not is_loopback_host(headers.get("host", "")):
@@ -201,8 +201,13 @@ class _Server(ThreadingMixIn):
     guarded: dict[str, Callable[[], Answer]]
     token: Callable[[], str | None]
     is_checking_host: bool
-    bucket: Bucket
+    buckets: Buckets
     _room: threading.Semaphore
+
+    @staticmethod
+    def peer_of(client_address: Any) -> str:
+        """The address that limits are by; those who come by the local socket have one together."""
+        return client_address[0] if isinstance(client_address, tuple) else ""
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._room.acquire(blocking=False):
@@ -234,7 +239,7 @@ class _HttpServer(_Server, TCPServer):
     ) -> None:
         self.public, self.guarded, self.token = public, guarded, token
         self.is_checking_host = is_loopback(host)
-        self.bucket, self._room = Bucket(RATE, BURST), threading.Semaphore(THREADS)
+        self.buckets, self._room = Buckets(RATE, BURST), threading.Semaphore(THREADS)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self.address_family = found[0]
         super().__init__(found[4], _Handler)  # type: ignore[arg-type]
@@ -246,7 +251,7 @@ class _LocalServer(_Server, UnixStreamServer):
     def __init__(self, path: Path, guarded: dict[str, Callable[[], Answer]]) -> None:
         self.public, self.guarded = {}, guarded
         self.token, self.is_checking_host = lambda: None, False  # the folder and the socket are root's alone
-        self.bucket, self._room = Bucket(RATE, BURST), threading.Semaphore(THREADS)
+        self.buckets, self._room = Buckets(RATE, BURST), threading.Semaphore(THREADS)
         super().__init__(str(path), _Handler)
 
 

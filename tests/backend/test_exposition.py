@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from rover.backend import Store
 from rover.backend.api import exposition
 from rover.backend.store import histogram
+from rover.backend.store.metrics.entities import BOUNDS
+from rover.backend.store.metrics.kinds import Kind
 from tests.backend.rows import row
 
 MINUTE_NS = 60 * 10**9
@@ -115,11 +117,16 @@ def test_the_store_tells_what_it_has_and_what_it_lost(
 ) -> None:
     """A row that does not fit the contract is lost for a cause."""
     bad: Any = (*row(time.time_ns(), 9)[:17], "two\nlines")
-    put(row(time.time_ns(), 1), row(time.time_ns(), 2), bad)
+    now_ns = time.time_ns()
+    many = [row(now_ns, n, instance=f"cart-{n}") for n in range(10, BOUNDS[Kind.INSTANCE] + 13)]
+    put(row(now_ns, 1), row(now_ns, 2), bad)
     found = samples(client)
+    assert found["rover_store_overflowed_figures_total",] == 0
     assert found["rover_store_records_total",] == 2
     assert found["rover_store_lost_records_total", "malformed"] == 1
     assert found["rover_store_used_bytes",] == store.facts().used_bytes > 0
     assert found["rover_store_retention_bytes",] == 1 << 30
     assert found["rover_store_queued_records",] == 0
     assert found["rover_backend_process_resident_memory_bytes",] > 1 << 20
+    put(*many)
+    assert samples(client)["rover_store_overflowed_figures_total",] == store.facts().overflowed > 0

@@ -122,3 +122,14 @@ def test_a_token_may_hold_a_colon_and_any_letter() -> None:
     """In Basic the name ends at the first colon, the password does not."""
     assert has_token("Basic " + base64.b64encode("x:a:é:b".encode()).decode(), "a:é:b")
     assert not has_token("Basic " + base64.b64encode(b"\xff\xfe:x").decode(), "x")
+
+
+def test_wrong_tokens_are_limited_by_address(guarded: httpx.Client) -> None:
+    """Who guesses is told 429; who has the token is not concerned, and another address is still asked for it."""
+    url = guarded.base_url.join("/api/services")
+    statuses = [guarded.get(url, headers={"Authorization": "Bearer wrong"}).status_code for _ in range(240)]
+    assert statuses[:200] == [401] * 200
+    assert 429 in statuses
+    assert guarded.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")) as other:
+        assert other.get(url).status_code == 401

@@ -102,26 +102,27 @@ def test_minutes_go_with_the_records_and_hours_stay(tmp_path: Path) -> None:
     bench.inserter.write([row(start_ns + minute * 60 * 10**9, minute) for minute in range(0, 60, 10)])
     while bench.retention.step(now_ns=start_ns + 4 * HOUR_NS):
         pass
-    starts = {start for (start,) in bench.connection.execute("SELECT start_s FROM metric")}
-    assert starts == {start_ns // 10**9, start_ns // 10**9 // 86400 * 86400}
-    assert bench.count("metric WHERE step_s = 60") == 0
+    steps = bench.connection.execute("SELECT DISTINCT step_s, start_s FROM pack ORDER BY step_s").fetchall()
+    assert steps == [(step_s, start_ns // 10**9 // step_s * step_s) for step_s in (3600, 21_600, 86_400)]
+    assert bench.count("metric") == 0
 
 
-def test_too_many_figures_go_before_the_records_do(tmp_path: Path) -> None:
+def test_too_many_figures_go_before_the_records_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Endpoints are what strangers ask for: they must not be able to push the records out."""
     bench = Bench(tmp_path / "db")
     start_ns = time.time_ns()
     bench.inserter.write([row(start_ns - (n + 1) * 3 * 10**9, n, path=f"/p{n % 199}x") for n in range(4000)])
     while roll(bench.connection, time.time()):
         pass
-    before = bench.count("metric WHERE step_s = 60")
-    assert before > 3 * 1000
+    before = bench.count("pack WHERE step_s = 60")
+    assert before > 3 * 199
+    monkeypatch.setattr(retain, "FIGURES_SHARE", 16)
     most_bytes = bench.retention.used_bytes() - (100 << 10)
     bench.retention = Retention(bench.connection, dataclasses.replace(bench.options, retention_bytes=most_bytes))
     while bench.retention.step():
         pass
     assert bench.retention.used_bytes() <= most_bytes
-    assert bench.count("metric WHERE step_s = 60") < before
+    assert bench.count("pack WHERE step_s = 60") < before
     assert bench.count("exchange") == 4000
 
 

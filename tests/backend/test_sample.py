@@ -116,11 +116,16 @@ def test_the_list_and_the_node_say_what_was_left_out(options: BackendOptions) ->
         one_in = client.get("/api/exchanges", params=_times(base_ns, 60)).json()["sampled_one_in"]
         before = client.get("/api/exchanges", params=_times(base_ns - 3600 * 10**9, 60)).json()
         node = client.get("/api/node").json()["store"]
+        told = client.get("/metrics").text
     backend.stop()
     assert one_in > 2
     assert before["sampled_one_in"] is None
     assert node["left_out"]["above_rate"] + node["stored"] == 8000
     assert node["kept"]["failed"] > 0
+    for cause, count in node["left_out"].items():
+        assert f'rover_store_left_out_records_total{{cause="{cause}"}} {float(count)}\n' in told
+    for reason, count in node["kept"].items():
+        assert f'rover_store_kept_records_total{{reason="{reason}"}} {float(count)}\n' in told
 
 
 def _times(from_ns: int, seconds: int) -> dict[str, str]:

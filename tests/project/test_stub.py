@@ -46,7 +46,9 @@ def test_every_class_has_the_documented_methods():
         if not name:
             continue
         native = getattr(_engine, name)
-        assert {method for method in dir(native) if not method.startswith("_")} == methods.keys() - {"__init__"}, name
+        assert {method for method in dir(native) if not method.startswith("_")} == {
+            method for method in methods if not method.startswith("_")
+        }, name
         for method, arguments in methods.items():
             function = native if method == "__init__" else getattr(native, method)
             assert arguments_of(function) == arguments, f"{name}.{method}"

@@ -13,7 +13,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from rover import _engine
+from rover.backend.metrics.read import told_by_step
+from rover.backend.store.metrics.kinds import Kind
 from tests.backend.rows import record
 from tests.reporters.place import Place, kill
 from tests.wire.messages import PACKAGE
@@ -86,16 +87,13 @@ def stored(database: Path) -> tuple[set[str], int, int]:
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
     try:
         ids = {found for (found,) in connection.execute("SELECT lower(hex(id)) FROM exchange")}
-        sql = """
-            SELECT figures FROM metric JOIN entity ON id = entity
-            WHERE step_s = 60 AND metric.kind = 1 AND name = 'cart'
-        """
-        figures = [found for (found,) in connection.execute(sql)]
+        (owner,) = connection.execute("SELECT id FROM entity WHERE kind = 1 AND name = 'cart'").fetchone()
+        figures = told_by_step(connection, Kind.SERVICE, 0, 1 << 40, 60, owner).total()
         (left_out,) = connection.execute("SELECT coalesce(sum(seen - stored), 0) FROM sampled").fetchone()
     finally:
         connection.close()
-    columns, _ = _engine.sum_figures([0] * len(figures), figures)[0]
-    return ids, columns[_engine.figure_columns().index("http_calls")], left_out
+    assert figures is not None
+    return ids, figures.calls, left_out
 
 
 @pytest.mark.parametrize(

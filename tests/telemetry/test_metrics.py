@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+from http.client import HTTPConnection
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -104,6 +105,17 @@ def test_who_asks_without_end_is_slowed_down(daemon, ask):
     statuses = [get_once(metrics_port(daemon), "/healthz")[0].status for _ in range(80)]
     assert set(statuses) == {200, 429}
     assert ask("/healthz")[0].status == 200
+
+
+def test_who_asks_without_end_slows_nobody_else_down(daemon):
+    """The limit is by address: a probe of another one is answered meanwhile."""
+    port = metrics_port(daemon)
+    statuses = {get_once(port, "/healthz")[0].status for _ in range(60)}
+    assert 429 in statuses
+    other = HTTPConnection("127.0.0.1", port, timeout=10, source_address=("127.0.0.2", 0))
+    other.request("GET", "/healthz")
+    assert other.getresponse().status == 200
+    other.close()
 
 
 def test_clients_that_say_nothing_do_not_shut_others_out(daemon, ask):

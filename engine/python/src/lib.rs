@@ -2,6 +2,7 @@
 //!
 //! Thin: arguments are converted, the GIL is let go, errors become exceptions.
 
+mod figures;
 mod ingest;
 mod metrics;
 
@@ -33,9 +34,13 @@ mod engine_module {
     use rover_reporters::row::Row;
 
     #[pymodule_export]
+    use super::figures::{
+        add_figures, figure_columns, pack_figures, told_by_entity, told_by_step, told_column, Figures,
+    };
+    #[pymodule_export]
     use super::ingest::Ingest;
     #[pymodule_export]
-    use super::metrics::{add_figures, figure_columns, sum_column, sum_figures, MetricFolder};
+    use super::metrics::MetricFolder;
     #[pymodule_export]
     use super::{KernelUnsupported, ProgramRejected};
 

@@ -1,15 +1,12 @@
-//! Metrics for Python: batches of records folded, figures added up.
+//! Metrics for Python: batches of records folded, and chosen from.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBytes, PyDict, PyTuple};
-use rover_ingest::metrics::{
-    fold, Call, Choice, Figures, Grouping, GroupingOptions, NotFigures, Sampling, Seen, Window, NAMES,
-};
+use pyo3::types::{PyBytes, PyTuple};
+use rover_ingest::metrics::{fold, Call, Choice, Grouping, GroupingOptions, Sampling, Seen, Window};
 
 type Share<'py> = (i64, u8, String, String, String, String, Bound<'py, PyBytes>);
 
@@ -144,70 +141,4 @@ impl MetricFolder {
             has_failed,
         })
     }
-}
-
-/// All shares of a place added to what is stored there.
-#[pyfunction]
-pub fn add_figures<'py>(
-    py: Python<'py>,
-    stored: Vec<Option<PyBackedBytes>>,
-    shares: Vec<Vec<PyBackedBytes>>,
-) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-    let added = py.detach(|| {
-        let pairs = stored.iter().zip(&shares);
-        let sums = pairs.map(|(stored, shares)| {
-            let mut sum = Figures::default();
-            stored.iter().chain(shares).try_for_each(|bytes| sum.merge_encoded(bytes))?;
-            Ok(sum.encode())
-        });
-        sums.collect::<Result<Vec<_>, NotFigures>>()
-    });
-    Ok(added.map_err(not_figures)?.iter().map(|sum| PyBytes::new(py, sum)).collect())
-}
-
-/// Figures with the same key added up.
-#[pyfunction]
-pub fn sum_figures<'py>(py: Python<'py>, keys: Vec<i64>, figures: Vec<PyBackedBytes>) -> PyResult<Bound<'py, PyDict>> {
-    let sums = py.detach(|| {
-        let mut sums: HashMap<i64, Figures> = HashMap::new();
-        for (key, bytes) in keys.iter().zip(&figures) {
-            sums.entry(*key).or_default().merge_encoded(bytes)?;
-        }
-        Ok(sums)
-    });
-    let told = PyDict::new(py);
-    for (key, sum) in sums.map_err(not_figures)? {
-        let durations: HashMap<u16, u64> = sum.durations.buckets().iter().copied().collect();
-        told.set_item(key, (sum.columns(), durations))?;
-    }
-    Ok(told)
-}
-
-/// One sum of the figures with the same key, added up.
-#[pyfunction]
-pub fn sum_column(
-    py: Python<'_>,
-    keys: Vec<i64>,
-    figures: Vec<PyBackedBytes>,
-    column: usize,
-) -> PyResult<HashMap<i64, u64>> {
-    let sums = py.detach(|| {
-        let mut sums: HashMap<i64, u64> = HashMap::new();
-        for (key, bytes) in keys.iter().zip(&figures) {
-            let sum = sums.entry(*key).or_default();
-            *sum = sum.saturating_add(Figures::column_of(bytes, column)?);
-        }
-        Ok(sums)
-    });
-    sums.map_err(not_figures)
-}
-
-/// Names of the sums.
-#[pyfunction]
-pub fn figure_columns() -> Vec<&'static str> {
-    NAMES.to_vec()
-}
-
-fn not_figures(_: NotFigures) -> PyErr {
-    PyValueError::new_err("these bytes are no figures")
 }

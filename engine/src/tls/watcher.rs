@@ -22,6 +22,8 @@ use crate::{clock, memory};
 const START: Duration = Duration::from_millis(1500);
 /// How often accounts are judged.
 const JUDGE: Duration = Duration::from_secs(1);
+/// How often all processes are looked through where the kernel gives no news of mappings.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often what was kept for ended processes is let go.
 const SWEEP: Duration = Duration::from_secs(15);
 /// Mappings that wait to be looked at; what is more counts as lost.
@@ -104,10 +106,15 @@ impl Watcher {
         let programs = programs?;
         raise_descriptor_limit();
         let bell = Arc::new(Bell::new().map_err(|error| error.to_string())?);
-        let mappings = Mappings::open().map_err(|error| format!("perf events of mappings: {error}"))?;
+        let mut late = None;
+        let mappings = Mappings::open().unwrap_or_else(|error| {
+            late =
+                Some(format!("new libraries are found after {} s: perf events of mappings: {error}", LOOK.as_secs()));
+            Mappings::none()
+        });
         let (asking, asked) = channel();
         let (ready, is_ready) = sync_channel(1);
-        let status = Arc::new(Mutex::new(Status { enabled: true, ..Status::default() }));
+        let status = Arc::new(Mutex::new(Status { enabled: true, reason: late, ..Status::default() }));
         let is_stopping = Arc::new(AtomicBool::new(false));
         let search = Search {
             mappings,
@@ -117,6 +124,7 @@ impl Watcher {
             again: VecDeque::new(),
             again_ns: 0,
             is_again_due: false,
+            looked_ns: clock::boot_ns(),
             backlog: VecDeque::new(),
             unmapped: files::executables().into(),
             asked,
@@ -222,6 +230,8 @@ struct Search {
     again: VecDeque<Mapping>,
     again_ns: u64,
     is_again_due: bool,
+    /// When all processes were looked through last, where no news come.
+    looked_ns: u64,
     /// From before the start; what happens now goes first.
     backlog: VecDeque<Mapping>,
     /// Files that nobody has mapped, to be looked at when nothing else is to be done.
@@ -251,7 +261,7 @@ impl Search {
         self.publish();
         // Nobody waits any more: nothing to tell.
         ready.send(()).unwrap_or_default();
-        let (mut judged, mut swept) = (Instant::now(), Instant::now());
+        let (mut judged, mut swept, mut looked) = (Instant::now(), Instant::now(), Instant::now());
         let (mut inspected, mut given_back) = (self.libraries.inspected, 0);
         while !self.is_stopping.load(Ordering::Relaxed) {
             self.wait(&epoll);
@@ -274,6 +284,11 @@ impl Search {
                     given_back = self.libraries.inspected;
                     memory::give_back();
                 }
+            }
+            if self.mappings.is_none() && looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                (self.again_ns, self.looked_ns) = (self.looked_ns, clock::boot_ns());
+                self.is_again_due = true;
             }
             if is_due || self.libraries.inspected != inspected {
                 inspected = self.libraries.inspected;

@@ -6,11 +6,15 @@
 mod columns;
 mod fold;
 mod grouping;
+mod pack;
 mod sampling;
 mod sketch;
 mod telling;
+mod told;
 
 pub use columns::{Figures, NotFigures, NAMES};
 pub use fold::{fold, Folded, Kind, Share, Window};
 pub use grouping::{Call, Grouping, GroupingOptions, PATTERNS};
+pub use pack::{packed, Entry};
 pub use sampling::{Choice, Sampling, Seen};
+pub use told::read_told;

@@ -33,6 +33,20 @@ impl Sketch {
         found.map(|(bucket, _)| *bucket)
     }
 
+    /// The bucket of the smallest value that such a share of all (0.5, 0.99, …) is not above, as
+    /// `rover/backend/store/histogram.py` has it.
+    pub fn at_share(&self, share: f64) -> Option<u16> {
+        let all: u64 = self.0.iter().map(|(_, count)| *count).sum();
+        // A cast of a float saturates.
+        let rank = ((share * all as f64).ceil() as u64).clamp(1, all.max(1));
+        let mut below = 0_u64;
+        let found = self.0.iter().find(|(_, count)| {
+            below = below.saturating_add(*count);
+            below >= rank
+        });
+        found.map(|(bucket, _)| *bucket)
+    }
+
     /// Lets everything count half; what there was one of goes.
     pub fn halve(&mut self) {
         self.0.iter_mut().for_each(|(_, count)| *count /= 2);
@@ -72,10 +86,18 @@ impl Sketch {
     /// `None`: not all of it is a sketch.
     pub fn merge_encoded(&mut self, bytes: &[u8]) -> Option<()> {
         let mut rest = bytes;
-        let mut bucket = 0_u16;
+        let (mut bucket, mut at) = (0_u16, 0);
         for _ in 0..take_varint(&mut rest)? {
             bucket = bucket.checked_add(u16::try_from(take_varint(&mut rest)?).ok()?)?;
-            self.add_to(bucket, take_varint(&mut rest)?);
+            let count = take_varint(&mut rest)?;
+            // Both ascend: looked for from where the one before was found.
+            while self.0.get(at).is_some_and(|(known, _)| *known < bucket) {
+                at += 1;
+            }
+            match self.0.get_mut(at) {
+                Some((known, sum)) if *known == bucket => *sum = sum.saturating_add(count),
+                _ => self.0.insert(at, (bucket, count)),
+            }
         }
         rest.is_empty().then_some(())
     }

@@ -38,6 +38,8 @@ _INGEST_COUNTERS = (
     ("invalid_records", "rover_ingest_invalid_records", "Records of rover's own form that are none."),
     ("unattributed", "rover_ingest_unattributed", "Messages before any connection was told."),
     ("denied", "rover_ingest_denied", "Calls without the right token."),
+    ("limited_connections", "rover_ingest_limited_connections", "Connections closed: their peer opens too many."),
+    ("limited_calls", "rover_ingest_limited_calls", "Calls refused: their peer calls too often."),
 )
 _INGEST_GAUGES = (
     ("open_streams", "rover_ingest_open_streams", "Streams of reports that are open."),
@@ -114,6 +116,12 @@ class Exposition:
         facts = self._store.facts()
         yield _counter("rover_store_records", "Records stored.", {(): facts.stored})
         yield _counter("rover_store_lost_records", "Records not stored, by cause.", _by(facts.lost), ["cause"])
+        text = "Records stored while more came than configured, by why."
+        yield _counter("rover_store_kept_records", text, _by(facts.kept), ["reason"])
+        text = "Records that metrics are of and that are not stored, by cause."
+        yield _counter("rover_store_left_out_records", text, _by(facts.left_out), ["cause"])
+        text = "Figures that went to (other), for a bound on names was reached."
+        yield _counter("rover_store_overflowed_figures", text, {(): facts.overflowed})
         yield _gauge("rover_store_queued_records", "Records that wait for the writer.", {(): facts.queued})
         yield _gauge("rover_store_used_bytes", "Size of what is stored.", {(): facts.used_bytes})
         most_bytes = self._options.retention_bytes

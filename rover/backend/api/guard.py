@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rover.backend.api.errors import error_response
-from rover.listener import Bucket, has_token, is_loopback_host
+from rover.listener import Buckets, has_token, is_loopback_host
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -29,7 +29,7 @@ SECURITY_HEADERS = {
 
 _ATTEMPTS = 200
 _ATTEMPTS_RATE = 20.0
-"""Wrong tokens that are answered at once, and a second: far too few to guess one."""
+"""Wrong tokens of one address that are answered at once, and a second: far too few to guess one."""
 
 
 GRAPHQL = "/graphql"
@@ -44,7 +44,7 @@ class Guard:
         self._app = app
         self._refused = refused
         self._token = token
-        self._attempts = Bucket(_ATTEMPTS_RATE, _ATTEMPTS)
+        self._attempts = Buckets(_ATTEMPTS_RATE, _ATTEMPTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -69,7 +69,7 @@ class Guard:
             if not is_loopback_host(headers.get("host", "")):
                 return self._refuse(421, "wrong_host", "this address is served under the names of loopback only")
         elif not has_token(headers.get("authorization", ""), self._token):
-            if not self._attempts.take():
+            if not self._attempts.take(_peer(scope)):
                 return self._refuse(429, "too_many_attempts", "too many wrong tokens", {"Retry-After": "1"})
             # Browsers ask for a password by themselves; the name given with it does not matter.
             challenge = {"WWW-Authenticate": 'Basic realm="rover", charset="UTF-8"'}
@@ -81,3 +81,8 @@ class Guard:
     def _refuse(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> ASGIApp:
         self._refused[code] += 1
         return error_response(status, code, message, headers)
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

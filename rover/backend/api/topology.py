@@ -120,16 +120,17 @@ def _maybe_served(seen: Figures | None, watched_s: float) -> Traffic | None:
 
 
 def _edge(call: Call, watched_s: float) -> TopologyEdge:
-    sides = [side for side in (call.client, call.server) if side is not None]
-    spoken = {name for side in sides for name in side.components()}
-    means = [None if side is None else side.average("http_ns") for side in (call.client, call.server)]
+    spoken = {name for side in (call.client, call.server) if side is not None for name in side.components()}
+    client = None if call.client is None else traffic(call.client, watched_s)
+    server = None if call.server is None else traffic(call.server, watched_s)
+    means = [None if side is None else side.mean_ns for side in (client, server)]
     return TopologyEdge(
         source=_id(call.source),
         target=_id(call.target),
-        is_http=any(side.calls for side in sides),
+        is_http=any(side.calls for side in (client, server) if side is not None),
         is_tls=not spoken.isdisjoint(("https", "tls")),
-        client=None if call.client is None else traffic(call.client, watched_s),
-        server=None if call.server is None else traffic(call.server, watched_s),
+        client=client,
+        server=server,
         network_ns=None if means[0] is None or means[1] is None else means[0] - means[1],
     )
 

@@ -11,26 +11,33 @@ from rover.backend.store import histogram
 
 BANDS = 24
 """A heat map has at most so many bands of durations."""
+COLUMNS = (
+    *("http_calls", "http_successes", "http_ns_of", "http_ns", "connects", "accepts", "write_bytes", "read_bytes"),
+    *("write_packets", "write_retransmits", "write_drops", "read_drops"),
+)
+"""What `traffic` is made of."""
 STATUSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 def traffic(figures: Figures, watched_s: float) -> Traffic:
     """The figures of a span of time of which `watched_s` has data."""
     p50_ns, p95_ns, p99_ns = figures.percentiles_ns((0.5, 0.95, 0.99))
+    told = dict(zip(COLUMNS, figures.pick(*COLUMNS), strict=True))
+    calls, timed = told["http_calls"], told["http_ns_of"]
     return Traffic(
-        calls=figures.calls,
-        calls_per_minute=round(figures.calls * 60 / watched_s, 3),
-        success_rate=figures["http_successes"] / figures.calls if figures.calls else None,
-        mean_ns=figures.average("http_ns"),
+        calls=calls,
+        calls_per_minute=round(calls * 60 / watched_s, 3),
+        success_rate=told["http_successes"] / calls if calls else None,
+        mean_ns=told["http_ns"] // timed if timed else None,
         p50_ns=p50_ns,
         p95_ns=p95_ns,
         p99_ns=p99_ns,
-        connects=figures["connects"] + figures["accepts"],
-        sent_bytes=figures["write_bytes"],
-        received_bytes=figures["read_bytes"],
-        sent_packets=figures["write_packets"],
-        retransmits=figures["write_retransmits"],
-        drops=figures["write_drops"] + figures["read_drops"],
+        connects=told["connects"] + told["accepts"],
+        sent_bytes=told["write_bytes"],
+        received_bytes=told["read_bytes"],
+        sent_packets=told["write_packets"],
+        retransmits=told["write_retransmits"],
+        drops=told["write_drops"] + told["read_drops"],
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from functools import cache
 
 from rover import _engine
 from rover.backend.store import histogram
@@ -16,25 +17,38 @@ http_successes, http_no_responses, http_ns, request_/response_ head_/body_bytes,
 over_https, over_tcp, over_tls: messages by protocol; http_bytes: requests and responses as on the wire."""
 
 
+PROTOCOLS = ("https", "http", "tls", "tcp")
+
+
+@cache
+def _numbers(columns: tuple[str, ...]) -> list[int]:
+    return [COLUMNS[column] for column in columns]
+
+
 class Figures:
     """What happened to an entity. Two of them add up to a third."""
 
-    __slots__ = ("_columns", "durations")
+    __slots__ = ("_sums",)
 
-    def __init__(self, columns: Sequence[int] | None = None, durations: histogram.Buckets | None = None) -> None:
-        self._columns = columns if columns is not None else [0] * len(COLUMNS)
-        self.durations: histogram.Buckets = durations if durations is not None else {}
-        """Durations of calls as buckets of `histogram`."""
+    def __init__(self, sums: _engine.Figures | None = None) -> None:
+        self._sums = sums or _engine.Figures()
 
     def __getitem__(self, column: str) -> int:
         """A sum. KeyError: no such column."""
-        return self._columns[COLUMNS[column]]
+        return self._sums.column(COLUMNS[column])
+
+    def pick(self, *columns: str) -> list[int]:
+        """Several sums at once. KeyError: no such column."""
+        return self._sums.columns(_numbers(columns))
 
     def __add__(self, other: Figures) -> Figures:
         """Both together."""
-        durations = dict(self.durations)
-        histogram.add(durations, other.durations)
-        return Figures([a + b for a, b in zip(self._columns, other._columns, strict=True)], durations)
+        return Figures(self._sums + other._sums)
+
+    @property
+    def durations(self) -> histogram.Buckets:
+        """Durations of calls as buckets of `histogram`."""
+        return self._sums.buckets()
 
     @property
     def calls(self) -> int:
@@ -53,11 +67,13 @@ class Figures:
 
     def percentiles_ns(self, shares: Iterable[float]) -> list[int | None]:
         """Durations of calls at ascending `shares` (0.5, 0.99, …), off by 1 % at most; None without calls."""
-        return histogram.percentiles(self.durations, shares)
+        found = self._sums.ranked(list(shares))
+        return [None if bucket is None else histogram.value_ns(bucket) for bucket in found]
 
     def components(self) -> list[str]:
         """Protocols that were spoken: https, http, tls, tcp."""
-        return [name for name in ("https", "http", "tls", "tcp") if self[f"over_{name}"]]
+        spoken = self.pick(*(f"over_{name}" for name in PROTOCOLS))
+        return [name for name, count in zip(PROTOCOLS, spoken, strict=True) if count]
 
 
 def total(figures: Iterable[Figures]) -> Figures:
@@ -66,13 +82,3 @@ def total(figures: Iterable[Figures]) -> Figures:
     for one in figures:
         sum_ = sum_ + one
     return sum_
-
-
-def summed_column(keys: list[int], blobs: list[bytes], column: str) -> Mapping[int, int]:
-    """One sum of stored figures with the same key. KeyError: no such column."""
-    return _engine.sum_column(keys, blobs, COLUMNS[column])
-
-
-def summed(keys: list[int], blobs: list[bytes]) -> Mapping[int, Figures]:
-    """Stored figures with the same key added up."""
-    return {key: Figures(*found) for key, found in _engine.sum_figures(keys, blobs).items()}

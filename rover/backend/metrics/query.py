@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from rover.backend.metrics import topology
 from rover.backend.metrics.catalogue import METRICS, Value
 from rover.backend.metrics.entity import Entity, find
-from rover.backend.metrics.figures import Figures, summed, summed_column
-from rover.backend.metrics.read import rows_by_step, rows_of_span
+from rover.backend.metrics.figures import Figures
+from rover.backend.metrics.read import told_by_step, told_of_span
 from rover.backend.metrics.span import Span
 from rover.backend.metrics.topology import Topology
-from rover.backend.store import Store
+from rover.backend.store import Store, many
 from rover.backend.store.metrics.kinds import STEPS_S, Kind
 
 POINTS = 1500
@@ -59,9 +59,9 @@ class Metrics:
             known = find(connection, Entity(service, endpoint=endpoint), kind)
             if known is None:
                 return [Figures() for _ in range(span.bars)]
-            rows = list(rows_of_span(connection, kind, span.first_s, span.end_s, *known, longest_s=span.longest_s))
-            found = summed([span.bar(row[0]) for row in rows], [row[3] for row in rows])
-            return [found.get(bar) or Figures() for bar in range(span.bars)]
+            told = told_of_span(connection, kind, span.first_s, span.end_s, *known, longest_s=span.longest_s)
+            found = told.by_step(span.bar_s)
+            return [found.get(step) or Figures() for step in span.steps]
 
         return self._store.ask(ask)
 
@@ -82,7 +82,7 @@ class Metrics:
 
         def ask(connection: sqlite3.Connection) -> list[str]:
             names = _names(connection, Kind.SERVICE, None)
-            told = {row[2] for row in rows_of_span(connection, Kind.SERVICE, start_s, end_s)}
+            told = told_of_span(connection, Kind.SERVICE, start_s, end_s).by_entity()
             return sorted(names[number].service for number in told if number in names)
 
         return self._store.ask(ask)
@@ -183,8 +183,7 @@ def _total(connection: sqlite3.Connection, entity: Entity, kind: Kind, start_s: 
     known = find(connection, entity, kind)
     if known is None:
         return None
-    rows = list(rows_of_span(connection, kind, start_s, end_s, *known))
-    return summed([0] * len(rows), [row[3] for row in rows]).get(0)
+    return told_of_span(connection, kind, start_s, end_s, *known).total()
 
 
 def _history(
@@ -194,8 +193,8 @@ def _history(
     if known is None:
         return {}
     stored_s = max(stored for stored in STEPS_S if step_s % stored == 0)
-    rows = list(rows_by_step(connection, kind, start_s // step_s * step_s, end_s, stored_s, *known))
-    return dict(summed([row[0] // step_s * step_s for row in rows], [row[3] for row in rows]))
+    told = told_by_step(connection, kind, start_s // step_s * step_s, end_s, stored_s, *known)
+    return {step * step_s: figures for step, figures in told.by_step(step_s).items()}
 
 
 def _named(
@@ -220,9 +219,8 @@ def _by_entity(
 def _summed_by_entity(
     connection: sqlite3.Connection, kind: Kind, start_s: int, end_s: int, owner: int | None
 ) -> dict[Entity, Figures]:
-    rows = list(rows_of_span(connection, kind, start_s, end_s, owner))
     names = _names(connection, kind, owner)
-    sums = summed([row[2] for row in rows], [row[3] for row in rows])
+    sums = told_of_span(connection, kind, start_s, end_s, owner).by_entity()
     return {names[number]: figures for number, figures in sums.items() if number in names}
 
 
@@ -231,15 +229,14 @@ def _sparked(connection: sqlite3.Connection, kind: Kind, span: Span, service: st
     if service is not None and owner is None:
         return {}
     number = None if owner is None else owner[0]
-    rows = list(rows_of_span(connection, kind, span.first_s, span.end_s, number, longest_s=span.longest_s))
-    names, blobs, bars = _names(connection, kind, number), [row[3] for row in rows], span.bars
-    sums = summed([row[2] for row in rows], blobs)
-    calls = summed_column([row[2] * bars + span.bar(row[0]) for row in rows], blobs, "http_calls")
+    names = _names(connection, kind, number)
+    told = told_of_span(connection, kind, span.first_s, span.end_s, number, longest_s=span.longest_s)
+    calls = told.column("http_calls", span.bar_s)
     return {
         entity.instance or entity.endpoint or entity.service: Sparked(
-            figures, [calls.get(number * bars + bar, 0) for bar in range(bars)]
+            figures, [calls.get((number, step), 0) for step in span.steps]
         )
-        for number, figures in sums.items()
+        for number, figures in told.by_entity().items()
         for entity in [names.get(number)]
         if entity is not None
     }
@@ -249,17 +246,18 @@ def _names(connection: sqlite3.Connection, kind: Kind, owner: int | None) -> dic
     if kind is Kind.SERVICE:
         return {
             number: Entity(name)
-            for number, name in connection.execute("SELECT id, name FROM entity WHERE kind = ?", (int(kind),))
+            for number, name in many.fetch(connection, "id, name", "entity WHERE kind = ?", (int(kind),))
         }
-    sql = """
-        SELECT entity.id, service.name, entity.name FROM entity JOIN entity AS service ON service.id = entity.owner
-        WHERE entity.kind = ? AND (? IS NULL OR entity.owner = ?)
-    """
+    rest = "entity JOIN entity AS service ON service.id = entity.owner WHERE entity.kind = ?"
+    values = [int(kind)]
+    if owner is not None:
+        rest, values = f"{rest} AND entity.owner = ?", [*values, owner]
     member: Callable[[str, str], Entity] = (
         (lambda service, name: Entity(service, instance=name))
         if kind is Kind.INSTANCE
         else (lambda service, name: Entity(service, endpoint=name))
     )
     return {
-        number: member(service, name) for number, service, name in connection.execute(sql, (int(kind), owner, owner))
+        number: member(service, name)
+        for number, service, name in many.fetch(connection, "entity.id, service.name, entity.name", rest, values)
     }

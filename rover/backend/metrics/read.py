@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from rover import _engine
+from rover.backend.metrics.figures import COLUMNS, Figures
 from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, STEPS_S, Kind
+from rover.backend.store.metrics.packs import TEXT, packed_until
 
-MINUTES_UP_TO_S = HOUR_S
-"""Up to this span minutes are added up; above, hours where there are whole ones, and days."""
+STEPS_AT_ONCE = 32
+"""Steps whose figures are one value: of many services some MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Kept:
     @classmethod
     def of(cls, connection: sqlite3.Connection) -> Kept:
         """As it is now."""
-        return cls(*(_oldest_s(connection, step_s) for step_s in STEPS_S))
+        fresh = _ends(connection, "metric", MINUTE_S)
+        oldest = [_ends(connection, "pack", step_s)[0] for step_s in (MINUTE_S, HOUR_S, DAY_S)]
+        return cls(min(fresh[0], oldest[0]), *oldest[1:])
 
     @property
     def oldest_s(self) -> int:
@@ -50,25 +56,32 @@ class Kept:
         return self.day_s < min(self.minute_s, self.hour_s) // DAY_S * DAY_S
 
 
-Row = tuple[int, int, int, bytes]
-"""start_s, owner, entity, figures."""
-
-
 @dataclass(frozen=True, slots=True)
-class Rolled:
-    """Up to where minutes are in hours, and hours in days."""
+class Told:
+    """Figures of a span as they are stored; added up natively, without the GIL."""
 
-    minutes_s: int
-    hours_s: int
+    texts: list[str]
+    only: int | None = None
+    """Of this entity alone."""
 
-    @classmethod
-    def of(cls, connection: sqlite3.Connection) -> Rolled:
-        """As the writer noted it."""
-        until = dict(connection.execute("SELECT step_s, until_s FROM rolled").fetchall())
-        return cls(until.get(MINUTE_S, 0), until.get(HOUR_S, 0))
+    def by_entity(self) -> dict[int, Figures]:
+        """Sums of each entity, by number."""
+        return {entity: Figures(sums) for entity, sums in _engine.told_by_entity(self.texts, self.only).items()}
+
+    def total(self) -> Figures | None:
+        """Sums of all; None if nothing is told."""
+        return self.by_step(sys.maxsize).get(0)
+
+    def by_step(self, step_s: int) -> dict[int, Figures]:
+        """Sums of steps of so many seconds, by how many of them lie between 1970 and each."""
+        return {step: Figures(sums) for step, sums in _engine.told_by_step(self.texts, self.only, step_s).items()}
+
+    def column(self, column: str, step_s: int) -> dict[tuple[int, int], int]:
+        """One sum by entity and step."""
+        return _engine.told_column(self.texts, step_s, COLUMNS[column])
 
 
-def rows_by_step(
+def told_by_step(
     connection: sqlite3.Connection,
     kind: Kind,
     start_s: int,
@@ -76,18 +89,13 @@ def rows_by_step(
     step_s: int,
     owner: int | None = None,
     entity: int | None = None,
-) -> Iterator[Row]:
-    """Figures of a span, none of them longer than `step_s` (60, 3600 or 86400): a longer step has what is rolled up
-    into it, the rest is told by shorter ones."""
-    rolled = Rolled.of(connection)
-    yield from _rows(connection, kind, step_s, start_s, end_s, owner, entity)
-    if step_s == DAY_S:
-        yield from _rows(connection, kind, HOUR_S, max(start_s, rolled.hours_s), end_s, owner, entity)
-    if step_s >= HOUR_S:
-        yield from _rows(connection, kind, MINUTE_S, max(start_s, rolled.minutes_s), end_s, owner, entity)
+) -> Told:
+    """Figures of a span by steps of one length, those in which it begins and ends included."""
+    start_s, end_s = start_s // step_s * step_s, -(-end_s // step_s) * step_s
+    return _told(connection, kind, [(step_s, start_s, end_s)], (start_s, end_s), owner, entity)
 
 
-def rows_of_span(
+def told_of_span(
     connection: sqlite3.Connection,
     kind: Kind,
     start_s: int,
@@ -95,70 +103,85 @@ def rows_of_span(
     owner: int | None = None,
     entity: int | None = None,
     longest_s: int = DAY_S,
-) -> Iterator[Row]:
-    """Figures of the whole minutes of a span, by few rows. Where minutes are gone, of whole hours; or of whole days.
+) -> Told:
+    """Figures of the whole minutes of a span, by few steps. Where minutes are gone, of whole hours; or of whole days.
 
     `longest_s`: no longer steps than this, where there are shorter ones."""
-    for step_s, first_s, last_s in _pieces(connection, start_s, end_s, longest_s):
-        yield from _rows(connection, kind, step_s, first_s, last_s, owner, entity)
-
-
-def _pieces(connection: sqlite3.Connection, start_s: int, end_s: int, longest_s: int) -> Iterator[tuple[int, int, int]]:
-    rolled, kept = Rolled.of(connection), Kept.of(connection)
+    kept = Kept.of(connection)
     finest_s = kept.finest_s(start_s)
     start_s = start_s // finest_s * finest_s
     for oldest_s, longer_s in ((kept.minute_s, HOUR_S), (kept.hour_s, DAY_S)):
         if end_s <= oldest_s and longer_s <= finest_s:
             end_s = -(-end_s // longer_s) * longer_s
-    if finest_s == MINUTE_S and (longest_s == MINUTE_S or end_s - start_s <= MINUTES_UP_TO_S):
-        yield MINUTE_S, start_s, end_s
+    steps_s = [step_s for step_s in reversed(STEPS_S) if step_s <= max(longest_s, finest_s)]
+    pieces = list(_pieces(start_s, end_s, steps_s, packed_until(connection)))
+    return _told(connection, kind, pieces, (start_s, end_s), owner, entity)
+
+
+Piece = tuple[int, int, int]
+"""Length of steps, start of the first, end of the last."""
+
+
+def _pieces(start_s: int, end_s: int, steps_s: Sequence[int], packed_s: int) -> Iterator[Piece]:
+    """A span as whole steps: the longest in the middle, shorter ones around them."""
+    step_s, *shorter = steps_s
+    first_s, last_s = -(-start_s // step_s) * step_s, end_s // step_s * step_s
+    if end_s >= packed_s:
+        # What the last step has is all before the end, so it is whole.
+        last_s = -(-end_s // step_s) * step_s
+    if not shorter or first_s >= last_s:
+        yield from _pieces(start_s, end_s, shorter, packed_s) if shorter else [(step_s, start_s, end_s)]
         return
-    # Days in the middle, hours around them, minutes at both ends.
-    hours = _whole(start_s, end_s, HOUR_S, rolled.minutes_s)
-    has_days = DAY_S in (longest_s, finest_s)
-    days = _whole(*hours, DAY_S, rolled.hours_s) if has_days else (hours[0], hours[0])
-    yield MINUTE_S, start_s, hours[0]
-    yield HOUR_S, hours[0], days[0]
-    yield DAY_S, *days
-    yield HOUR_S, days[1], hours[1]
-    yield MINUTE_S, hours[1], end_s
+    if start_s < first_s:
+        yield from _pieces(start_s, first_s, shorter, packed_s)
+    yield step_s, first_s, last_s
+    if last_s < end_s:
+        yield from _pieces(last_s, end_s, shorter, packed_s)
 
 
-def _whole(start_s: int, end_s: int, step_s: int, rolled_s: int) -> tuple[int, int]:
-    """The part of a span that whole steps tell; nothing, at its start, if there is none. The last step has all that is
-    before `rolled_s` and nothing else, so up to there it is whole."""
-    first_s = -(-start_s // step_s) * step_s
-    last_s = rolled_s if end_s >= rolled_s else end_s // step_s * step_s
-    return (first_s, last_s) if first_s < last_s else (start_s, start_s)
-
-
-def _oldest_s(connection: sqlite3.Connection, step_s: int) -> int:
-    """Start of the oldest step of this length; later than any time if there is none."""
-    sql = "SELECT start_s FROM metric WHERE step_s = ? ORDER BY start_s LIMIT 1"
-    found = connection.execute(sql, (step_s,)).fetchone()
-    return int(found[0]) if found else sys.maxsize
-
-
-def _rows(
+def _told(
     connection: sqlite3.Connection,
     kind: Kind,
-    step_s: int,
-    start_s: int,
-    end_s: int,
+    pieces: Sequence[Piece],
+    rows: tuple[int, int],
     owner: int | None,
     entity: int | None,
-) -> Iterator[Row]:
-    if start_s >= end_s:
-        return
-    start_s = max(start_s // step_s * step_s, _oldest_s(connection, step_s))
-    if start_s >= end_s:
-        return
-    where = "".join(f" AND {name} = ?" for name, value in (("owner", owner), ("entity", entity)) if value is not None)
-    # Step by step: within each one look-up leads to the kind, and to owner and entity.
+) -> Told:
+    """Packs of these pieces, and what is not packed of the span `rows`."""
+    texts: list[str] = []
+    for piece in pieces:
+        texts += _texts(connection, "pack", kind, piece, owner)
+    texts += _texts(connection, "metric", kind, (MINUTE_S, *rows), owner)
+    return Told(texts, entity)
+
+
+Table = Literal["metric", "pack"]
+
+
+def _ends(connection: sqlite3.Connection, table: Table, step_s: int) -> tuple[int, int]:
+    """Start of the oldest and of the newest step of this length; later and earlier than any time if there is none."""
     sql = f"""
-        WITH RECURSIVE step(start_s) AS (SELECT ? UNION ALL SELECT start_s + ? FROM step WHERE start_s + ? < ?)
-        SELECT metric.start_s, owner, entity, figures FROM step
-        CROSS JOIN metric ON step_s = ? AND metric.start_s = step.start_s AND kind = ?{where}
+        SELECT (SELECT start_s FROM {table} WHERE step_s = ?1 ORDER BY start_s LIMIT 1),
+               (SELECT start_s FROM {table} WHERE step_s = ?1 ORDER BY start_s DESC LIMIT 1)
     """  # noqa: S608
-    given = [value for value in (owner, entity) if value is not None]
-    yield from connection.execute(sql, [start_s, step_s, step_s, end_s, step_s, int(kind), *given])
+    oldest_s, newest_s = connection.execute(sql, (step_s,)).fetchone()
+    return (sys.maxsize, -1) if oldest_s is None else (int(oldest_s), int(newest_s))
+
+
+def _texts(connection: sqlite3.Connection, table: Table, kind: Kind, piece: Piece, owner: int | None) -> Iterator[str]:
+    step_s, start_s, end_s = piece
+    oldest_s, newest_s = _ends(connection, table, step_s)
+    start_s, end_s = max(start_s, oldest_s), min(end_s, newest_s + step_s)
+    text = TEXT if table == "metric" else TEXT.replace("entity", "0")
+    # Step by step: within each one look-up leads to the kind, and to the owner.
+    sql = f"""
+        WITH RECURSIVE step(at_s) AS (SELECT ? UNION ALL SELECT at_s + ? FROM step WHERE at_s + ? < ?)
+        SELECT {text} FROM step
+        CROSS JOIN {table} ON step_s = ? AND start_s = at_s AND kind = ?{"" if owner is None else " AND owner = ?"}
+    """  # noqa: S608
+    for first_s in range(start_s, end_s, STEPS_AT_ONCE * step_s):
+        last_s = min(end_s, first_s + STEPS_AT_ONCE * step_s)
+        values = [first_s, step_s, step_s, last_s, step_s, int(kind)]
+        found = connection.execute(sql, values if owner is None else [*values, owner]).fetchone()[0]
+        if found:
+            yield found

@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass
 
 from rover.backend.metrics.read import Kept
-from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, STEPS_S
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, SECOND_NS, STEPS_S
 
-SECOND_NS = 10**9
 SPARK_BARS = 60
 """A line has at most about so many bars."""
 BAR_WIDTHS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -40,14 +39,15 @@ class Span:
         watched_s = min(end_s, time.time()) - max(first_s, kept.oldest_s)
         return cls(first_s, end_s, next(fitting, DAY_S), max(1.0, watched_s))
 
-    def bar(self, start_s: int) -> int:
-        """Number of the bar in which a step starts; bars begin at multiples of their width."""
-        return start_s // self.bar_s - self.first_s // self.bar_s
+    @property
+    def steps(self) -> range:
+        """Its bars, each as how many of its width lie between 1970 and it."""
+        return range(self.first_s // self.bar_s, (self.end_s - 1) // self.bar_s + 1)
 
     @property
     def bars(self) -> int:
         """How many bars there are."""
-        return self.bar(self.end_s - 1) + 1
+        return len(self.steps)
 
     @property
     def longest_s(self) -> int:

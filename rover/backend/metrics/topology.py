@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from rover.backend.metrics.figures import Figures, summed
-from rover.backend.metrics.read import rows_of_span
+from rover.backend.metrics.figures import Figures
+from rover.backend.metrics.read import told_of_span
+from rover.backend.store import many
 from rover.backend.store.metrics.kinds import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A service, an instance of one, or a peer that is known by its address alone."""
 
     service: str
@@ -80,11 +81,9 @@ def _topology(
 ) -> Topology:
     calls: dict[tuple[Node, Node], Call] = {}
     for kind, side in zip(kinds, ("client", "server"), strict=True):
-        rows = list(rows_of_span(connection, kind, start_s, end_s))
-        if not rows:
-            continue
-        ends = ends_of(connection, kind)
-        for entity, figures in summed([row[2] for row in rows], [row[3] for row in rows]).items():
+        told = told_of_span(connection, kind, start_s, end_s)
+        ends = ends_of(connection, kind) if told.texts else {}
+        for entity, figures in told.by_entity().items():
             # The writer may have removed an entity that nothing tells of any more.
             if entity in ends:
                 source, target = ends[entity]
@@ -102,21 +101,23 @@ def _nodes(calls: Iterable[Call]) -> list[Node]:
 
 
 def _service_ends(connection: sqlite3.Connection, kind: Kind) -> Ends:
-    sql = """
-        SELECT relation.id, source.name, source.kind, target.name, target.kind FROM entity AS relation
+    columns = "relation.id, source.name, source.kind, target.name, target.kind"
+    rest = """
+        entity AS relation
         JOIN entity AS source ON source.id = relation.owner
         JOIN entity AS target ON target.id = relation.peer
         WHERE relation.kind = ?
     """
     return {
         number: (Node(source, None, source_kind != Kind.ADDRESS), Node(target, None, target_kind != Kind.ADDRESS))
-        for number, source, source_kind, target, target_kind in connection.execute(sql, (int(kind),))
+        for number, source, source_kind, target, target_kind in many.fetch(connection, columns, rest, (int(kind),))
     }
 
 
 def _instance_ends(connection: sqlite3.Connection, kind: Kind) -> Ends:
-    sql = """
-        SELECT relation.id, client.name, source.name, server.name, target.name FROM entity AS relation
+    columns = "relation.id, client.name, source.name, server.name, target.name"
+    rest = """
+        entity AS relation
         JOIN entity AS source ON source.id = relation.owner
         JOIN entity AS client ON client.id = source.owner
         JOIN entity AS target ON target.id = relation.peer
@@ -125,5 +126,5 @@ def _instance_ends(connection: sqlite3.Connection, kind: Kind) -> Ends:
     """
     return {
         number: (Node(client, source), Node(server, target))
-        for number, client, source, server, target in connection.execute(sql, (int(kind),))
+        for number, client, source, server, target in many.fetch(connection, columns, rest, (int(kind),))
     }

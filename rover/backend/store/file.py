@@ -125,6 +125,8 @@ def _probe(connection: sqlite3.Connection) -> None:
         ("block", "first"),
         ("entity", "id"),
         ("metric", "step_s"),
+        ("pack", "step_s"),
+        ("zone", "number"),
     ):
         for order in ("ASC", "DESC"):
             connection.execute(f"SELECT * FROM {table} ORDER BY {key} {order} LIMIT 1").fetchall()  # noqa: S608

@@ -12,7 +12,7 @@ from rover.backend.store.metrics.kinds import OTHER, UNKNOWN
 from rover.backend.store.short import Short
 
 ERROR_STATUS = 400
-"""From here on `exchange_error` indexes the rows."""
+"""From here on `exchange_error` and, of one service, `exchange_service_error` index the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,16 @@ class Filter:
         return terms, values
 
     def leading_sql(self) -> tuple[list[str], list[object]]:
-        """The one condition that an index answers, if there is one: what else is asked is looked up in its rows."""
-        if self._is_errors:
-            return [f"status >= {ERROR_STATUS}"], []
+        """The conditions that an index answers, if there are any: what else is asked is looked up in its rows."""
+        terms: list[str] = [f"status >= {ERROR_STATUS}"] if self._is_errors else []
         if self.service is not None:
-            return ["service IS ?"], [None if self.service == UNKNOWN else self.service]
-        return [], []
+            return [*terms, "service IS ?"], [None if self.service == UNKNOWN else self.service]
+        return terms, []
+
+    @property
+    def exact_path(self) -> str | None:
+        """The one path that is wanted; None if it is a pattern."""
+        return None if self.path is None or _has_wildcard(self.path) else self.path
 
     @property
     def _is_errors(self) -> bool:

@@ -12,6 +12,7 @@ import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import accumulate
 
 RELATIVE_ERROR = 0.01
@@ -48,6 +49,7 @@ def percentiles(buckets: Mapping[int, int], shares: Iterable[float]) -> list[int
     return [value_ns(ascending[bisect_left(ranks, max(1, math.ceil(share * total)))]) for share in wanted]
 
 
+@cache
 def value_ns(bucket: int) -> int:
     """What is told for the values of a bucket."""
     return round(_GAMMA**bucket * 2 * _GAMMA / (1 + _GAMMA))

@@ -19,6 +19,7 @@ from rover.backend.store.metrics import MetricBook
 from rover.backend.store.metrics.kinds import HOUR_S
 from rover.backend.store.sample import Sample
 from rover.backend.store.short import Stored, is_unfinished, shorten
+from rover.backend.store.zones import Zones
 
 
 class Inserter:
@@ -32,6 +33,7 @@ class Inserter:
     ) -> None:
         self._connection = connection
         self._next = self._first_free_number()
+        self._zones = Zones(connection)
         self._metrics = MetricBook(connection, int(options.retention_hours * HOUR_S), grouping)
         self.sample = Sample(connection, self._metrics.folder, options.exchanges_per_second)
         self.malformed = 0
@@ -60,6 +62,7 @@ class Inserter:
                 run("ROLLBACK")
             # What the book holds in memory is ahead of the file now.
             self._metrics.forget()
+            self._zones.forget()
             self.sample.forget()
             raise
         return stored
@@ -84,6 +87,7 @@ class Inserter:
             pairs = self._shorten(self._without_repeats([row for _, row in pairs]))
             self._insert(pairs)
         run("RELEASE fresh")
+        self._zones.add([short for short, _ in pairs])
         counted = [row for _, row in pairs] + left_out
         counted += self._told_first(activities)
         self._metrics.add([(row[1], row[17]) for row in counted])

@@ -13,6 +13,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Literal
 
+import msgspec
+
 SIZES = (512, 64, 8, 1)
 """Rows of one statement; few sizes, so that each is compiled once and kept. SQLite takes up to 32766 values."""
 
@@ -40,6 +42,13 @@ def select(connection: sqlite3.Connection, columns: str, table: str, ids: Sequen
         sql = f"SELECT {columns} FROM {table} WHERE id IN ({_marks(len(part))})"  # noqa: S608
         found += connection.execute(sql, part).fetchall()
     return found
+
+
+def fetch(connection: sqlite3.Connection, columns: str, rest: str, values: Sequence[object]) -> list[list[Any]]:
+    """Texts and numbers of all rows of `SELECT columns FROM rest` as one value: each row of a result is a step."""
+    sql = f"SELECT json_group_array(json_array({columns})) FROM {rest}"  # noqa: S608
+    rows: list[list[Any]] = msgspec.json.decode(connection.execute(sql, values).fetchone()[0])
+    return rows
 
 
 def delete(connection: sqlite3.Connection, table: str, ids: Sequence[bytes], condition: str, value: int) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 
 from rover.backend.options import BackendOptions
-from rover.backend.store import many
+from rover.backend.store import many, zones
 from rover.backend.store.metrics import expire, roll
 from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S
 
@@ -19,10 +19,13 @@ BLOCKS_A_STEP = 16
 """Least number of blocks removed in one step."""
 STEPS_A_STEP = 16
 """Most minutes of figures removed in one step."""
-FIGURE_BYTES = 600
-"""What a row of figures takes at most, about."""
 FIGURES_SHARE = 4
-"""Figures may take one part in so many of the size allowed; above that they go first."""
+"""Minutes of figures may take one part in so many of the size allowed; above that they go first."""
+LEAST_FIGURES_BYTES = 100_000
+"""They may take as much in any case."""
+MINUTES = "step_s IN (60, 600) AND start_s <= ?"
+"""Minutes up to one, and the tens that are not whole without it."""
+LATER_S = 1 << 60
 RECOUNT_S = 300.0
 """Counting all figures takes a moment, so it is done this seldom, and only while the file is too large."""
 LOOSE_PAGES = 8192
@@ -43,8 +46,8 @@ class Retention:
             HOUR_S: int(options.hours_days * DAY_S),
             DAY_S: int(options.days_days * DAY_S),
         }
-        self._most_metrics = max(1000, options.retention_bytes // FIGURES_SHARE // FIGURE_BYTES)
-        self._surplus = 0
+        self._most_figures_bytes = max(LEAST_FIGURES_BYTES, options.retention_bytes // FIGURES_SHARE)
+        self._surplus_bytes = 0
         self._next_count = 0.0
 
     def used_bytes(self) -> int:
@@ -97,31 +100,32 @@ class Retention:
         # A row that was completed since has a number in a later block.
         many.delete(self._connection, "exchange", ids, "number <= ?", last)
         self._connection.execute("DELETE FROM block WHERE first <= ?", (last,))
+        zones.remove(self._connection, last + 1)
         return True
 
     def _remove_surplus_metrics(self, is_large: bool) -> bool:
-        """Remove the oldest minutes of metrics if the file is too large and far too many of them are the reason; those
-        alone that are part of their hours."""
+        """Remove the oldest minutes of metrics if the file is too large and far too many of them are the reason: their
+        hours still tell of them."""
         if not is_large:
             return False
-        run = self._connection.execute
-        if self._surplus <= 0 and time.monotonic() >= self._next_count:
+        if self._surplus_bytes <= 0 and time.monotonic() >= self._next_count:
             self._next_count = time.monotonic() + RECOUNT_S
-            counted = run("SELECT count(*) FROM metric WHERE step_s = ?", (MINUTE_S,)).fetchone()[0]
-            self._surplus = counted - self._most_metrics
+            self._surplus_bytes = self._figures_bytes(LATER_S) - self._most_figures_bytes
         has_removed = False
         for _ in range(STEPS_A_STEP):
-            sql = """
-                SELECT start_s FROM metric WHERE step_s = ? AND start_s <
-                    (SELECT until_s FROM rolled WHERE step_s = metric.step_s) ORDER BY start_s LIMIT 1
-            """
-            oldest = run(sql, (MINUTE_S,)).fetchone() if self._surplus > 0 else None
+            sql = "SELECT start_s FROM pack WHERE step_s = ? ORDER BY start_s LIMIT 1"
+            oldest = self._connection.execute(sql, (MINUTE_S,)).fetchone() if self._surplus_bytes > 0 else None
             if oldest is None:
                 break
-            removed = run("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (MINUTE_S, *oldest)).rowcount
-            self._surplus -= max(1, removed)
+            self._surplus_bytes -= max(1, self._figures_bytes(*oldest))
+            self._connection.execute(f"DELETE FROM pack WHERE {MINUTES}", oldest)  # noqa: S608
             has_removed = True
         return has_removed
+
+    def _figures_bytes(self, until_s: int) -> int:
+        """Size of minutes of figures; SQLite tells the length of a value without reading it."""
+        sql = f"SELECT coalesce(sum(length(figures)), 0) FROM pack WHERE {MINUTES}"  # noqa: S608
+        return int(self._connection.execute(sql, (until_s,)).fetchone()[0])
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

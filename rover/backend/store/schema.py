@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from rover.backend.store.metrics import repack
+
 migrations = Migrations("rover")
 
 NAMES = frozenset(
-    {"0001_exchanges_and_figures", "0002_metrics", "0003_figures_are_metrics", "0004_lessons", "0005_sampling"}
+    {
+        "0001_exchanges_and_figures",
+        "0002_metrics",
+        "0003_figures_are_metrics",
+        "0004_lessons",
+        "0005_sampling",
+        "0006_packs",
+        "0007_zones",
+    }
 )
 """All that this version knows; a file with others in it was written by a newer one."""
 
@@ -150,3 +160,60 @@ def _sampling(db: Database) -> None:
     """
     db.execute("CREATE TABLE sampled (start_s INTEGER PRIMARY KEY, seen INTEGER NOT NULL, stored INTEGER NOT NULL)")
     db.execute("CREATE TABLE left_out (number INTEGER PRIMARY KEY, size INTEGER NOT NULL, ids BLOB NOT NULL)")
+
+
+@migrations(name="0006_packs")
+def _packs(db: Database) -> None:
+    """A page that asks for all relations reads some packs of each service, not a row for each relation and minute.
+
+    pack: figures of all entities of one kind and owner in one step, as the native side packs them.
+    metric: minutes that are not packed yet, and nothing else.
+    rolled: of minutes alone, up to where they may be packed.
+    """
+    db.execute(
+        """
+        CREATE TABLE pack (
+            step_s INTEGER NOT NULL,
+            start_s INTEGER NOT NULL,
+            kind INTEGER NOT NULL,
+            owner INTEGER NOT NULL,
+            figures BLOB NOT NULL,
+            PRIMARY KEY (step_s, start_s, kind, owner)
+        ) WITHOUT ROWID
+        """
+    )
+    repack.repack(db.conn)
+
+
+@migrations(name="0007_zones")
+def _zones(db: Database) -> None:
+    """A search passes by what has nothing that fits.
+
+    zone: of exchanges with consecutive numbers their ids from first to last, the longest duration, methods and
+        statuses as JSON, and a Bloom filter of their paths; NULL: anything may be there. What is stored already is one
+        such zone.
+    """
+    db.execute(
+        """
+        CREATE TABLE zone (
+            number INTEGER PRIMARY KEY,
+            size INTEGER NOT NULL,
+            first_id BLOB NOT NULL,
+            last_id BLOB NOT NULL,
+            slowest_ns INTEGER,
+            methods TEXT,
+            statuses TEXT,
+            paths BLOB
+        )
+        """
+    )
+    # What failed of one service, without a look at what failed of the others or at what it did well.
+    db.execute("CREATE INDEX exchange_service_error ON exchange (service, id) WHERE status >= 400")
+    db.execute(
+        """
+        INSERT INTO zone (number, size, first_id, last_id)
+        SELECT 0, (SELECT first + size FROM block ORDER BY first DESC LIMIT 1), first.id, last.id
+        FROM (SELECT id FROM exchange ORDER BY id LIMIT 1) AS first,
+             (SELECT id FROM exchange ORDER BY id DESC LIMIT 1) AS last
+        """
+    )

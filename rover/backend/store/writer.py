@@ -28,7 +28,12 @@ QUEUE_ROWS = 16_384
 BATCH_ROWS = 4_096
 """Most rows of one transaction, which then takes about 40 ms."""
 LINGER_S = 0.1
-"""A transaction waits this long for more rows to come: what a reader sees is at most this old."""
+"""A transaction waits this long for more rows to come."""
+LINGER_TIMES = 4
+"""Or so many times as long as the one before took, LONGEST_LINGER_S at most: of a thousand endpoints a batch of few
+rows changes nearly as many figures as one of many, and whoever asks needs the GIL meanwhile."""
+LONGEST_LINGER_S = 1.0
+"""What a reader sees is at most this old."""
 IDLE_S = 5.0
 """Without rows, retention is looked after this often."""
 ROOM_S = 1.0
@@ -62,6 +67,7 @@ class Writer:
         self._is_busy = False
         self._is_closing = False
         self._is_suspect = False
+        self._took_s = 0.0
         self._lost: Counter[str] = Counter()
         self._stored = 0
         self._failing_since: float | None = None
@@ -173,7 +179,8 @@ class Writer:
                 self._changed.wait_for(lambda: self._queue or self._is_closing or self._is_suspect, IDLE_S)
                 and self._queue
             ):
-                self._changed.wait_for(lambda: self._queued >= BATCH_ROWS or self._is_closing, LINGER_S)
+                linger_s = min(LONGEST_LINGER_S, max(LINGER_S, LINGER_TIMES * self._took_s))
+                self._changed.wait_for(lambda: self._queued >= BATCH_ROWS or self._is_closing, linger_s)
             if not self._queue and self._is_closing:
                 return None
             rows: list[Row] = []
@@ -188,7 +195,9 @@ class Writer:
         if not rows:
             return
         try:
+            began = time.monotonic()
             stored = self._inserter.write(rows)
+            self._took_s = time.monotonic() - began
         except sqlite3.Error as error:
             cause = "disk_full" if _is_full(error) else "corrupt" if is_corrupt(error) else "error"
             self._lose(rows, cause, error)

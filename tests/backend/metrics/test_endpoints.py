@@ -108,6 +108,8 @@ def test_a_wrong_path_of_a_file_and_a_missing_file_are_told(tmp_path: Path) -> N
     file = tmp_path / "api.yaml"
     file.write_text("paths: {'/a/{b': {}}")
     for entry in (str(file), str(tmp_path / "none.yaml")):
-        with pytest.raises(BackendError):
+        with pytest.raises(BackendError) as caught:
             open_store(BackendOptions(tmp_path / "rover.db", openapi_files=(entry,)))
+        assert caught.value.key == "backend.endpoints.openapi"
+        assert str(caught.value).count(entry) == 1
     open_store(BackendOptions(tmp_path / "rover.db")).close()

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rover.backend.metrics.figures import summed
-from rover.backend.metrics.read import rows_by_step, rows_of_span
+from rover.backend.metrics.read import told_by_step, told_of_span
 from rover.backend.store.file import StoreFile
 from rover.backend.store.metrics import MetricBook, expire, roll
 from rover.backend.store.metrics.entities import BOUNDS
-from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, OTHER, Kind
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, OTHER, STEPS_S, Kind
 from tests.backend.rows import record
 
 DAY = 20_000 * DAY_S
@@ -40,10 +39,10 @@ def told(time_s: int, **fields: object) -> tuple[int, str]:
 def calls(connection: sqlite3.Connection, start_s: int, end_s: int, step_s: int | None = None) -> int:
     """Calls of all services in a span."""
     if step_s is None:
-        rows = list(rows_of_span(connection, Kind.SERVICE, start_s, end_s))
+        told = told_of_span(connection, Kind.SERVICE, start_s, end_s)
     else:
-        rows = list(rows_by_step(connection, Kind.SERVICE, start_s, end_s, step_s))
-    found = summed([0] * len(rows), [row[3] for row in rows]).get(0)
+        told = told_by_step(connection, Kind.SERVICE, start_s, end_s, step_s)
+    found = told.total()
     return found.calls if found else 0
 
 
@@ -69,7 +68,7 @@ def test_a_call_counts_once_at_every_step_however_late(connection: sqlite3.Conne
             first_s, last_s = start_s // 60 * 60, -(-end_s // 60) * 60
             expected = sum(first_s <= time_s // 60 * 60 < last_s for time_s in times)
             assert calls(connection, first_s, last_s) == expected, (at_s, start_s, end_s)
-        for step_s in (MINUTE_S, HOUR_S, DAY_S):
+        for step_s in STEPS_S:
             assert calls(connection, DAY, DAY + 2 * DAY_S, step_s) == len(times), (at_s, step_s)
 
 
@@ -87,7 +86,7 @@ def test_where_minutes_are_gone_whole_hours_stand_in(connection: sqlite3.Connect
     while expire(connection, now_s, KEEP_S):
         pass
     assert calls(connection, DAY + 600, DAY + 1200) == 3
-    assert connection.execute("SELECT count(*) FROM metric WHERE step_s < ?", (DAY_S,)).fetchone()[0] == 0
+    assert connection.execute("SELECT count(*) FROM pack WHERE step_s < ?", (DAY_S,)).fetchone()[0] == 0
     while expire(connection, DAY + 500 * DAY_S, KEEP_S):
         pass
     assert calls(connection, DAY, DAY + DAY_S) == 0
@@ -112,8 +111,9 @@ def test_names_are_bounded_and_nothing_is_lost(connection: sqlite3.Connection) -
     assert count_endpoints() == bound
     attack(book, DAY + HOUR_S, "c")
     assert count_endpoints() == 2 * bound
-    rows = list(rows_of_span(connection, Kind.ENDPOINT, DAY, DAY + 2 * HOUR_S))
-    assert summed([0] * len(rows), [row[3] for row in rows])[0].calls == 3 * (bound + 50)
+    found = told_of_span(connection, Kind.ENDPOINT, DAY, DAY + 2 * HOUR_S).total()
+    assert found is not None
+    assert found.calls == 3 * (bound + 50)
 
 
 def test_what_is_too_old_or_too_far_ahead_is_counted_as_such(connection: sqlite3.Connection) -> None:

@@ -3,7 +3,8 @@
 kinds.py     kinds of entities, lengths of steps
 entities.py  numbers of entities; how many are admitted
 book.py      the figures of a batch, inside the writer's transaction
-rollup.py    minutes become hours, hours become days
+packs.py     figures of a minute, an hour, a day: one value for each service and kind
+rollup.py    minutes that are over become packs
 expire.py    what is too old goes
 """
 

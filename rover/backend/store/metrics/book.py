@@ -1,7 +1,7 @@
 """Keeps the figures of metrics up, in the transaction that stores their records. Belongs to the writer thread.
 
-A batch is folded natively into shares by entity and minute, which are added to the stored minutes. A late record of a
-minute that is part of its hour already (see rollup.py) is added to the hour, too, and likewise to the day.
+A batch is folded natively into shares by entity and minute, which are added to the rows of these minutes. Of a minute
+that is packed already (see rollup.py) there are none: a late record begins new ones, which are packed in turn.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Any
 from rover import _engine
 from rover.backend.store import many
 from rover.backend.store.metrics.entities import Entities
-from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, Kind
+from rover.backend.store.metrics.kinds import HOUR_S, MINUTE_S, Kind
+from rover.backend.store.metrics.packs import packed_until
 
 FUTURE_S = 600
 """Minutes so far ahead of this clock are taken; clocks of nodes differ."""
-HELD = 4096
-"""Figures kept in memory between batches, some 500 bytes each."""
+HELD = 16_384
+"""Figures kept in memory between batches, some 500 bytes each: of a thousand endpoints a minute has 6000."""
+
+PLACES = 20_000
+"""Names whose numbers are kept, some 300 bytes each."""
 
 Key = tuple[int, int, int, int, int]
 """step_s, start_s, kind, owner, entity: the key of `metric`."""
@@ -44,6 +48,9 @@ class MetricBook:
         self._are_lessons_stored = True
         self._entities = Entities(connection)
         self._held: dict[Key, bytes] = {}
+        self._packed_s = 0
+        self._places: dict[tuple[Kind, str, str, str, str], tuple[int, int]] = {}
+        self._places_s = 0
         self.out_of_time = 0
         """Records of minutes that are no longer, or not yet, kept."""
 
@@ -65,13 +72,11 @@ class MetricBook:
             minute_s + FUTURE_S,
         )
         self.out_of_time += out_of_time
-        rolled = dict(self._connection.execute("SELECT step_s, until_s FROM rolled"))
+        self._forget_packed()
         sums: dict[Key, list[bytes]] = {}
         for start_s, kind, service, name, peer, peer_name, figures in shares:
-            owner, entity = self._place(start_s // HOUR_S * HOUR_S, Kind(kind), service, name, peer, peer_name)
-            for step_s in _steps(start_s, rolled):
-                key = (step_s, start_s // step_s * step_s, kind, owner, entity)
-                sums.setdefault(key, []).append(figures)
+            owner, entity = self._known_place(start_s // HOUR_S * HOUR_S, (Kind(kind), service, name, peer, peer_name))
+            sums.setdefault((MINUTE_S, start_s, kind, owner, entity), []).append(figures)
         self._entities.store()
         self._store(sums)
         if news := self.folder.news():
@@ -83,8 +88,30 @@ class MetricBook:
     def forget(self) -> None:
         """Drop what is in memory: the tables are the truth again."""
         self._held.clear()
+        self._places.clear()
         self._are_lessons_stored = not self._lessons
         self._entities.forget()
+
+    def _forget_packed(self) -> None:
+        """What is part of packs has no rows any more."""
+        packed_s = packed_until(self._connection)
+        if packed_s != self._packed_s:
+            self._packed_s = packed_s
+            self._held = {key: figures for key, figures in self._held.items() if key[1] >= packed_s}
+
+    def _known_place(self, hour_s: int, share: tuple[Kind, str, str, str, str]) -> tuple[int, int]:
+        """Owner and entity of a share, which were looked up before in the newest hour."""
+        if hour_s > self._places_s or len(self._places) > PLACES:
+            self._places.clear()
+            self._places_s = hour_s
+        known = self._places.get(share) if hour_s == self._places_s else None
+        if known is None:
+            overflowed = self._entities.overflowed
+            known = self._place(hour_s, *share)
+            # What shares OTHER is counted each time.
+            if hour_s == self._places_s and overflowed == self._entities.overflowed:
+                self._places[share] = known
+        return known
 
     def _place(self, hour_s: int, kind: Kind, service: str, name: str, peer: str, peer_name: str) -> tuple[int, int]:
         """Owner (service) and entity of a share."""
@@ -109,8 +136,8 @@ class MetricBook:
         pairs = list(zip(keys, added, strict=True))
         many.put(self._connection, "REPLACE", "metric", [(*key, figures) for key, figures in pairs])
         for key, figures in pairs:
-            # Longer steps are written by others, too.
-            if key[0] == MINUTE_S:
+            # Rows that came late go with the next packing, and nobody tells of that.
+            if key[1] >= self._packed_s:
                 self._held.pop(key, None)
                 self._held[key] = figures  # last in the dict: most recently used
         for key in list(self._held)[: max(0, len(self._held) - HELD)]:
@@ -131,12 +158,3 @@ def load(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, bytes
         for *known, figures in connection.execute(sql, [value for key in part for value in key]):
             found[tuple(known)] = figures
     return found
-
-
-def _steps(start_s: int, rolled: dict[int, int]) -> Iterable[int]:
-    """The steps in which a minute's figures are kept already, beside the minute itself."""
-    yield MINUTE_S
-    if start_s < rolled.get(MINUTE_S, 0):
-        yield HOUR_S
-        if start_s // HOUR_S * HOUR_S < rolled.get(HOUR_S, 0):
-            yield DAY_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S
+from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, STEPS_S
 
 TOLD_AT_ONCE = 20_000
 
@@ -14,11 +14,12 @@ def expire(connection: sqlite3.Connection, now_s: float, keep_s: Mapping[int, in
     """Remove the oldest step of each length that is older than `keep_s` says, and once these are gone the entities
     that are told by none, inside the caller's transaction; returns whether anything was removed."""
     has_removed = False
-    for step_s, age_s in keep_s.items():
-        sql = "SELECT start_s FROM metric WHERE step_s = ? ORDER BY start_s LIMIT 1"
+    for step_s in STEPS_S:
+        age_s = keep_s[max(shorter_s for shorter_s in keep_s if shorter_s <= step_s)]
+        sql = "SELECT start_s FROM pack WHERE step_s = ? ORDER BY start_s LIMIT 1"
         found = connection.execute(sql, (step_s,)).fetchone()
         if found and found[0] + step_s <= now_s - age_s:
-            connection.execute("DELETE FROM metric WHERE step_s = ? AND start_s = ?", (step_s, found[0]))
+            connection.execute("DELETE FROM pack WHERE step_s = ? AND start_s = ?", (step_s, found[0]))
             has_removed = True
     connection.execute("DELETE FROM sampled WHERE start_s < ?", (int(now_s) - keep_s[MINUTE_S],))
     told = "SELECT id FROM told WHERE id < ? ORDER BY id LIMIT ?"

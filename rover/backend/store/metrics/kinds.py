@@ -19,10 +19,13 @@ class Kind(IntEnum):
     """A peer without a name, known by its address; it has relations and no figures of its own."""
 
 
+SECOND_NS = 10**9
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86400
-STEPS_S = (MINUTE_S, HOUR_S, DAY_S)
+STEPS_S = (MINUTE_S, 600, HOUR_S, 21_600, DAY_S)
+"""Lengths of steps, each a multiple of the one before: a span is read by few long ones and, at its ends, short ones.
+Ten minutes are kept as long as minutes, six hours as long as hours."""
 
 OTHER = "(other)"
 """Name of all that is beyond a bound."""
