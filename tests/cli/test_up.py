@@ -107,6 +107,7 @@ def test_records_can_be_shown_too(place):
     assert path in {json.loads(line)["path"] for line in output.splitlines()}
 
 
+@pytest.mark.slow
 def test_a_second_one_on_the_same_machine_is_told_what_is_in_use(place, tmp_path):
     with Running("up", "-c", str(place.file)):
         for changed, names in (

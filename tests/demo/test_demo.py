@@ -83,6 +83,7 @@ def test_all_services_the_failing_endpoint_and_the_slow_one_are_seen(tmp_path: P
 
 
 @pytest.mark.root
+@pytest.mark.slow
 def test_the_traffic_is_bounded_and_its_end_is_the_end(tmp_path: Path) -> None:
     """Without a terminal and by `--no-stay`."""
     with _start(free_port(), tmp_path, "--seconds", "1") as demo:

@@ -33,6 +33,7 @@ def found(place: Place) -> Counter:
     return Counter((side, path) for _, side, path in place.stored() if path)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_while_the_backend_is_killed_and_restarted(tmp_path: Path) -> None:
     """Each exchange is stored once for each end, though streams break and records wait on disk meanwhile."""
     with Traffic() as traffic:
@@ -154,6 +155,7 @@ def kill_at_random_moments(place: Place, traffic: Traffic, kills: int) -> None:
         assert set(found(place).values()) == {1}, "also none twice under another id"
 
 
+@pytest.mark.slow
 def test_a_daemon_that_is_killed_at_any_moment_loses_nothing_that_was_spooled(tmp_path: Path) -> None:
     """Acknowledged records are in the backend once, spooled ones at least once, which it makes once by their ids."""
     with Traffic() as traffic:

@@ -44,7 +44,7 @@ def busy(site: Site) -> str:
         (1280, "light"),
         pytest.param(1280, "dark", marks=pytest.mark.slow),
         pytest.param(360, "light", marks=pytest.mark.slow),
-        (360, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
     ],
 )
 def test_every_page_passes(busy: str, tab: OpenTab, theme: str, width: int) -> None:
@@ -66,7 +66,8 @@ def test_every_page_passes(busy: str, tab: OpenTab, theme: str, width: int) -> N
         assert complaints(page) == [], path
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_opens_passes_too(busy: str, tab: OpenTab, theme: str) -> None:
     """Menus, suggestions, help, complaints, the paused list."""
     page = tab("/exchanges?status=5xx", color_scheme=theme, reduced_motion="reduce", bypass_csp=True)

@@ -116,7 +116,7 @@ def test_what_changed_is_told_with_the_worst_first(site: Site, tab: OpenTab) -> 
     expect(rows.nth(1)).to_contain_text("new")
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (360, "light")])
+@pytest.mark.parametrize(("width", "theme"), [pytest.param(1280, "dark", marks=pytest.mark.slow), (360, "light")])
 def test_the_parts_of_a_service_pass_for_everybody(busy: Site, tab: OpenTab, width: int, theme: str) -> None:
     """WCAG 2.2 AA; nothing is wider than a phone."""
     page = tab("/", width=width, color_scheme=theme, reduced_motion="reduce", bypass_csp=True)
