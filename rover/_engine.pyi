@@ -152,6 +152,10 @@ class Ingest:
     def start(self) -> int:
         """Listen; returns the port. OSError if the address cannot be used, ValueError: the files of TLS cannot."""
 
+    def renew_certificate(self) -> None:
+        """Read certificate and key again, for the connections from now on. ValueError: they cannot be used, and what
+        was there stays."""
+
     def take_rows(self, timeout_ms: int, most: int) -> list[Row]:
         """Up to `most` rows; waits at most `timeout_ms` for the first, without the GIL."""
 

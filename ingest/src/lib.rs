@@ -13,6 +13,7 @@ mod rows;
 mod server;
 mod services;
 mod stats;
+mod tls;
 
 pub use rover_reporters::row::Row;
 pub use server::{Ingest, IngestError, IngestOptions};

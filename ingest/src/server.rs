@@ -14,9 +14,10 @@ use serde::Deserialize;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tonic::service::InterceptorLayer;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 
 use crate::auth::CallCheck;
 use crate::limits::{Admitted, Limits};
@@ -24,6 +25,7 @@ use crate::processes::{Process, Processes};
 use crate::rows::Rows;
 use crate::services;
 use crate::stats::{Counters, IngestStats};
+use crate::tls::{encrypted, Certificate, TlsFiles};
 
 /// Streams that one connection may have open at a time; an agent needs two.
 const STREAMS: u32 = 64;
@@ -51,15 +53,6 @@ pub struct IngestOptions {
     pub announce: bool,
     /// Serve TLS with these.
     pub tls: Option<TlsFiles>,
-}
-
-/// PEM files of a server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsFiles {
-    /// The server's certificate first, then those that lead to its authority.
-    pub cert_file: PathBuf,
-    pub key_file: PathBuf,
 }
 
 impl Default for IngestOptions {
@@ -115,22 +108,6 @@ impl std::error::Error for IngestError {
     }
 }
 
-fn builder(tls: Option<&TlsFiles>) -> Result<Server, IngestError> {
-    let Some(tls) = tls else { return Ok(Server::builder()) };
-    let read = |file: &PathBuf| std::fs::read(file).map_err(|error| IngestError::Tls(file.clone(), error.to_string()));
-    let identity = Identity::from_pem(read(&tls.cert_file)?, read(&tls.key_file)?);
-    let config = ServerTlsConfig::new().identity(identity);
-    Server::builder().tls_config(config).map_err(|error| {
-        let mut reason = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            reason = inner.to_string();
-            cause = inner.source();
-        }
-        IngestError::Tls(tls.cert_file.clone(), format!("no certificate and key for a server: {reason}"))
-    })
-}
-
 /// A running server. May be used from several threads; rows come out of one queue.
 #[derive(Debug)]
 pub struct Ingest {
@@ -138,6 +115,8 @@ pub struct Ingest {
     counters: Arc<Counters>,
     processes: Arc<Processes>,
     rows: Arc<Rows>,
+    /// None: without TLS.
+    certificate: Option<Arc<Certificate>>,
     stop: watch::Sender<bool>,
     /// Gone once the server was stopped.
     running: Mutex<Option<(Runtime, JoinHandle<()>)>>,
@@ -149,7 +128,8 @@ impl Ingest {
     /// # Errors
     /// The address is in use, not on this machine, or not an address; the files of TLS cannot be used.
     pub fn start(address: &str, options: IngestOptions) -> Result<Ingest, IngestError> {
-        let builder = builder(options.tls.as_ref())?;
+        let certificate = options.tls.clone().map(Certificate::open).transpose()?.map(Arc::new);
+        let acceptor = certificate.clone().map(Certificate::acceptor).transpose()?;
         let bind = |error| IngestError::Bind(address.to_owned(), error);
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
@@ -170,17 +150,18 @@ impl Ingest {
             counters: Arc::default(),
             processes: Arc::default(),
             rows: Rows::new(options.waiting_rows),
+            certificate,
             stop,
             running: Mutex::new(None),
         };
-        let serving = runtime.spawn(ingest.server(builder, listener, &options, stopping));
+        let serving = runtime.spawn(ingest.server(acceptor, listener, &options, stopping));
         *ingest.running.lock().unwrap_or_else(PoisonError::into_inner) = Some((runtime, serving));
         Ok(ingest)
     }
 
     fn server(
         &self,
-        builder: Server,
+        acceptor: Option<TlsAcceptor>,
         listener: tokio::net::TcpListener,
         options: &IngestOptions,
         stopping: watch::Receiver<bool>,
@@ -212,7 +193,7 @@ impl Ingest {
         let limits = Arc::new(Limits::new(options.connections_per_second, options.calls_per_second));
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let admitted = Admitted { incoming, limits: Arc::clone(&limits), counters: counters() };
-        let serving = builder
+        let router = Server::builder()
             .max_concurrent_streams(STREAMS)
             .layer(InterceptorLayer::new(CallCheck { token, limits, counters: counters() }))
             .add_service(EbpfAccessLogServiceServer::new(access_log))
@@ -222,12 +203,23 @@ impl Ingest {
                 services::management::Management,
             ))
             .add_service(EbpfProfilingServiceServer::new(services::polls::Polls))
-            .add_service(ContinuousProfilingServiceServer::new(services::polls::Polls))
-            .serve_with_incoming_shutdown(admitted, stopped);
+            .add_service(ContinuousProfilingServiceServer::new(services::polls::Polls));
         async move {
-            // The listener is bound: what ends the server later is the shutdown.
-            let _ = serving.await;
+            let serving = match acceptor {
+                Some(acceptor) => router.serve_with_incoming_shutdown(encrypted(admitted, acceptor), stopped).await,
+                None => router.serve_with_incoming_shutdown(admitted, stopped).await,
+            };
+            // The listener is bound: what ends the server is the shutdown.
+            let _ = serving;
         }
+    }
+
+    /// Reads certificate and key again, for the connections that come from now on.
+    ///
+    /// # Errors
+    /// They cannot be used; those that were there stay.
+    pub fn renew_certificate(&self) -> Result<(), IngestError> {
+        self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.renew())
     }
 
     /// Where it listens; the port is known here when it was asked for as 0.

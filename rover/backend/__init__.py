@@ -14,6 +14,7 @@ Everything else in this package is private to it. Rules: it never touches BPF, p
 work per exchange in Python beyond what storing a row needs; it reads no environment and no configuration file.
 """
 
+from rover.backend.certificate import Renewal
 from rover.backend.options import BackendError, BackendOptions, NodeFacts, Row, RowSource
 from rover.backend.serve import Backend
 from rover.backend.store import Store, open_store
@@ -23,6 +24,7 @@ __all__ = [
     "BackendError",
     "BackendOptions",
     "NodeFacts",
+    "Renewal",
     "Row",
     "RowSource",
     "Store",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from rover.backend.api import Application
+from rover.backend.certificate import CERT_KEY, Renewal, certificate_of
 from rover.backend.options import BackendError, BackendOptions, NodeFacts, RowSource
 from rover.backend.pump import Pump
 from rover.backend.store import Store
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 ADDRESS_KEY = "backend.http.address"
 TOKEN_KEY = "backend.http.token_file"  # noqa: S105
-CERT_KEY = "backend.http.tls.cert_file"
 START_S = 10.0
 HEAD_BYTES = 16 << 10
 """Longest request head: above the longest parameters allowed, escaped."""
@@ -56,6 +55,7 @@ class Backend:
         self._application: Application | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._renewal: Renewal | None = None
         self._is_stopped = False
 
     def add_source(self, source: RowSource, *, stores_first: bool = False) -> None:
@@ -74,7 +74,7 @@ class Backend:
             raise BackendError(
                 TOKEN_KEY, f"{ADDRESS_KEY} {self._options.http_address} is beyond loopback: that needs {TOKEN_KEY}"
             )
-        tls = tls_context(self._options.http_cert_file, self._options.http_key_file)
+        certificate = certificate_of(self._options.http_cert_file, self._options.http_key_file)
         listener = listen(host, port)
         self._application = Application(self._options, self._store, self._facts, token, self._page)
         config = uvicorn.Config(
@@ -90,7 +90,7 @@ class Backend:
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=2,
-            ssl_context_factory=None if tls is None else lambda *_: tls,
+            ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
         )
         # The writer needs the GIL back after each statement; beside a busy query that took 5 ms each time.
         sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
@@ -100,8 +100,11 @@ class Backend:
         )
         self._thread.start()
         self._wait_until_started()
+        if certificate is not None:
+            self._renewal = Renewal(CERT_KEY, certificate.files, certificate.renew)
+            self._renewal.start()
         shown = f"[{host}]" if ":" in host else host
-        return f"{'http' if tls is None else 'https'}://{shown}:{listener.getsockname()[1]}/"
+        return f"{'http' if certificate is None else 'https'}://{shown}:{listener.getsockname()[1]}/"
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop serving, empty the sources into the store, write what is queued and close the store. Idempotent."""
@@ -109,6 +112,8 @@ class Backend:
             return
         self._is_stopped = True
         deadline = time.monotonic() + timeout_s
+        if self._renewal is not None:
+            self._renewal.stop()
         for pump in self._pumps:
             pump.stop()
         if self._application is not None:
@@ -153,28 +158,6 @@ def read_token(path: Path | None) -> str | None:
             TOKEN_KEY, f"{path}: the token has {len(token)} characters, at least {TOKEN_LENGTH} are needed"
         )
     return token
-
-
-def tls_context(cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
-    """What HTTPS is served with; None without files. Raises BackendError: one of them is missing or wrong."""
-    if cert_file is None and key_file is None:
-        return None
-    if cert_file is None or key_file is None:
-        missing = "cert_file" if cert_file is None else "key_file"
-        raise BackendError(f"backend.http.tls.{missing}", "a certificate and its key belong together: one is not set")
-    for file in (cert_file, key_file):
-        try:
-            file.read_bytes()
-        except OSError as error:
-            raise BackendError(CERT_KEY, f"{file}: {error.strerror}") from error
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # With a key that is encrypted OpenSSL would ask the terminal.
-        context.load_cert_chain(cert_file, key_file, password=lambda: b"")
-    except (ssl.SSLError, OSError) as error:
-        reason = getattr(error, "reason", None) or "no PEM"
-        raise BackendError(CERT_KEY, f"{cert_file}: no certificate and key of one server: {reason}") from error
-    return context
 
 
 def listen(host: str, port: int) -> socket.socket:

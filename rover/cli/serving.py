@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Self
 
 from rover._engine import Ingest
-from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, open_store
+from rover.backend import Backend, BackendError, BackendOptions, NodeFacts, Renewal, open_store
 from rover.config import Config, ConfigError
 from rover.daemon import Capture
 from rover.daemon import NodeFacts as FactsOfCapture
@@ -40,6 +40,8 @@ class Serving:
         )
         self._config = config
         self._ingest = Ingest(settings.grpc.address, _ingest_options(config))
+        files = [file for file in (settings.grpc.tls.cert_file, settings.grpc.tls.key_file) if file is not None]
+        self._renewal = Renewal(GRPC_CERT_KEY, files, self._ingest.renew_certificate) if files else None
         try:
             ingest = self._ingest
             self.backend = Backend(
@@ -82,11 +84,15 @@ class Serving:
         except ValueError as error:
             self.backend.stop(0)
             raise ConfigError(str(error), key=GRPC_CERT_KEY, origin=GRPC_CERT_KEY) from error
+        if self._renewal is not None:
+            self._renewal.start()
         self.backend.add_source(self._ingest, stores_first=True)
         return url, f"{address.rpartition(':')[0]}:{port}"
 
     def stop(self) -> None:
         """Take no more reports, store what has come, and end."""
+        if self._renewal is not None:
+            self._renewal.stop()
         self._ingest.stop()
         self.backend.stop(self._config.shutdown.seconds)
 

@@ -1,6 +1,7 @@
 """A daemon, a backend and `rover logs`, all over TLS; and what is said when the files are wrong."""
 
 import json
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -23,9 +24,14 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-def secured(tmp_path: Path) -> Place:
+def known(tmp_path: Path) -> Certificates:
+    """One certificate, for another name than the configured address."""
+    return Certificates(tmp_path / "tls").issue("backend.test", ",IP:127.0.0.1")
+
+
+@pytest.fixture
+def secured(tmp_path: Path, known: Certificates) -> Place:
     """A configuration with certificates; the daemon of it trusts their authority."""
-    known = Certificates(tmp_path / "tls").issue("backend.test", ",IP:127.0.0.1")
     (tmp_path / "token").write_text("correct-horse-battery-staple")
     place = Place(tmp_path)
     files = json.dumps({"cert_file": known.path("backend.test.crt"), "key_file": known.path("backend.test.key")})
@@ -71,6 +77,35 @@ def test_reports_and_questions_go_over_tls(secured: Place) -> None:
         assert "certificate verify failed" in stranger.stderr
         assert "Traceback" not in stranger.stderr
         assert backend.stop()[0] == 0
+
+
+def shown(port: int) -> bytes:
+    """The certificate that a listener shows."""
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=10))
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(secured: Place, known: Certificates) -> None:
+    """And one that is none is told, once for each listener, while the old one stays."""
+    file = Path(known.path("backend.test.crt"))
+    first = ssl.PEM_cert_to_DER_cert(file.read_text())
+    with Running("backend", "-c", str(secured.file)) as backend:
+        assert [shown(secured.http), shown(secured.grpc)] == [first, first]
+        file.write_text("no certificate")
+        wait_until(lambda: len(told(backend, "stays in use")) == 2, "two complaints", 20)
+        assert [shown(secured.http), shown(secured.grpc)] == [first, first]
+        known.issue("backend.test", ",IP:127.0.0.1")
+        second = ssl.PEM_cert_to_DER_cert(file.read_text())
+        assert second != first
+        wait_until(lambda: len(told(backend, "is used from now on")) == 2, "two renewals", 20)
+        assert [shown(secured.http), shown(secured.grpc)] == [second, second]
+        assert logs(secured).returncode == 0
+        assert len(told(backend, "stays in use")) == 2
+        assert backend.stop()[0] == 0
+
+
+def told(backend: Running, words: str) -> list[str]:
+    """Lines of its log that have these words."""
+    return [line for line in backend.errors if words in line]
 
 
 @pytest.mark.parametrize("listener", ["http", "grpc"])

@@ -50,6 +50,11 @@ impl Ingest {
         Ok(port)
     }
 
+    fn renew_certificate(&self) -> PyResult<()> {
+        let renewed = self.server().map_or(Ok(()), |server| server.renew_certificate());
+        renewed.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
     fn take_rows<'py>(&self, py: Python<'py>, timeout_ms: u64, most: usize) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let Some(server) = self.server() else { return Ok(Vec::new()) };
         let rows = py.detach(|| server.take_rows(Duration::from_millis(timeout_ms), most));
