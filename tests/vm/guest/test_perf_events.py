@@ -50,7 +50,7 @@ def is_told(rover: Rover, url: str, path: str, side: str, environment: dict[str,
         command = ["curl", "-sk", "-o", "/dev/null", "--max-time", "30", url + target]
         subprocess.run(command, check=True, env={**os.environ, **(environment or {})}, timeout=40)
         found = rover.records_of(port, side)
-        if rover.wait_for(lambda found=found: any(record["path"].startswith(path) for record in found), 3):
+        if rover.wait_for(lambda found=found: any((record["path"] or "").startswith(path) for record in found), 3):
             return True
     return False
 
