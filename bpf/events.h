@@ -128,11 +128,10 @@ struct rv_send_layers {
 	u32 resolve_count;
 	u32 retransmits;
 	u32 lost;   /* packets whose wait in the queue was not seen */
-	u32 unseen; /* operations with packets that passed before the slot was theirs, or whose end
-		     * no hook saw */
+	u32 unseen; /* operations whose packets passed before the slot was theirs */
 	u32 ifindex;
 	u32 epoch;
-	u32 pad;
+	u32 unended; /* packets whose way out of IP no hook saw to its end */
 };
 
 struct rv_receive_layers {

@@ -71,7 +71,7 @@ static __always_inline int rv_ip_entered(const struct sock *sk, const struct sk_
 	/* Nobody saw the packet before this one leave: its time must not go on. */
 	if (flow->stage != RV_STAGE_NONE) {
 		flow->stage = RV_STAGE_NONE;
-		flow->send.unseen++;
+		flow->send.unended++;
 	}
 	/* Payload lies in fragments: a packet without any is an acknowledgement, no operation's. */
 	if (!RV_GET(skb, data_len))

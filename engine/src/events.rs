@@ -69,7 +69,7 @@ pub struct SendLayers {
     pub unseen: u32,
     pub ifindex: u32,
     pub epoch: u32,
-    pub pad: u32,
+    pub unended: u32,
 }
 
 const _: () = assert!(std::mem::size_of::<SendLayers>() == 160);

@@ -96,6 +96,9 @@ impl Meter {
         if now.unseen != last.unseen {
             known &= bit(Write::Retransmits as usize) | bit(Write::L4Ns as usize);
         }
+        if now.unended != last.unended {
+            known &= !BELOW_TCP;
+        }
         if now.lost != last.lost {
             known &= !bit(Write::L2ReadyNs as usize);
         }
@@ -227,6 +230,19 @@ mod tests {
         let mut meter = Meter::default();
         assert_eq!(meter.sent(&now, &ALL, false, true, Some(9)).layers().write(Write::Packets), None);
         assert_eq!(meter.sent(&next, &ALL, false, true, Some(9)).layers().write(Write::Packets), Some(1));
+    }
+
+    #[test]
+    fn a_packet_whose_way_out_was_not_seen_to_its_end_costs_the_figures_of_it_alone() {
+        let first = SendLayers { epoch: 1, packets: 1, l3_ns: 5, ..SendLayers::default() };
+        let next = SendLayers { packets: 2, l3_ns: 9, unended: 1, ..first };
+        let mut meter = Meter::default();
+        meter.sent(&first, &ALL, false, false, Some(9));
+        let told = meter.sent(&next, &ALL, false, false, Some(9)).layers();
+        assert_eq!((told.write(Write::L3Ns), told.write(Write::L2Ns)), (None, None));
+        assert_eq!((told.write(Write::Packets), told.write(Write::L4Ns)), (Some(1), Some(9)));
+        let after = SendLayers { packets: 3, l3_ns: 12, ..next };
+        assert_eq!(meter.sent(&after, &ALL, false, false, Some(9)).layers().write(Write::L3Ns), Some(3));
     }
 
     #[test]
