@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rover.backend import BackendOptions, Row
+from rover.backend import Row
 from rover.backend.store import blocks, many
 from rover.backend.store.file import StoreFile
 from rover.backend.store.metrics import MetricBook
@@ -56,13 +56,6 @@ class Template(NamedTuple):
 def store_path(folder: Path) -> Path:
     """Where the store is."""
     return folder / "rover.db"
-
-
-def options_of(folder: Path) -> BackendOptions:
-    """Nothing is removed while it is measured."""
-    return BackendOptions(
-        store_path=store_path(folder), retention_hours=48, retention_bytes=1 << 40, http_address="127.0.0.1:0"
-    )
 
 
 def templates() -> list[Template]:
