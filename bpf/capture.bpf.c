@@ -36,6 +36,7 @@
 #include "hooks/rooms.h"
 #include "hooks/telling.h"
 #include "hooks/socket.h"
+#include "hooks/stack.h"
 #include "hooks/tls.h"
 #include "hooks/tables.h"
 #include "hooks/copy.h"
@@ -44,8 +45,8 @@
 #include "hooks/netfilter.h"
 #include "hooks/drops.h"
 
-/* Some helpers are open to GPL-compatible programs only. */
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+	/* Some helpers are open to GPL-compatible programs only. */
+	char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Operations and connections. */
 
@@ -350,36 +351,19 @@ int BPF_PROG(rv_t_drop3, struct sk_buff *skb, void *location, u32 reason)
 }
 
 /* Calls of TLS libraries. The engine attaches these to the places it finds, as long as it runs. */
+#define RV_UPROBE(name, handler)                                                                   \
+	SEC("uprobe")                                                                              \
+	int name(struct pt_regs *regs)                                                             \
+	{                                                                                          \
+		rv_use_stack_of_thread(regs);                                                      \
+		return handler(regs);                                                              \
+	}
 
-SEC("uprobe")
-int rv_u_enter(struct pt_regs *regs)
-{
-	return rv_tls_entered(regs);
-}
-
-SEC("uprobe")
-int rv_u_leave(struct pt_regs *regs)
-{
-	return rv_tls_left(regs);
-}
-
-SEC("uprobe")
-int rv_u_free(struct pt_regs *regs)
-{
-	return rv_tls_freed(regs);
-}
-
-SEC("uprobe")
-int rv_u_cipher(struct pt_regs *regs)
-{
-	return rv_tls_ciphered(regs);
-}
-
-SEC("uprobe")
-int rv_u_table(struct pt_regs *regs)
-{
-	return rv_table_read(regs);
-}
+RV_UPROBE(rv_u_enter, rv_tls_entered)
+RV_UPROBE(rv_u_leave, rv_tls_left)
+RV_UPROBE(rv_u_free, rv_tls_freed)
+RV_UPROBE(rv_u_cipher, rv_tls_ciphered)
+RV_UPROBE(rv_u_table, rv_table_read)
 
 #include "stand_ins.h"
 #ifdef RV_PROBE

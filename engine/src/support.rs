@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use libbpf_rs::btf::types::{Func, FuncProto, Ptr, Struct, Typedef};
+use libbpf_rs::btf::types::{Func, FuncProto, Ptr, Typedef};
 use libbpf_rs::btf::ReferencesType as _;
 use libbpf_rs::{Btf, OpenObject};
 
@@ -85,11 +85,6 @@ pub fn uprobes(is_wanted: bool) -> Result<AttachWay, String> {
     if !is_wanted {
         return Err("tls.enabled is false".into());
     }
-    if Kernel::read().is_some_and(|kernel| kernel.preempts_functions() && kernel.has_private_stacks()) {
-        return Err(
-            "this kernel preempts threads amid programs of probes, which then use one stack: Linux 7.2 crashed".into(),
-        );
-    }
     // Since 6.6 one link has all places of a file, without a perf event for each.
     let multi = load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, libbpf_sys::BPF_TRACE_UPROBE_MULTI, 0);
     if multi.is_ok_and(|program| links::knows_multi(program.as_fd())) {
@@ -110,14 +105,6 @@ struct Kernel {
 impl Kernel {
     fn read() -> Option<Kernel> {
         Btf::from_vmlinux().ok().map(|btf| Kernel { btf })
-    }
-
-    /// Since 6.13 a program has one stack for each CPU. Other kinds are kept from running twice on one; uprobes are not.
-    fn has_private_stacks(&self) -> bool {
-        let facts: Option<Struct<'_>> = self.btf.type_by_name("bpf_prog_aux");
-        facts.is_some_and(|facts| {
-            facts.iter().any(|member| member.name.is_some_and(|name| name.to_string_lossy() == "priv_stack_ptr"))
-        })
     }
 
     /// Number of arguments of a BTF tracepoint; none if there is no such tracepoint.
