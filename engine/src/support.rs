@@ -74,7 +74,12 @@ fn try_kprobes() -> Result<(), String> {
     if !std::path::Path::new("/sys/bus/event_source/devices/kprobe/type").exists() {
         return Err("this kernel is built without kprobes".into());
     }
-    load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0).map(drop).map_err(|error| format!("kprobes are refused: {error}"))
+    let refused = |error: std::io::Error| match error.raw_os_error() {
+        Some(libc::EACCES) => "kprobes need CAP_SYS_ADMIN while kernel.perf_event_paranoid is above 2".into(),
+        _ => format!("kprobes are refused: {error}"),
+    };
+    load_tiny(libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0).map_err(refused)?;
+    links::try_kprobe(c"tcp_sendmsg").map_err(refused)
 }
 
 /// How uprobes can be had; why not otherwise.

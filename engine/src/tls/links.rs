@@ -91,9 +91,34 @@ pub fn knows_multi(program: BorrowedFd<'_>) -> bool {
     attach_all(program, c"/", &anywhere, None).is_err_and(|error| error.raw_os_error() == Some(libc::EBADF))
 }
 
-fn uprobe_type() -> io::Result<u32> {
-    let text = std::fs::read_to_string("/sys/bus/event_source/devices/uprobe/type")?;
-    text.trim().parse().map_err(io::Error::other)
+/// An event of the kind that the kernel calls `uprobe` or `kprobe`.
+fn event_of(kind: &str) -> io::Result<libbpf_sys::perf_event_attr> {
+    let text = std::fs::read_to_string(format!("/sys/bus/event_source/devices/{kind}/type"))?;
+    Ok(libbpf_sys::perf_event_attr {
+        type_: text.trim().parse().map_err(io::Error::other)?,
+        size: std::mem::size_of::<libbpf_sys::perf_event_attr>() as u32,
+        ..Default::default()
+    })
+}
+
+/// `None`: of all processes.
+fn open_event(attributes: &libbpf_sys::perf_event_attr, pid: Option<u32>) -> io::Result<OwnedFd> {
+    let (pid, cpu) = pid.map_or((-1, 0), |pid| (pid as i32, -1));
+    let attributes = std::ptr::from_ref(attributes);
+    // SAFETY: attributes are valid for reading and say how large they are; names in them live longer than the call.
+    let event = unsafe { libc::syscall(libc::SYS_perf_event_open, attributes, pid, cpu, -1, FD_CLOEXEC) };
+    if event < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    owned(event as i32)
+}
+
+/// Whether this process may have a probe at a function of the kernel: by one that is never switched on.
+pub fn try_kprobe(function: &CStr) -> io::Result<()> {
+    let mut attributes = event_of("kprobe")?;
+    attributes.set_disabled(1);
+    attributes.__bindgen_anon_3.kprobe_func = function.as_ptr() as u64;
+    open_event(&attributes, None).map(drop)
 }
 
 /// The event and the program's link to it.
@@ -104,22 +129,12 @@ fn attach_one(
     place: Place,
     pid: Option<u32>,
 ) -> io::Result<[OwnedFd; 2]> {
-    let mut attributes = libbpf_sys::perf_event_attr {
-        type_: uprobe_type()?,
-        size: std::mem::size_of::<libbpf_sys::perf_event_attr>() as u32,
-        // The PMU's format says bit 0, on every kernel that has it.
-        config: u64::from(is_return),
-        ..Default::default()
-    };
+    let mut attributes = event_of("uprobe")?;
+    // The PMU's format says bit 0, on every kernel that has it.
+    attributes.config = u64::from(is_return);
     attributes.__bindgen_anon_3.uprobe_path = name.as_ptr() as u64;
     attributes.__bindgen_anon_4.probe_offset = place.offset;
-    let (pid, cpu) = pid.map_or((-1, 0), |pid| (pid as i32, -1));
-    // SAFETY: attributes are valid for reading and say how large they are; the name lives until the call returns.
-    let event = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attributes, pid, cpu, -1, FD_CLOEXEC) };
-    if event < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let event = owned(event as i32)?;
+    let event = open_event(&attributes, pid)?;
     let mut options = libbpf_sys::bpf_link_create_opts {
         sz: std::mem::size_of::<libbpf_sys::bpf_link_create_opts>() as u64,
         ..Default::default()

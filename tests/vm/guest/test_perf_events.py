@@ -13,11 +13,12 @@ from tests.packaging.unit import capabilities
 from tests.stage.clients import visit_with_curl
 from tests.stage.nginx import Nginx
 from tests.stage.ports import free_port
-from tests.stage.rover import Rover
+from tests.stage.rover import EXECUTABLE, Rover
 
 PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 SECONDS = 60
+MODE = os.environ.get("ROVER_KERNEL_ATTACH")
 KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
@@ -55,6 +56,22 @@ def is_told(rover: Rover, url: str, path: str, side: str, environment: dict[str,
     return False
 
 
+def bounded(may_all: bool) -> tuple[str, ...]:
+    """Words of a command that becomes one with the unit's capabilities, or with these but CAP_SYS_ADMIN."""
+    names = [name for name in capabilities() if may_all or name != "sys_admin"]
+    return ("setpriv", "--bounding-set", ",".join(("-all", *(f"+{name}" for name in names))))
+
+
+@pytest.mark.skipif(MODE != "kprobe", reason="for kprobes")
+def test_kprobes_that_are_refused_are_named_at_once(paranoid) -> None:
+    """Before the programs are loaded, which takes the longer."""
+    command = [*bounded(may_all=False), EXECUTABLE, "watch", "--duration", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 3, done.stderr
+    assert "kprobes need CAP_SYS_ADMIN while kernel.perf_event_paranoid is above 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("may_all", [True, False], ids=["unit", "without-sys-admin"])
 def test_tls_is_told_where_perf_events_are_refused(paranoid, url, tmp_path: Path, may_all: bool) -> None:
     """With the unit's capabilities on every kernel; without CAP_SYS_ADMIN since 6.6, where links need no perf events.
@@ -62,11 +79,11 @@ def test_tls_is_told_where_perf_events_are_refused(paranoid, url, tmp_path: Path
     A library that comes later is found by looking."""
     if not may_all and KERNEL < (6, 6):
         pytest.skip("uprobes are perf events before 6.6")
-    names = [name for name in capabilities() if may_all or name != "sys_admin"]
-    bounding = ",".join(("-all", *(f"+{name}" for name in names)))
+    if not may_all and MODE == "kprobe":
+        pytest.skip("kprobes are perf events")
     copies = tmp_path / "copies"
     copies.mkdir()
-    with Rover(before=("setpriv", "--bounding-set", bounding)) as rover:
+    with Rover(before=bounded(may_all)) as rover:
         assert visit_with_curl([f"{url}/small"], "-k", seconds=SECONDS)[0][1] == 200
         assert is_told(rover, url, "/early", "server"), rover.errors
         shutil.copy(LIBRARIES / "libssl.so.3", copies)
