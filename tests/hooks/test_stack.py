@@ -40,14 +40,14 @@ def machine_code(program: int) -> tuple[str, bytes]:
     descriptor = ask(GET_PROGRAM, program)
     try:
         facts = ctypes.create_string_buffer(FACTS_BYTES)
-        ask(GET_FACTS, descriptor, struct.pack("IQ", FACTS_BYTES, ctypes.addressof(facts)))
+        ask(GET_FACTS, descriptor, struct.pack("=IQ", FACTS_BYTES, ctypes.addressof(facts)))
         (size,) = struct.unpack_from("I", facts, CODE_BYTES_AT)
         name = facts.raw[NAME_AT : NAME_AT + 16].split(b"\0")[0].decode()
         code = ctypes.create_string_buffer(max(size, 1))
         facts = ctypes.create_string_buffer(FACTS_BYTES)
         struct.pack_into("I", facts, CODE_BYTES_AT, size)
         struct.pack_into("Q", facts, CODE_AT, ctypes.addressof(code))
-        ask(GET_FACTS, descriptor, struct.pack("IQ", FACTS_BYTES, ctypes.addressof(facts)))
+        ask(GET_FACTS, descriptor, struct.pack("=IQ", FACTS_BYTES, ctypes.addressof(facts)))
     finally:
         os.close(descriptor)
     return name, code.raw[:size]
