@@ -5,13 +5,18 @@
 #ifndef ROVER_HOOK_TLS_SESSIONS_H
 #define ROVER_HOOK_TLS_SESSIONS_H
 
-/* Where the engine steers this plaintext; the same is computed in engine/src/policy.rs. */
+/* Where the engine steers this plaintext; the same is computed in engine/src/policy.rs. With the
+ * time, as the library makes a new session where it has freed one, to which nothing applies that
+ * was wanted of that. */
 static __always_inline u64 rv_tls_policy_cookie(const struct rv_tls_session *session,
 						const struct rv_tls_key *key)
 {
 	if (session->cookie && !session->is_inside)
 		return session->cookie ^ RV_TLS_COOKIE;
-	return ((key->session ^ (u64)key->tgid << 32) * 0x9e3779b97f4a7c15ULL >> 16) | 1ULL << 63;
+	return ((key->session ^ (u64)key->tgid << 32 ^ session->opened_ns << 16) *
+			0x9e3779b97f4a7c15ULL >>
+		16) |
+	       1ULL << 63;
 }
 
 /* No part of its caller: a new session takes much of a stack of which, with that of the functions

@@ -21,11 +21,12 @@ impl Policy {
 
 /// Where the plaintext of a TLS session is steered: rv_tls_policy_cookie of bpf/hooks/tls.h. `cookie` is that of the
 /// connection if the kernel side knows it (`TlsEvent::cookie`) and the session is not inside another one, else 0.
-pub fn tls_cookie(cookie: u64, tgid: u32, session: u64) -> u64 {
+/// `opened_ns` tells the session from an earlier one at its address.
+pub fn tls_cookie(cookie: u64, tgid: u32, session: u64, opened_ns: u64) -> u64 {
     if cookie != 0 {
         return cookie ^ TLS_COOKIE;
     }
-    ((session ^ u64::from(tgid) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16) | 1 << 63
+    ((session ^ u64::from(tgid) << 32 ^ opened_ns << 16).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16) | 1 << 63
 }
 
 /// RV_TLS_COOKIE of bpf/events.h.

@@ -28,7 +28,7 @@ pub struct SessionKey {
 impl SessionKey {
     /// Under which its plaintext is steered: by the connection where the kernel side knows it.
     pub fn policy_id(&self, cookie: u64) -> u64 {
-        tls_cookie(cookie, self.tgid, self.address)
+        tls_cookie(cookie, self.tgid, self.address, self.opened_ns)
     }
 }
 

@@ -57,6 +57,17 @@ def require_encrypted(records: list[Record], library: str) -> None:
     assert all(record["tls"]["handshake_ns"] is None or record["tls"]["handshake_ns"] > 0 for record in records)
 
 
+def test_a_session_where_another_was_freed_is_read_from_its_begin(
+    judge: Judge, ports: list[int], certificate: Certificate
+) -> None:
+    """What is not to be copied of one session (the rest of its long body) is not for the next one at its address."""
+    port, other = ports.pop(), ports.pop()
+    command = [sys.executable, str(PROGRAMS / "cut_short.py"), str(port), str(other)]
+    truth = truth_of([*command, str(certificate.certificate), str(certificate.key), "30"])
+    assert len(truth) == 30
+    judge.require(port, truth)
+
+
 def test_peers_of_one_process_with_memory_bios_are_never_crossed(
     judge: Judge, ports: list[int], certificate: Certificate
 ) -> None:
