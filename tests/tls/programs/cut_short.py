@@ -1,6 +1,6 @@
-"""asyncio over TLS: a client that leaves amid a long body, then asks for a short one on a new connection.
+"""asyncio over TLS: a client that leaves amid a long body, then asks for a short one on a new connection; and again.
 
-The library makes each new session where it has just freed one. Arguments: port of the short ones, that of the long ones,
+The library makes each new session where it has just freed one. Arguments: port of the short ones, of the long ones,
 certificate, key, times. Prints what was asked and got of the short ones, a JSON line each.
 """
 
