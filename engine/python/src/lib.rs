@@ -2,6 +2,7 @@
 //!
 //! Thin: arguments are converted, the GIL is let go, errors become exceptions.
 
+mod answers;
 mod figures;
 mod ingest;
 mod metrics;
@@ -33,6 +34,8 @@ mod engine_module {
     use rover_reporters::record::Identity;
     use rover_reporters::row::Row;
 
+    #[pymodule_export]
+    use super::answers::{stored_records, topology_json};
     #[pymodule_export]
     use super::figures::{
         add_figures, figure_columns, pack_figures, told_by_entity, told_by_step, told_column, Figures,
@@ -90,6 +93,8 @@ mod engine_module {
             row.response_bytes,
             row.flags,
             row.record,
+            row.peer_address,
+            row.same_exchange,
         )
             .into_pyobject(py)?;
         // One tuple of all columns; conversions of tuples end at twelve elements.

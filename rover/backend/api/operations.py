@@ -176,7 +176,8 @@ class Operations:
         """`GET /api/topology`."""
         query = parse(request, TopologyQuery)
         span = span_of(query.from_, query.to)
-        return _json(await self._ask(lambda: topology.topology(self._store, *span, query.around)))
+        found = await self._ask(lambda: topology.topology(self._store, *span, query.around))
+        return Response(found, media_type=JSON)
 
     async def exchanges(self, request: Request) -> Response:
         """`GET /api/exchanges`."""
