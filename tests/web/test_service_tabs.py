@@ -127,7 +127,7 @@ def test_what_changed_in_a_service_is_told_by_endpoint(site: Site, tab: OpenTab)
         site.made(60, service="other", path="/elsewhere"),
     )
     page = tab("/compare?against=1h")
-    page.get_by_role("link", name="What changed in pay, by endpoint").click()
+    page.get_by_role("link", name="endpoints of pay").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("What changed in pay?")
     rows = page.locator("tbody [data-row]")
     expect(rows.locator(".name-text")).to_have_text(["GET /card", "GET /same"])
@@ -151,6 +151,7 @@ def test_the_parts_of_a_service_pass_for_everybody(busy: Site, tab: OpenTab, wid
         ("/services/cart?tab=peers", "tbody tr th"),
         ("/services/cart?endpoint=GET:/slow", ".chart svg"),
         ("/compare", "tbody tr th"),
+        ("/compare?service=cart", "tbody tr th"),
     ):
         page.goto(path)
         expect(page.locator(there).first).to_be_visible()

@@ -72,7 +72,8 @@ pub fn map(of: &Map<'_>) -> Result<String, NotFigures> {
         }
     }
     let is_near = |node: &Node<'_>| of.around.is_none_or(|around| around == node.name);
-    calls.retain(|(source, target), call| (is_near(source) || is_near(target)) && !is_opened_only(source, target, call));
+    calls
+        .retain(|(source, target), call| (is_near(source) || is_near(target)) && !is_opened_only(source, target, call));
     let mut shown: BTreeSet<Node<'_>> = calls.keys().flat_map(|(source, target)| [*source, *target]).collect();
     let alone: Vec<&str> = of.around.map_or_else(|| seen.keys().copied().collect(), |around| vec![around]);
     shown.extend(alone.into_iter().map(|name| Node { name, is_real: true }));
@@ -170,7 +171,11 @@ fn node_of<'a>(node: &Node<'a>, seen: Option<&Figures>, watched_s: f64) -> MapNo
 }
 
 fn id_of(node: &Node<'_>) -> String {
-    if node.is_real { node.name.to_owned() } else { format!("address:{}", node.name) }
+    if node.is_real {
+        node.name.to_owned()
+    } else {
+        format!("address:{}", node.name)
+    }
 }
 
 /// The namespace of a service that is called by the template `{service}.{namespace}`.
@@ -234,13 +239,18 @@ mod tests {
 
     #[test]
     fn an_edge_has_what_either_end_told() {
-        let timed = |ns| [(Column::HttpCalls, 2), (Column::HttpSuccesses, 1), (Column::HttpNsOf, 2), (Column::HttpNs, ns)];
+        let timed =
+            |ns| [(Column::HttpCalls, 2), (Column::HttpSuccesses, 1), (Column::HttpNsOf, 2), (Column::HttpNs, ns)];
         let found = answer(&[told(4, &timed(30))], &[told(5, &timed(20)), told(7, &timed(1))], None);
         assert_eq!(found["edges"].as_array().unwrap().len(), 1, "the ends of relation 7 are gone");
         let edge = &found["edges"][0];
-        assert_eq!((&edge["source"], &edge["target"], &edge["network_ns"]), (&"web".into(), &"cart.shop".into(), &5.into()));
+        assert_eq!(
+            (&edge["source"], &edge["target"], &edge["network_ns"]),
+            (&"web".into(), &"cart.shop".into(), &5.into())
+        );
         assert_eq!((&edge["client"]["success_rate"], &edge["server"]["mean_ns"]), (&0.5.into(), &10.into()));
-        let nodes: Vec<_> = found["nodes"].as_array().unwrap().iter().map(|node| (&node["group"], node["seen"].is_null())).collect();
+        let nodes: Vec<_> =
+            found["nodes"].as_array().unwrap().iter().map(|node| (&node["group"], node["seen"].is_null())).collect();
         assert_eq!(nodes, [(&"shop".into(), false), (&serde_json::Value::Null, true)]);
     }
 
@@ -249,7 +259,10 @@ mod tests {
         let opened = [(Column::Connects, 1), (Column::ConnectSuccesses, 1)];
         assert_eq!(answer(&[told(6, &opened)], &[], None)["edges"], serde_json::json!([]));
         let failed = answer(&[told(6, &opened[..1])], &[], None);
-        assert_eq!((&failed["nodes"][0]["id"], &failed["nodes"][0]["kind"]), (&"address:10.0.0.9".into(), &"host".into()));
+        assert_eq!(
+            (&failed["nodes"][0]["id"], &failed["nodes"][0]["kind"]),
+            (&"address:10.0.0.9".into(), &"host".into())
+        );
         assert_eq!(answer(&[told(4, &opened)], &[], None)["edges"].as_array().unwrap().len(), 1);
     }
 
@@ -258,7 +271,12 @@ mod tests {
         let calls = [told(4, &[(Column::HttpCalls, 1)]), told(6, &[(Column::HttpCalls, 1)])];
         let names = |around| {
             let found = answer(&calls, &[], Some(around));
-            found["nodes"].as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            found["nodes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|node| node["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
         };
         assert_eq!(names("cart.shop"), ["cart.shop", "web"]);
         assert_eq!(names("nobody"), ["nobody"]);
@@ -266,7 +284,15 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        let of = |entities| Map { client: vec![b"x"], server: vec![], services: vec![], entities, around: None, watched_s: 1.0, span: "{}" };
+        let of = |entities| Map {
+            client: vec![b"x"],
+            server: vec![],
+            services: vec![],
+            entities,
+            around: None,
+            watched_s: 1.0,
+            span: "{}",
+        };
         assert_eq!((map(&of("[]")), map(&of("{}"))), (Err(NotFigures), Err(NotFigures)));
     }
 }

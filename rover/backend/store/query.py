@@ -13,7 +13,7 @@ from rover.backend.store import many, zones
 from rover.backend.store.filter import Filter
 from rover.backend.store.metrics.kinds import MINUTE_S, SECOND_NS
 
-LOOK_S = 0.05
+LOOK_S = 0.03
 """A page of exchanges is looked for so long; who asks for more goes on where that ended."""
 SLICE_ROWS = 4096
 MOST_SLICE_ROWS = 16_384
