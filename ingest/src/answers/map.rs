@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         let of = |entities| Map {
-            client: vec![b"x"],
+            client: vec![b"x".as_slice()],
             server: vec![],
             services: vec![],
             entities,
