@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sqlite3
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -127,6 +128,8 @@ def rows(count: int, start_ns: int, step_ns: int, first: int, run: int = 0xBE7C4
             1180,
             "",
             template.text % values,
+            "10.0.0.1" if is_client else "10.0.0.2",
+            1 + (served * 2_654_435_761 >> 3) % ((1 << 32) - 1),
         )
 
 
@@ -143,8 +146,8 @@ class Chunk(NamedTuple):
     run: int
 
 
-Made = tuple[list[Short], list[tuple[int, int, int, bytes, bytes]]]
-"""Rows of `exchange` and of `block`."""
+Made = tuple[list[Short], list[tuple[int, int, int, bytes, bytes]], list[tuple[int, bytes]]]
+"""Rows of `exchange`, of `block` and of `same_exchange`."""
 
 
 def make(chunk: Chunk) -> Made:
@@ -156,7 +159,8 @@ def make(chunk: Chunk) -> Made:
         ids = b"".join(short[0] for short in shorts[at : at + len(part)])
         packed.append((chunk.number + at, len(part), made[-1][1], ids, blocks.pack([row[17] for row in part])))
         at += len(part)
-    return shorts, packed
+    same = [(chunk.number, struct.pack(f"<{len(made)}I", *[row[19] for row in made]))]
+    return shorts, packed, same
 
 
 def _rows_of(chunk: Chunk) -> Iterator[Row]:
@@ -186,10 +190,11 @@ def fill(folder: Path, count: int) -> None:
         _fill_metrics(connection, [chunk for chunk in whole if chunk.start_ns == start_ns])
         print(f"metrics: {time.monotonic() - began:.0f} s", file=sys.stderr)
         zones = Zones(connection)
-        for number, (shorts, packed) in enumerate(made):
+        for number, (shorts, packed, same) in enumerate(made):
             connection.execute("BEGIN IMMEDIATE")
             many.put(connection, "INSERT", "exchange", shorts)
             many.put(connection, "INSERT", "block", packed)
+            many.put(connection, "INSERT", "same_exchange", same)
             zones.add(shorts)
             connection.execute("COMMIT")
             if number % 20 == 0:

@@ -231,5 +231,22 @@ def told_by_step(texts: list[str], only: int | None, step_s: int) -> dict[int, F
 def told_column(texts: list[str], step_s: int, column: int) -> dict[tuple[int, int], int]:
     """One sum, by its place in `figure_columns`, of each entity and step. ValueError as above."""
 
+def stored_records(blocks: str, numbers: list[int]) -> list[bytes | None]:
+    """Records of these numbers, in this order, out of blocks: `first,size,BLOCK` for each, the block in hexadecimal,
+    with `;` between. None: the block is damaged, or not there. Without the GIL."""
+
+def topology_json(
+    client: list[str],
+    server: list[str],
+    services: list[str],
+    entities: str,
+    around: str | None,
+    watched_s: float,
+    span: str,
+) -> bytes:
+    """The map as the API answers it, without the GIL, of what is told of relations by either end and of services.
+    `entities`: `[number, kind, owner, name, peer]` of services, addresses and relations as JSON; `span`: the member of
+    that name as JSON. ValueError: not figures."""
+
 def figure_columns() -> list[str]:
     """Names of the sums in figures."""

@@ -3,6 +3,7 @@
 //! One port serves what SkyWalking's eBPF agents call. Rows wait in a bounded queue; when it is full the streams are not
 //! read, and HTTP/2 flow control passes that on to the agents. Queries and pages are not this crate's business.
 
+pub mod answers;
 mod auth;
 mod foreign;
 mod limits;

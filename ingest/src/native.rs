@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rover_reporters::json::ACTIVITY;
-use rover_reporters::row::{Row, ACTIVITY_KIND};
+use rover_reporters::row::{same_exchange, Row, ACTIVITY_KIND};
 use serde::Deserialize;
 
 /// The members that are columns; all others are passed by. Those that every record has are not optional.
@@ -23,6 +23,7 @@ struct Columns {
     response: Message,
     local: End,
     remote: End,
+    connection: Connection,
     flags: Vec<String>,
 }
 
@@ -32,7 +33,14 @@ struct Message {
 }
 
 #[derive(Deserialize)]
+struct Connection {
+    stream: Option<u64>,
+}
+
+#[derive(Deserialize)]
 struct End {
+    address: Option<String>,
+    port: Option<u16>,
     identity: Option<Identity>,
 }
 
@@ -60,6 +68,9 @@ pub fn row(record: String) -> Option<Row> {
     if columns.id.is_empty() || !matches!(columns.side.as_str(), "server" | "client") {
         return None;
     }
+    let ends = [&columns.local, &columns.remote].map(|end| end.address.as_deref().zip(end.port));
+    let stream = columns.connection.stream;
+    let same_exchange = same_exchange(ends, stream, columns.method.as_deref(), columns.path.as_deref());
     let (service, instance) = columns.local.identity.map_or((None, None), |local| (local.service, local.instance));
     Some(Row {
         id: columns.id,
@@ -79,6 +90,8 @@ pub fn row(record: String) -> Option<Row> {
         request_bytes: columns.request.bytes,
         response_bytes: columns.response.bytes,
         flags: columns.flags.join(","),
+        peer_address: columns.remote.address,
+        same_exchange,
         record,
     })
 }

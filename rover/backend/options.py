@@ -29,11 +29,13 @@ Row = tuple[
     int | None,  # response bytes on the wire
     str,  # flags, comma separated
     str,  # the whole record as one line of JSON
+    str | None,  # address of the peer
+    int,  # the same number at both ends of an exchange, and hardly of any other; 0: not known
 ]
 """One record as the native side hands it over; the order of the columns is the contract.
 
 With the kind "activity" it is no exchange but what a connection did besides, which counts for metrics. Its id is empty
-if it cannot come twice; all columns but id, time_ns, side, kind and record are empty."""
+if it cannot come twice; all columns but id, time_ns, side, kind and record are empty or 0."""
 
 ACTIVITY = "activity"
 

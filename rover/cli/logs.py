@@ -47,6 +47,7 @@ _format_option = click.option(
 @click.option("--status", metavar="CODES", help="404, 5xx, or several with commas.")
 @click.option("--slower", metavar="TIME", help="At least this duration: 200ms, 1.5s.")
 @click.option("--side", type=click.Choice(["server", "client"]), help="Side of the observed process.")
+@click.option("--peer", metavar="NAME", help="Service or address at the other end.")
 @click.option("--from", "from_", metavar="TIME", help="RFC 3339.  [default: 15 minutes ago]")
 @click.option("--to", metavar="TIME", help="RFC 3339.  [default: now]")
 @click.option(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -118,7 +119,18 @@ def row_of(item: dict[str, Any]) -> Row:
         item["response"]["bytes"],
         ",".join(item["flags"]),
         json.dumps(item, separators=(",", ":")),
+        item["remote"]["address"],
+        same_exchange(item),
     )
+
+
+def same_exchange(item: dict[str, Any]) -> int:
+    """A number that both ends have; the native side has another, which must not matter."""
+    ends = [(item[end]["address"], item[end]["port"]) for end in ("local", "remote")]
+    if None in (*ends[0], *ends[1]):
+        return 0
+    ends.sort()
+    return zlib.crc32(repr((ends, item["connection"]["stream"], item["method"], item["path"])).encode())
 
 
 def row(time_ns: int, sequence: int = 0, **fields: Any) -> Row:

@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from rover.backend.store import UNKNOWN, Filter
 from rover.backend.store.schema import migrations
 from rover.backend.store.short import shorten
-from tests.backend.rows import row
+from tests.backend.rows import record, row, row_of
 
 START_NS = 1_800_000_000_000_000_000
 
@@ -25,6 +25,8 @@ rows = st.fixed_dictionaries(
         "status": st.none() | st.sampled_from([100, 200, 204, 399, 400, 404, 499, 500, 599]),
         "duration_ns": st.none() | st.integers(0, 2**63 - 1),
         "side": st.sampled_from(["server", "client"]),
+        "peer_service": st.none() | name_text.filter(lambda name: name not in (UNKNOWN, "")),
+        "remote_address": st.none() | st.sampled_from(["10.0.0.1", "cart", "fd00::1"]),
     }
 )
 filters = st.builds(
@@ -35,14 +37,23 @@ filters = st.builds(
     statuses=st.lists(st.sampled_from([(200, 200), (400, 499), (500, 599), (404, 404)]), max_size=3).map(tuple),
     slower_ns=st.none() | st.integers(0, 2**63 - 1),
     side=st.none() | st.sampled_from(["server", "client"]),
+    peer=st.none() | name_text | st.sampled_from(["10.0.0.1", "fd00::1"]),
 )
+
+
+def short_row(number: int, after_ns: int, fields: dict[str, Any]) -> Any:
+    """The short row of an exchange with these fields; of its peer's end `remote_address`."""
+    item = record(START_NS + after_ns, number, **{n: each for n, each in fields.items() if n != "remote_address"})
+    if "remote_address" in fields:
+        item["remote"]["address"] = fields["remote_address"]
+    return shorten(row_of(item), number)
 
 
 def found_by_sql(shorts: list[Any], wanted: Filter) -> list[Any]:
     """Rows that SQLite finds, through the real schema and its indexes."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrations.apply(Database(connection))
-    connection.executemany(f"INSERT INTO exchange VALUES ({', '.join('?' * 10)})", shorts)
+    connection.executemany(f"INSERT INTO exchange VALUES ({', '.join('?' * 11)})", shorts)
     terms, values = wanted.sql()
     found = connection.execute(
         f"SELECT * FROM exchange WHERE {' AND '.join(['1', *terms])} ORDER BY id", values
@@ -57,10 +68,12 @@ def found_by_sql(shorts: list[Any], wanted: Filter) -> list[Any]:
 @example([{"path": "/a\nb"}], Filter(path="/*b"))
 @example([{"path": "*"}, {"path": "/"}], Filter(path="?"))
 @example([{"service": None}, {"service": "cart"}], Filter(service=UNKNOWN))
+@example([{"peer_service": None, "remote_address": "10.0.0.1"}, {"peer_service": "cart"}], Filter(peer="10.0.0.1"))
+@example([{"peer_service": None, "remote_address": None}, {"peer_service": None}], Filter(peer=UNKNOWN))
 @example([{"status": None}, {"status": 500}], Filter(statuses=((500, 599),)))
 def test_sql_and_predicate_agree(fields: list[dict[str, Any]], wanted: Filter) -> None:
     """For any rows and any filter."""
-    shorts = [shorten(row(START_NS + n, n, **each), n) for n, each in enumerate(fields)]
+    shorts = [short_row(n, n, each) for n, each in enumerate(fields)]
     matches = wanted.predicate()
     assert found_by_sql(shorts, wanted) == [short for short in shorts if matches(short)]
 

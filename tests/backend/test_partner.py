@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from rover.backend import Store
+from rover.backend.store import partner
 from tests.backend.rows import record, row_of, traffic
 
 SECOND = 10**9
@@ -156,6 +158,51 @@ def test_a_request_without_response_is_found(put: Put, partner_of: Find, start_n
     """The client's record ends with its last byte, before the server's begins."""
     ends = half("client", start_ns, flags=["no_response"]), half("server", start_ns + 50 * MS, flags=["no_response"])
     assert are_partners(put, partner_of, *ends)
+
+
+def test_it_is_found_among_more_of_its_path_than_may_be_looked_at(
+    put: Put, partner_of: Find, start_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What both ends have leads there: others with the same path, nearer in time, are not in the way."""
+    monkeypatch.setattr(partner, "MOST", 100)
+    ends = half("client", start_ns, duration_ns=20 * MS), half("server", start_ns + 10 * MS)
+    put(row_of(ends[0]))
+    for first in range(0, 400, 200):
+        sides = [(side, at) for at in range(first, first + 200) for side in ("client", "server")]
+        put(*(row_of(half(side, start_ns + MS + at * 1000, port=41_000 + at)) for side, at in sides))
+    put(row_of(ends[1]))
+    assert [partner_of(each) for each in ends] == [ends[1]["id"], ends[0]["id"]]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_was_stored_before_is_found_too(
+    put: Put, partner_of: Find, start_ns: int, store: Store, is_known: bool
+) -> None:
+    """By a rover that did not keep what both ends have: of one end, or of both."""
+    ends = half("client", start_ns), half("server", start_ns + MS)
+    put(row_of(ends[0]))
+    put(row_of(ends[1]))
+    connection = store._writer._connection
+    number = connection.execute("SELECT max(first) FROM same_exchange").fetchone()[0]
+    connection.execute("DELETE FROM same_exchange WHERE first < ?", (number + (not is_known),))
+    assert [partner_of(each) for each in ends] == [ends[1]["id"], ends[0]["id"]]
+
+
+def test_the_finished_record_is_told_not_the_one_before(put: Put, partner_of: Find, start_ns: int) -> None:
+    """Both have the same id; the first is gone from the list, but not yet from its block."""
+    server = half("server", start_ns + MS, duration_ns=40 * MS)
+    put(row_of(server | {"flags": ["unfinished"], "duration_ns": None, "status": None}))
+    client = half("client", start_ns, duration_ns=42 * MS)
+    put(row_of(client), row_of(server))
+    assert partner_of(client) == server["id"]
+
+
+def test_a_record_without_addresses_has_no_partner(put: Put, partner_of: Find, start_ns: int) -> None:
+    """TLS that was tied to no connection, or another agent's: no error."""
+    unknown = {"address": None, "port": None, "identity": None}
+    ends = [half(side, start_ns, local=unknown, remote=unknown) for side in ("client", "server")]
+    put(*map(row_of, ends))
+    assert [partner_of(each) for each in ends] == [None, None]
 
 
 def test_an_exchange_that_is_not_stored_has_no_partner_to_ask_for(client: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import time
 from collections.abc import Callable
@@ -11,9 +12,11 @@ import httpx
 import msgspec
 import pytest
 
-from rover.backend import Row
-from rover.backend.api.traffic_shapes import Instances, Series, Topology
-from tests.backend.rows import row
+from rover.backend import Row, Store
+from rover.backend.api.traffic import traffic as traffic_of
+from rover.backend.api.traffic_shapes import Instances, Series, Topology, Traffic
+from rover.backend.metrics import Metrics
+from tests.backend.rows import row, traffic
 
 MS = 1_000_000
 CLIENT = {"side": "client", "service": "frontend", "instance": "frontend-1", "peer_service": "cart"}
@@ -84,6 +87,64 @@ def test_the_map_around_a_service_is_its_neighbours(
     found = _get(client, "/api/topology", both_ends, around="cart")
     assert [node["id"] for node in found["nodes"]] == ["cart", "frontend"]
     assert _get(client, "/api/topology", both_ends, around="nobody")["nodes"][0]["seen"] is None
+
+
+def test_the_map_is_what_its_figures_say(client: httpx.Client, store: Store, put: Callable[..., None]) -> None:
+    """It is made natively: every member of it against the figures as Python reads them."""
+    start_ns = (time.time_ns() // (60 * 10**9) - 30) * 60 * 10**9
+    mixed = list(traffic(3000, start_ns, step_ns=500_000_000))
+    seen_at_clients = [
+        row(start_ns + at * 10**9, 5000 + at, duration_ns=at * 977_000 + 1, status=200 + at % 4 * 100, **CLIENT)
+        for at in range(900)
+    ]
+    put(*mixed, *seen_at_clients)
+    answer = client.get("/api/topology", params={"from": start_ns, "to": start_ns + 30 * 60 * 10**9})
+    found = msgspec.json.decode(answer.content, type=Topology, strict=True)
+    metrics = Metrics(store)
+    span = found.span.from_ns // 10**9, found.span.to_ns // 10**9
+    watched_s = found.span.watched_s
+    by_ends = {(call.source.service, call.target.service): call for call in metrics.topology(*span).calls}
+    assert [(edge.source, edge.target) for edge in found.edges] == sorted(by_ends)
+    for edge in found.edges:
+        call = by_ends[edge.source, edge.target]
+        for told, figures in ((edge.client, call.client), (edge.server, call.server)):
+            assert _close(told, None if figures is None else traffic_of(figures, watched_s))
+    services = metrics.services(*span)
+    for node in found.nodes:
+        assert node.seen is None or _close(node.seen, traffic_of(services[node.name], watched_s))
+    assert sum(edge.client is not None for edge in found.edges) == 1
+
+
+def _close(told: Traffic | None, expected: Traffic | None) -> bool:
+    """The answer's `watched_s` is rounded, what rates were divided by was not."""
+    if told is None or expected is None:
+        return told is expected
+    rates = told.calls_per_minute, expected.calls_per_minute
+    return rates[0] == pytest.approx(rates[1], abs=0.002) and msgspec.structs.replace(
+        told, calls_per_minute=0
+    ) == msgspec.structs.replace(expected, calls_per_minute=0)
+
+
+def test_addresses_are_private_as_the_registries_have_it(
+    client: httpx.Client, put: Callable[..., None], start_ns: int
+) -> None:
+    """Python's `ipaddress` is the judge, in what all its versions say."""
+    addresses = [
+        "10.0.0.1",
+        "172.16.9.9",
+        "172.32.0.1",
+        "100.64.0.1",
+        "192.0.0.9",
+        "198.19.1.1",
+        "8.8.8.8",
+        "240.0.0.1",
+    ]
+    addresses += ["fe80::1", "fd12::1", "2001:db8::1", "2001:4860:4860::8888", "::ffff:10.1.1.1", "::1"]
+    peers = [{"address": each, "port": 443, "identity": None} for each in addresses]
+    put(*(row(start_ns, at, **{**CLIENT, "peer_service": None}, remote=peer) for at, peer in enumerate(peers)))
+    kinds = {node["name"]: node["kind"] for node in _get(client, "/api/topology", start_ns)["nodes"]}
+    judged = {each: "host" if ipaddress.ip_address(each).is_private else "external" for each in addresses}
+    assert {name: kind for name, kind in kinds.items() if name != "frontend"} == judged
 
 
 @pytest.mark.parametrize(

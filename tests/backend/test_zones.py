@@ -17,10 +17,9 @@ from rover.backend.store.file import StoreFile
 from rover.backend.store.insert import Inserter
 from rover.backend.store.query import exchanges
 from rover.backend.store.schema import migrations
-from rover.backend.store.short import shorten
 from rover.backend.store.zones import MOST_NAMES, Zones, remove, spans
 from tests.backend.rows import row, traffic
-from tests.backend.test_filter import START_NS, filters, rows
+from tests.backend.test_filter import filters, rows, short_row
 
 ALL = b"", b"\xff" * 17
 
@@ -29,7 +28,7 @@ ALL = b"", b"\xff" * 17
 @given(st.lists(st.tuples(rows, st.integers(0, 100)), min_size=1, max_size=12), filters, st.integers(1, 4))
 def test_what_fits_is_within_the_spans_that_are_read(told: list[Any], wanted: Filter, each: int) -> None:
     """In whatever order the rows come, and however many make a zone; spans come newest first and never twice."""
-    shorts = [shorten(row(START_NS + at, n, **fields), n) for n, (fields, at) in enumerate(told)]
+    shorts = [short_row(n, at, fields) for n, (fields, at) in enumerate(told)]
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrations.apply(Database(connection))
     zones = Zones(connection)
@@ -49,7 +48,7 @@ def test_what_is_in_one_zone_leads_to_that_zone_alone(tmp_path: Path) -> None:
     connection = file.connect()
     inserter = Inserter(connection, BackendOptions(store_path=tmp_path / "db"))
     now_ns = time.time_ns()
-    odd = row(now_ns, 7, path="/odd", method="BREW", status=218, duration_ns=10**12)
+    odd = row(now_ns, 7, path="/odd", method="BREW", status=218, duration_ns=10**12, peer_service="odd")
     for batch in ([row(now_ns - 10**9)] * 1, [odd], [row(now_ns + 10**9, 8)]):
         inserter.write(batch)
         inserter._zones.forget()
@@ -59,6 +58,7 @@ def test_what_is_in_one_zone_leads_to_that_zone_alone(tmp_path: Path) -> None:
         Filter(method="BREW"),
         Filter(statuses=((210, 299),)),
         Filter(slower_ns=10**12),
+        Filter(peer="odd"),
     ):
         assert list(spans(connection, wanted, *ALL)) == [(odd_id, odd_id + b"\0")], wanted
         assert len(exchanges(connection, wanted, 0, 1 << 62).records) == 1

@@ -122,6 +122,7 @@ def test_filters_are_the_backends(backend, logs):
     logs(
         *("--service", "nginx", "--method", "GET", "--path", "/a b/*", "--status", "404,5xx", "--slower", "200ms"),
         *("--side", "server", "--from", "2026-01-31T12:00:00+01:00", "--to", "2026-01-31T13:00:00Z", "--limit", "7"),
+        *("--peer", "10.0.0.7"),
     )
     assert backend.asked == [
         (
@@ -133,6 +134,7 @@ def test_filters_are_the_backends(backend, logs):
                 "status": "404,5xx",
                 "slower": "200ms",
                 "side": "server",
+                "peer": "10.0.0.7",
                 "from": "2026-01-31T12:00:00+01:00",
                 "to": "2026-01-31T13:00:00Z",
                 "limit": "7",

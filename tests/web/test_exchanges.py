@@ -31,6 +31,8 @@ def type_filter(page: Page, text: str) -> None:
         ("status:404,503", {"/b", "/c/d"}),
         ("slower:200ms", {"/slow"}),
         ("side:client", {"/out"}),
+        ("peer:mobile", {"/slow"}),
+        ("peer:127.0.0.1 status:404", {"/c/d"}),
         ("service:cart status:4xx path:/c*", {"/c/d"}),
         ("/c", {"/c/d"}),
     ],
@@ -40,7 +42,7 @@ def test_each_filter_finds_what_it_says(site: Site, tab: OpenTab, text: str, fou
     site.call(5, service="cart", path="/a")
     site.call(4, service="cart", path="/b", method="DELETE", status=503)
     site.call(3, service="cart", path="/c/d", status=404)
-    site.call(2, service="shop", path="/slow", duration_ns=250_000_000)
+    site.call(2, service="shop", path="/slow", duration_ns=250_000_000, peer_service="mobile")
     site.call(1, service="shop", path="/out", side="client")
     page = tab("/exchanges")
     expect(page.locator(ROWS)).to_have_count(5)

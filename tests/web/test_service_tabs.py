@@ -116,6 +116,32 @@ def test_what_changed_is_told_with_the_worst_first(site: Site, tab: OpenTab) -> 
     expect(rows.nth(1)).to_contain_text("new")
 
 
+def test_what_changed_in_a_service_is_told_by_endpoint(site: Site, tab: OpenTab) -> None:
+    """From the list of services and from the service's page; a row leads to the endpoint."""
+    ago = 3600
+    site.put(
+        *(site.made(ago + 60 + at, service="pay", path="/card") for at in range(20)),
+        *(site.made(ago + 60 + at, service="pay", path="/same") for at in range(20)),
+        *(site.made(60 + at, service="pay", path="/card", status=500 if at < 5 else 200) for at in range(20)),
+        *(site.made(60 + at, service="pay", path="/same") for at in range(20)),
+        site.made(60, service="other", path="/elsewhere"),
+    )
+    page = tab("/compare?against=1h")
+    page.get_by_role("link", name="endpoints of pay").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What changed in pay?")
+    rows = page.locator("tbody [data-row]")
+    expect(rows.locator(".name-text")).to_have_text(["GET /card", "GET /same"])
+    expect(rows.first.locator("[data-label=Success]")).to_have_text(re.compile(r"100.% → 75\.0.%▲ −25\.0 points"))
+    rows.first.locator(".row-link").click()
+    expect(page).to_have_url(re.compile(r"/services/pay\?endpoint=GET:/card"))
+    page.goto(f"{site.url}/services/pay")
+    page.get_by_role("link", name="What changed?").click()
+    expect(page).to_have_url(re.compile(r"/compare\?service=pay$"))
+    expect(rows.locator(".name-text")).to_have_text(["GET /card", "GET /same"])
+    page.get_by_role("link", name="All services").click()
+    expect(rows.locator(".name-text").filter(has_text="other")).to_have_count(1)
+
+
 @pytest.mark.parametrize(("width", "theme"), [pytest.param(1280, "dark", marks=pytest.mark.slow), (360, "light")])
 def test_the_parts_of_a_service_pass_for_everybody(busy: Site, tab: OpenTab, width: int, theme: str) -> None:
     """WCAG 2.2 AA; nothing is wider than a phone."""
@@ -125,6 +151,7 @@ def test_the_parts_of_a_service_pass_for_everybody(busy: Site, tab: OpenTab, wid
         ("/services/cart?tab=peers", "tbody tr th"),
         ("/services/cart?endpoint=GET:/slow", ".chart svg"),
         ("/compare", "tbody tr th"),
+        ("/compare?service=cart", "tbody tr th"),
     ):
         page.goto(path)
         expect(page.locator(there).first).to_be_visible()

@@ -84,6 +84,11 @@ export function endpointHref(service: string, endpoint: string): string {
   return href(`/services/${encodeURIComponent(service)}`, { endpoint });
 }
 
+/** Address of the comparison of a service's endpoints. */
+export function compareHref(service: string): string {
+  return href("/compare", { service });
+}
+
 /** Address of an exchange's page. */
 export function exchangeHref(id: string): string {
   return href(`/exchanges/${encodeURIComponent(id)}`);

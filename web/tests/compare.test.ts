@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Service } from "../src/api/types";
-import { changes, difference, pair, verdict } from "../src/compare/changes";
+import { changes, difference, named, pair, verdict } from "../src/compare/changes";
 import { endpointFilters } from "../src/services/endpoint_page";
 
 function service(name: string, figures: Partial<Service> = {}): Service {
@@ -14,6 +14,13 @@ test("failures come before slowness, slowness before a changed rate, and what is
   const found = changes(before, now);
   expect(found.map(({ name }) => name)).toEqual(["fails", "slow", "gone", "new", "busy", "same"]);
   expect(found.filter(({ before: left }) => left === null).map(({ name }) => name)).toEqual(["new"]);
+});
+
+test("endpoints are compared by the names of their pages", () => {
+  const endpoint = { ...service(""), method: "GET", path: "/a", endpoint: "GET:/a", is_other: false };
+  const list = { endpoints: [endpoint], span: { from_ns: 0, to_ns: 1, watched_s: 1, bar_s: 60 } };
+  const slower = { ...list, endpoints: [{ ...endpoint, p95_ns: 8e6 }] };
+  expect(changes(named(list), named(slower)).map(({ name, worse }) => [name, worse])).toEqual([["GET:/a", 2]]);
 });
 
 function at(value: { from: Date; to: Date }): number[] {

@@ -3,10 +3,10 @@ import { expect, test } from "vitest";
 import { fromAddress, parse, slowerThan, text, toAddress } from "../src/exchanges/filter";
 
 test("named words become filters, in any order", () => {
-  const { filters, misread } = parse("path:/api/* status:5XX service:cart slower:200ms method:GET side:server");
+  const { filters, misread } = parse("path:/api/* status:5XX service:cart peer:10.0.0.7 slower:200ms method:GET side:server");
   expect(misread).toEqual([]);
-  expect(filters).toEqual({ service: "cart", method: "GET", path: "/api/*", status: "5xx", slower: "200ms", side: "server" });
-  expect(text(filters)).toBe("service:cart method:GET path:/api/* status:5xx slower:200ms side:server");
+  expect(filters).toEqual({ service: "cart", method: "GET", path: "/api/*", status: "5xx", slower: "200ms", side: "server", peer: "10.0.0.7" });
+  expect(text(filters)).toBe("service:cart method:GET path:/api/* status:5xx slower:200ms side:server peer:10.0.0.7");
 });
 
 test.each([

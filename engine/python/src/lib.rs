@@ -2,6 +2,7 @@
 //!
 //! Thin: arguments are converted, the GIL is let go, errors become exceptions.
 
+mod answers;
 mod figures;
 mod ingest;
 mod metrics;
@@ -21,6 +22,7 @@ mod engine_module {
     use pyo3::exceptions::{PyOSError, PyValueError};
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
+    use pyo3::IntoPyObjectExt;
     use rover_engine::addresses::Naming;
     use rover_engine::capture::CaptureError;
     use rover_engine::engine::{self, ReplayError};
@@ -33,6 +35,8 @@ mod engine_module {
     use rover_reporters::record::Identity;
     use rover_reporters::row::Row;
 
+    #[pymodule_export]
+    use super::answers::{stored_records, topology_json};
     #[pymodule_export]
     use super::figures::{
         add_figures, figure_columns, pack_figures, told_by_entity, told_by_step, told_column, Figures,
@@ -68,32 +72,28 @@ mod engine_module {
     }
 
     fn row_tuple<'py>(py: Python<'py>, row: Row) -> PyResult<Bound<'py, PyTuple>> {
-        let first = (
-            row.id,
-            row.time_ns,
-            row.duration_ns,
-            row.first_byte_ns,
-            row.side,
-            row.protocol,
-            row.kind,
-            row.service,
-            row.instance,
-        )
-            .into_pyobject(py)?;
-        let second = (
-            row.peer_service,
-            row.method,
-            row.host,
-            row.path,
-            row.status,
-            row.request_bytes,
-            row.response_bytes,
-            row.flags,
-            row.record,
-        )
-            .into_pyobject(py)?;
-        // One tuple of all columns; conversions of tuples end at twelve elements.
-        let columns: Vec<Bound<'py, PyAny>> = first.iter().chain(second.iter()).collect();
+        let columns = [
+            row.id.into_bound_py_any(py)?,
+            row.time_ns.into_bound_py_any(py)?,
+            row.duration_ns.into_bound_py_any(py)?,
+            row.first_byte_ns.into_bound_py_any(py)?,
+            row.side.into_bound_py_any(py)?,
+            row.protocol.into_bound_py_any(py)?,
+            row.kind.into_bound_py_any(py)?,
+            row.service.into_bound_py_any(py)?,
+            row.instance.into_bound_py_any(py)?,
+            row.peer_service.into_bound_py_any(py)?,
+            row.method.into_bound_py_any(py)?,
+            row.host.into_bound_py_any(py)?,
+            row.path.into_bound_py_any(py)?,
+            row.status.into_bound_py_any(py)?,
+            row.request_bytes.into_bound_py_any(py)?,
+            row.response_bytes.into_bound_py_any(py)?,
+            row.flags.into_bound_py_any(py)?,
+            row.record.into_bound_py_any(py)?,
+            row.peer_address.into_bound_py_any(py)?,
+            row.same_exchange.into_bound_py_any(py)?,
+        ];
         PyTuple::new(py, columns)
     }
 

@@ -87,6 +87,9 @@ pub fn row(
         response_bytes: None,
         flags: flags.join(","),
         record: record.to_string(),
+        peer_address: remote.address.map(str::to_owned),
+        // The protocol has no streams, and nothing else by which one end would be found by the other.
+        same_exchange: 0,
     }
 }
 

@@ -12,9 +12,10 @@ mod sketch;
 mod telling;
 mod told;
 
-pub use columns::{Figures, NotFigures, NAMES};
+pub use columns::{Column, Figures, NotFigures, NAMES};
 pub use fold::{fold, Folded, Kind, Share, Window};
 pub use grouping::{Call, Grouping, GroupingOptions, PATTERNS};
 pub use pack::{packed, Entry};
 pub use sampling::{Choice, Sampling, Seen};
 pub use told::read_told;
+pub(crate) use told::unhex;

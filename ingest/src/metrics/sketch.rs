@@ -47,6 +47,11 @@ impl Sketch {
         found.map(|(bucket, _)| *bucket)
     }
 
+    /// What is told for the values of [`Sketch::at_share`]'s bucket, in ns.
+    pub fn value_at_share(&self, share: f64) -> Option<u64> {
+        self.at_share(share).map(value_ns)
+    }
+
     /// Lets everything count half; what there was one of goes.
     pub fn halve(&mut self) {
         self.0.iter_mut().for_each(|(_, count)| *count /= 2);
@@ -103,10 +108,16 @@ impl Sketch {
     }
 }
 
+const GAMMA: f64 = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
+
 fn bucket(duration_ns: u64) -> u16 {
-    let gamma = (1.0 + RELATIVE_ERROR) / (1.0 - RELATIVE_ERROR);
     // From 0 to 2217: a cast of a float saturates.
-    ((duration_ns.max(1) as f64).ln() / f64::ln(gamma)) as u16
+    ((duration_ns.max(1) as f64).ln() / f64::ln(GAMMA)) as u16
+}
+
+/// What is told for the values of a bucket: `value_ns` of `rover/backend/store/histogram.py`, to the digit.
+pub fn value_ns(bucket: u16) -> u64 {
+    (GAMMA.powf(f64::from(bucket)) * 2.0 * GAMMA / (1.0 + GAMMA)).round_ties_even() as u64
 }
 
 #[cfg(test)]
@@ -122,6 +133,23 @@ mod tests {
             assert!((middle - value as f64).abs() <= value as f64 * (RELATIVE_ERROR + 1e-9), "{value}: {middle}");
         }
         assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, 2217));
+    }
+
+    #[test]
+    fn the_value_of_a_bucket_is_that_of_the_python_side() {
+        let told: [(u16, u64); 8] = [
+            (0, 1),
+            (7, 1),
+            (35, 2),
+            (500, 22254),
+            (1000, 490343654),
+            (1500, 10804138713429),
+            (2000, 238056335461502368),
+            (2183, 9252317656686942208),
+        ];
+        for (bucket, value) in told {
+            assert_eq!(value_ns(bucket), value, "{bucket}");
+        }
     }
 
     #[test]

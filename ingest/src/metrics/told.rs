@@ -43,7 +43,11 @@ fn number(field: Option<&[u8]>) -> Result<i64, NotFigures> {
     field.and_then(|digits| str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok()).ok_or(NotFigures)
 }
 
-fn unhex(digits: &[u8], into: &mut Vec<u8>) -> Result<(), NotFigures> {
+/// Bytes of an even number of upper-case digits.
+///
+/// # Errors
+/// Other text.
+pub(crate) fn unhex(digits: &[u8], into: &mut Vec<u8>) -> Result<(), NotFigures> {
     into.clear();
     let (pairs, rest) = digits.as_chunks::<2>();
     if !rest.is_empty() {

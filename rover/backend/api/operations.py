@@ -32,7 +32,7 @@ from rover.backend.api.parameters import (
 from rover.backend.api.record import Record
 from rover.backend.api.shapes import Endpoints, Exchanges, Ledger, Node, Partner, Services
 from rover.backend.api.traffic_shapes import Instances, Series, Topology
-from rover.backend.store import Store
+from rover.backend.store import Page, Store
 from rover.backend.store.short import NAME_LENGTH
 
 T = TypeVar("T")
@@ -176,20 +176,22 @@ class Operations:
         """`GET /api/topology`."""
         query = parse(request, TopologyQuery)
         span = span_of(query.from_, query.to)
-        return _json(await self._ask(lambda: topology.topology(self._store, *span, query.around)))
+        found = await self._ask(lambda: topology.topology(self._store, *span, query.around))
+        return Response(found, media_type=JSON)
 
     async def exchanges(self, request: Request) -> Response:
         """`GET /api/exchanges`."""
         query = parse(request, ExchangesQuery)
         from_ns, to_ns = span_of(query.from_, query.to)
         wanted = filter_of(query)
-        page = await self._ask(
-            lambda: self._store.exchanges(
-                wanted, from_ns, to_ns, before=query.before, after=query.after, limit=query.limit
-            )
-        )
+
+        def look() -> tuple[Page, float | None]:
+            position = {"before": query.before, "after": query.after}
+            page = self._store.exchanges(wanted, from_ns, to_ns, **position, limit=query.limit)
+            return page, self._store.sampled_one_in(from_ns, to_ns)
+
         # Records are JSON already; what a page costs is reading them.
-        sampled = await self._ask(lambda: self._store.sampled_one_in(from_ns, to_ns))
+        page, sampled = await self._ask(look)
         ends = b'],"next":' + msgspec.json.encode(page.next) + b',"sampled_one_in":' + msgspec.json.encode(sampled)
         body = b'{"exchanges":[' + b",".join(page.records) + ends + b"}"
         return Response(body, media_type=JSON)

@@ -55,6 +55,7 @@ Status = Annotated[
     ),
 ]
 Slower = Annotated[str, Meta(max_length=24, description="At least this duration: `200ms`, `1.5s`, `300us`")]
+Peer = Annotated[Name, Meta(description="Service at the other end, or its address; `(unknown)`: neither is known")]
 Side = Annotated[Literal["server", "client"], Meta(description="Side of the observed process")]
 
 
@@ -86,6 +87,7 @@ class FilterQuery(Struct, frozen=True, forbid_unknown_fields=True):
     status: Status | None = None
     slower: Slower | None = None
     side: Side | None = None
+    peer: Peer | None = None
 
 
 class ExchangesQuery(FilterQuery, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -138,6 +140,7 @@ def filter_of(query: FilterQuery) -> Filter:
         statuses=tuple(_status_range(part) for part in query.status.split(",")) if query.status else (),
         slower_ns=None if query.slower is None else duration_ns("slower", query.slower),
         side=query.side,
+        peer=plain(query.peer, NAME_LENGTH),
     )
 
 

@@ -12,7 +12,7 @@ from rover.backend.metrics.entity import Entity, find
 from rover.backend.metrics.figures import Figures
 from rover.backend.metrics.read import told_by_step, told_of_span
 from rover.backend.metrics.span import Span
-from rover.backend.metrics.topology import Topology
+from rover.backend.metrics.topology import MapTold, Topology
 from rover.backend.store import Store, many
 from rover.backend.store.metrics.kinds import STEPS_S, Kind
 
@@ -157,6 +157,10 @@ class Metrics:
         ]
         ranked.sort(key=lambda line: (line.value if ascending else -line.value, str(line.entity)))
         return ranked[:most]
+
+    def told_map(self, from_ns: int, to_ns: int) -> MapTold:
+        """What `topology` is made of, for whole steps that hold a span of nanoseconds, and that span."""
+        return self._store.ask(lambda connection: topology.told_map(connection, from_ns, to_ns))
 
     def topology(self, start_s: int, end_s: int) -> Topology:
         """Services, peers without a name, and calls between them; `Topology.around` narrows it."""

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from rover import _engine
 from rover.backend.metrics.figures import COLUMNS, Figures
 from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, STEPS_S, Kind
-from rover.backend.store.metrics.packs import TEXT, packed_until
+from rover.backend.store.metrics.packs import TEXT
 
 STEPS_AT_ONCE = 32
 """Steps whose figures are one value: of many services some MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Start of the oldest and of the newest step that is stored, by length; later and earlier than any time if there is
+    none. And up to where minutes are packed."""
+
+    metric: tuple[int, int]
+    packs: dict[int, tuple[int, int]]
+    packed_s: int
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Ends:
+        """As it is now, in one statement: each costs the GIL several times."""
+        found = connection.execute(_ENDS).fetchone()
+        each = [
+            (sys.maxsize, -1) if oldest_s is None else (int(oldest_s), int(newest_s))
+            for oldest_s, newest_s in zip(found[:-1:2], found[1:-1:2], strict=True)
+        ]
+        return cls(each[0], dict(zip(STEPS_S, each[1:], strict=True)), int(found[-1] or 0))
+
+
+def _end(table: str, step_s: int, order: str) -> str:
+    return f"(SELECT start_s FROM {table} WHERE step_s = {step_s} ORDER BY start_s {order} LIMIT 1)"  # noqa: S608
+
+
+_ENDS = "SELECT " + ", ".join(  # noqa: S608
+    [
+        _end(table, step_s, order)
+        for table, step_s in [("metric", MINUTE_S), *(("pack", step_s) for step_s in STEPS_S)]
+        for order in ("ASC", "DESC")
+    ]
+    + [f"(SELECT until_s FROM rolled WHERE step_s = {MINUTE_S})"]  # noqa: S608
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +60,10 @@ class Kept:
     day_s: int
 
     @classmethod
-    def of(cls, connection: sqlite3.Connection) -> Kept:
-        """As it is now."""
-        fresh = _ends(connection, "metric", MINUTE_S)
-        oldest = [_ends(connection, "pack", step_s)[0] for step_s in (MINUTE_S, HOUR_S, DAY_S)]
-        return cls(min(fresh[0], oldest[0]), *oldest[1:])
+    def of(cls, ends: Ends) -> Kept:
+        """As it was then."""
+        oldest = [ends.packs[step_s][0] for step_s in (MINUTE_S, HOUR_S, DAY_S)]
+        return cls(min(ends.metric[0], oldest[0]), *oldest[1:])
 
     @property
     def oldest_s(self) -> int:
@@ -92,7 +125,8 @@ def told_by_step(
 ) -> Told:
     """Figures of a span by steps of one length, those in which it begins and ends included."""
     start_s, end_s = start_s // step_s * step_s, -(-end_s // step_s) * step_s
-    return _told(connection, kind, [(step_s, start_s, end_s)], (start_s, end_s), owner, entity)
+    pieces = [(step_s, start_s, end_s)]
+    return _told(connection, kind, pieces, (start_s, end_s), Ends.of(connection), owner, entity)
 
 
 def told_of_span(
@@ -103,19 +137,22 @@ def told_of_span(
     owner: int | None = None,
     entity: int | None = None,
     longest_s: int = DAY_S,
+    ends: Ends | None = None,
 ) -> Told:
     """Figures of the whole minutes of a span, by few steps. Where minutes are gone, of whole hours; or of whole days.
 
-    `longest_s`: no longer steps than this, where there are shorter ones."""
-    kept = Kept.of(connection)
+    `longest_s`: no longer steps than this, where there are shorter ones. `ends`: of this snapshot, if
+    they are known."""
+    ends = ends or Ends.of(connection)
+    kept = Kept.of(ends)
     finest_s = kept.finest_s(start_s)
     start_s = start_s // finest_s * finest_s
     for oldest_s, longer_s in ((kept.minute_s, HOUR_S), (kept.hour_s, DAY_S)):
         if end_s <= oldest_s and longer_s <= finest_s:
             end_s = -(-end_s // longer_s) * longer_s
     steps_s = [step_s for step_s in reversed(STEPS_S) if step_s <= max(longest_s, finest_s)]
-    pieces = list(_pieces(start_s, end_s, steps_s, packed_until(connection)))
-    return _told(connection, kind, pieces, (start_s, end_s), owner, entity)
+    pieces = list(_pieces(start_s, end_s, steps_s, ends.packed_s))
+    return _told(connection, kind, pieces, (start_s, end_s), ends, owner, entity)
 
 
 Piece = tuple[int, int, int]
@@ -144,44 +181,37 @@ def _told(
     kind: Kind,
     pieces: Sequence[Piece],
     rows: tuple[int, int],
+    ends: Ends,
     owner: int | None,
     entity: int | None,
 ) -> Told:
     """Packs of these pieces, and what is not packed of the span `rows`."""
+    packs = [
+        (step_s, at_s) for step_s, *span in pieces for at_s in _starts(step_s, span[0], span[1], ends.packs[step_s])
+    ]
+    fresh = [(MINUTE_S, at_s) for at_s in _starts(MINUTE_S, *rows, ends.metric)]
+    owned = "" if owner is None else "AND owner = :owner"
+    # Step by step: within each one look-up leads to the kind, and to the owner.
+    sql = "SELECT " + ", ".join(  # noqa: S608
+        f"""(
+            SELECT {text} FROM json_each(:{table}) AS step CROSS JOIN {table}
+            ON step_s = json_extract(step.value, '$[0]') AND start_s = json_extract(step.value, '$[1]')
+            AND kind = :kind {owned}
+        )"""  # noqa: S608
+        for table, text in (("pack", TEXT.replace("entity", "0")), ("metric", TEXT))
+    )
     texts: list[str] = []
-    for piece in pieces:
-        texts += _texts(connection, "pack", kind, piece, owner)
-    texts += _texts(connection, "metric", kind, (MINUTE_S, *rows), owner)
+    for first in range(0, max(len(packs), len(fresh)), STEPS_AT_ONCE):
+        parts = {
+            table: json.dumps(steps[first : first + STEPS_AT_ONCE])
+            for table, steps in (("pack", packs), ("metric", fresh))
+        }
+        found = connection.execute(sql, {"kind": int(kind), "owner": owner, **parts}).fetchone()
+        texts += [text for text in found if text]
     return Told(texts, entity)
 
 
-Table = Literal["metric", "pack"]
-
-
-def _ends(connection: sqlite3.Connection, table: Table, step_s: int) -> tuple[int, int]:
-    """Start of the oldest and of the newest step of this length; later and earlier than any time if there is none."""
-    sql = f"""
-        SELECT (SELECT start_s FROM {table} WHERE step_s = ?1 ORDER BY start_s LIMIT 1),
-               (SELECT start_s FROM {table} WHERE step_s = ?1 ORDER BY start_s DESC LIMIT 1)
-    """  # noqa: S608
-    oldest_s, newest_s = connection.execute(sql, (step_s,)).fetchone()
-    return (sys.maxsize, -1) if oldest_s is None else (int(oldest_s), int(newest_s))
-
-
-def _texts(connection: sqlite3.Connection, table: Table, kind: Kind, piece: Piece, owner: int | None) -> Iterator[str]:
-    step_s, start_s, end_s = piece
-    oldest_s, newest_s = _ends(connection, table, step_s)
-    start_s, end_s = max(start_s, oldest_s), min(end_s, newest_s + step_s)
-    text = TEXT if table == "metric" else TEXT.replace("entity", "0")
-    # Step by step: within each one look-up leads to the kind, and to the owner.
-    sql = f"""
-        WITH RECURSIVE step(at_s) AS (SELECT ? UNION ALL SELECT at_s + ? FROM step WHERE at_s + ? < ?)
-        SELECT {text} FROM step
-        CROSS JOIN {table} ON step_s = ? AND start_s = at_s AND kind = ?{"" if owner is None else " AND owner = ?"}
-    """  # noqa: S608
-    for first_s in range(start_s, end_s, STEPS_AT_ONCE * step_s):
-        last_s = min(end_s, first_s + STEPS_AT_ONCE * step_s)
-        values = [first_s, step_s, step_s, last_s, step_s, int(kind)]
-        found = connection.execute(sql, values if owner is None else [*values, owner]).fetchone()[0]
-        if found:
-            yield found
+def _starts(step_s: int, start_s: int, end_s: int, stored: tuple[int, int]) -> range:
+    """Of the steps of a span those that may be stored."""
+    oldest_s, newest_s = stored
+    return range(max(start_s, oldest_s), min(end_s, newest_s + step_s), step_s)

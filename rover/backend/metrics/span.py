@@ -6,7 +6,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from rover.backend.metrics.read import Kept
+from rover.backend.metrics.read import Ends, Kept
 from rover.backend.store.metrics.kinds import DAY_S, HOUR_S, MINUTE_S, SECOND_NS, STEPS_S
 
 SPARK_BARS = 60
@@ -27,9 +27,9 @@ class Span:
     """Seconds of it of which there can be figures: not before the oldest, not in the future. Rates divide by it."""
 
     @classmethod
-    def of(cls, connection: sqlite3.Connection, from_ns: int, to_ns: int) -> Span:
-        """The whole steps that hold `from_ns` to `to_ns`."""
-        kept = Kept.of(connection)
+    def of(cls, connection: sqlite3.Connection, from_ns: int, to_ns: int, ends: Ends | None = None) -> Span:
+        """The whole steps that hold `from_ns` to `to_ns`; `ends` of this snapshot, if they are known."""
+        kept = Kept.of(ends or Ends.of(connection))
         step_s = kept.finest_s(from_ns // SECOND_NS // MINUTE_S * MINUTE_S)
         first_s = from_ns // SECOND_NS // step_s * step_s
         end_s = max(first_s + step_s, -(-to_ns // SECOND_NS // step_s) * step_s)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rover.backend.metrics.figures import Figures
-from rover.backend.metrics.read import told_of_span
+from rover.backend.metrics.read import Ends, told_of_span
+from rover.backend.metrics.span import Span
 from rover.backend.store import many
 from rover.backend.store.metrics.kinds import Kind
 
@@ -61,6 +62,30 @@ def services(connection: sqlite3.Connection, start_s: int, end_s: int) -> Topolo
     return _topology(connection, start_s, end_s, (Kind.CLIENT_RELATION, Kind.SERVER_RELATION), _service_ends)
 
 
+class MapTold(NamedTuple):
+    """What a map of services is made of, as the native side reads it (`_engine.topology_json`)."""
+
+    span: Span
+    client: list[str]
+    server: list[str]
+    services: list[str]
+    entities: str
+
+
+def told_map(connection: sqlite3.Connection, from_ns: int, to_ns: int) -> MapTold:
+    """All that was told of services and of calls between them."""
+    ends = Ends.of(connection)
+    span = Span.of(connection, from_ns, to_ns, ends)
+    client, server, seen = (
+        told_of_span(connection, kind, span.first_s, span.end_s, ends=ends).texts
+        for kind in (Kind.CLIENT_RELATION, Kind.SERVER_RELATION, Kind.SERVICE)
+    )
+    kinds = [int(kind) for kind in (Kind.SERVICE, Kind.ADDRESS, Kind.CLIENT_RELATION, Kind.SERVER_RELATION)]
+    rest = "entity WHERE kind IN (?, ?, ?, ?)"
+    entities = many.fetch_text(connection, "id, kind, owner, name, peer", rest, kinds)
+    return MapTold(span, client, server, seen, entities)
+
+
 def instances(connection: sqlite3.Connection, start_s: int, end_s: int, source: str, target: str) -> Topology:
     """Instances of two services that talked to each other within a span of time, in the direction of the call."""
     kinds = (Kind.CLIENT_INSTANCE_RELATION, Kind.SERVER_INSTANCE_RELATION)
@@ -69,7 +94,7 @@ def instances(connection: sqlite3.Connection, start_s: int, end_s: int, source: 
     return Topology(_nodes(calls), calls)
 
 
-Ends = dict[int, tuple[Node, Node]]
+Pairs = dict[int, tuple[Node, Node]]
 
 
 def _topology(
@@ -77,7 +102,7 @@ def _topology(
     start_s: int,
     end_s: int,
     kinds: tuple[Kind, Kind],
-    ends_of: Callable[[sqlite3.Connection, Kind], Ends],
+    ends_of: Callable[[sqlite3.Connection, Kind], Pairs],
 ) -> Topology:
     calls: dict[tuple[Node, Node], Call] = {}
     for kind, side in zip(kinds, ("client", "server"), strict=True):
@@ -100,7 +125,7 @@ def _nodes(calls: Iterable[Call]) -> list[Node]:
     return sorted({end for call in calls for end in (call.source, call.target)}, key=_order)
 
 
-def _service_ends(connection: sqlite3.Connection, kind: Kind) -> Ends:
+def _service_ends(connection: sqlite3.Connection, kind: Kind) -> Pairs:
     columns = "relation.id, source.name, source.kind, target.name, target.kind"
     rest = """
         entity AS relation
@@ -114,7 +139,7 @@ def _service_ends(connection: sqlite3.Connection, kind: Kind) -> Ends:
     }
 
 
-def _instance_ends(connection: sqlite3.Connection, kind: Kind) -> Ends:
+def _instance_ends(connection: sqlite3.Connection, kind: Kind) -> Pairs:
     columns = "relation.id, client.name, source.name, server.name, target.name"
     rest = """
         entity AS relation

@@ -2,7 +2,7 @@
 
 Measured on records of ordinary traffic: 1.2 KB each as text, 0.6 KB when compressed alone, 0.13 KB in a block. So the
 same bytes on disk hold about six times as many exchanges, for 2 µs a record (zlib level 1; level 6 saves a fifth for
-three times the time). Reading one back decompresses its block: 0.06 ms.
+three times the time). Reading one back decompresses its block: 0.06 ms, natively.
 """
 
 from __future__ import annotations
@@ -32,8 +32,3 @@ def split(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 def pack(records: Sequence[str]) -> bytes:
     """One block of these records; none of them has a line end in it."""
     return zlib.compress("\n".join(records).encode(), 1)
-
-
-def unpack(block: bytes) -> list[bytes]:
-    """The records of a block. Raises zlib.error if it is damaged."""
-    return zlib.decompress(block).split(b"\n")

@@ -127,6 +127,7 @@ def _probe(connection: sqlite3.Connection) -> None:
         ("metric", "step_s"),
         ("pack", "step_s"),
         ("zone", "number"),
+        ("same_exchange", "first"),
     ):
         for order in ("ASC", "DESC"):
             connection.execute(f"SELECT * FROM {table} ORDER BY {key} {order} LIMIT 1").fetchall()  # noqa: S608

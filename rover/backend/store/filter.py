@@ -30,6 +30,8 @@ class Filter:
     slower_ns: int | None = None
     """Duration of at least this; a record without a duration is not slower than anything."""
     side: Literal["server", "client"] | None = None
+    peer: str | None = None
+    """Exact: the service at the other end, or its address; UNKNOWN: neither is known."""
 
     def sql(self) -> tuple[list[str], list[object]]:
         """Terms to join with AND, and their parameters."""
@@ -43,6 +45,11 @@ class Filter:
             # IS also finds NULL, and uses the index as = does.
             terms.append("service IS ?")
             values.append(None if self.service == UNKNOWN else self.service)
+        if self.peer == UNKNOWN:
+            terms.append("peer_service IS NULL AND peer_address IS NULL")
+        elif self.peer is not None:
+            terms.append("(peer_service = ? OR peer_address = ?)")
+            values += [self.peer, self.peer]
         if self.path is not None:
             terms.append("path GLOB ?" if _has_wildcard(self.path) else "path = ?")
             values.append(_glob(self.path) if _has_wildcard(self.path) else self.path)
@@ -80,17 +87,22 @@ class Filter:
         path = _path_test(self.path)
 
         def matches(short: Short) -> bool:
-            _, _, side, its_service, _, method, its_path, status, duration_ns, _ = short
+            _, _, side, its_service, peer, method, its_path, status, duration_ns, _, address = short
             return (
                 (not asks_service or its_service == service)
                 and (self.method is None or method == self.method)
                 and (self.side is None or side == self.side)
                 and (self.slower_ns is None or (duration_ns is not None and duration_ns >= self.slower_ns))
                 and (not self.statuses or (status is not None and _is_within(status, self.statuses)))
+                and (self.peer is None or _is_peer(self.peer, peer, address))
                 and (path is None or (its_path is not None and path(its_path)))
             )
 
         return matches
+
+
+def _is_peer(wanted: str, service: str | None, address: str | None) -> bool:
+    return service is None and address is None if wanted == UNKNOWN else wanted in (service, address)
 
 
 def _has_wildcard(path: str) -> bool:

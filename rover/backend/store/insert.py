@@ -8,6 +8,7 @@ finished one ignored.
 from __future__ import annotations
 
 import sqlite3
+import struct
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -103,6 +104,9 @@ class Inserter:
             start += len(part)
         many.put(self._connection, "INSERT", "exchange", [short for short, _ in pairs])
         many.put(self._connection, "INSERT", "block", packed)
+        if pairs:
+            numbers = struct.pack(f"<{len(pairs)}I", *[row[19] for _, row in pairs])
+            many.put(self._connection, "INSERT", "same_exchange", [(self._next, numbers)])
         self._next += len(pairs)
 
     def _shorten(self, rows: Sequence[Row]) -> list[Stored]:

@@ -46,9 +46,15 @@ def select(connection: sqlite3.Connection, columns: str, table: str, ids: Sequen
 
 def fetch(connection: sqlite3.Connection, columns: str, rest: str, values: Sequence[object]) -> list[list[Any]]:
     """Texts and numbers of all rows of `SELECT columns FROM rest` as one value: each row of a result is a step."""
-    sql = f"SELECT json_group_array(json_array({columns})) FROM {rest}"  # noqa: S608
-    rows: list[list[Any]] = msgspec.json.decode(connection.execute(sql, values).fetchone()[0])
+    rows: list[list[Any]] = msgspec.json.decode(fetch_text(connection, columns, rest, values))
     return rows
+
+
+def fetch_text(connection: sqlite3.Connection, columns: str, rest: str, values: Sequence[object]) -> str:
+    """The same as JSON."""
+    sql = f"SELECT json_group_array(json_array({columns})) FROM {rest}"  # noqa: S608
+    text: str = connection.execute(sql, values).fetchone()[0]
+    return text
 
 
 def delete(connection: sqlite3.Connection, table: str, ids: Sequence[bytes], condition: str, value: int) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 CONNECTIONS = 4
 """Kept open between uses; callers bound how many are in use at a time."""
 CACHE_KIB = 2048
-CHECK_EVERY = 20_000
-"""Virtual-machine steps between two looks at the clock: about a millisecond."""
+CHECK_EVERY = 200_000
+"""Virtual-machine steps between two looks at the clock: about ten milliseconds. Each look is a call of Python, which
+waits for the GIL."""
 
 
 class Readers:

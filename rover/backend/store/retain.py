@@ -100,6 +100,8 @@ class Retention:
         # A row that was completed since has a number in a later block.
         many.delete(self._connection, "exchange", ids, "number <= ?", last)
         self._connection.execute("DELETE FROM block WHERE first <= ?", (last,))
+        sql = "DELETE FROM same_exchange WHERE first + length(numbers) / 4 <= ? AND first <= ?"
+        self._connection.execute(sql, (last + 1, last))
         zones.remove(self._connection, last + 1)
         return True
 

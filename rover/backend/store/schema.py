@@ -17,6 +17,7 @@ NAMES = frozenset(
         "0005_sampling",
         "0006_packs",
         "0007_zones",
+        "0008_peers",
     }
 )
 """All that this version knows; a file with others in it was written by a newer one."""
@@ -217,3 +218,17 @@ def _zones(db: Database) -> None:
              (SELECT id FROM exchange ORDER BY id DESC LIMIT 1) AS last
         """
     )
+
+
+@migrations(name="0008_peers")
+def _peers(db: Database) -> None:
+    """Who is at the other end.
+
+    exchange.peer_address: NULL also of what is stored already.
+    zone.peers: services and addresses as JSON; NULL: anything may be there.
+    same_exchange: of exchanges with consecutive numbers, from `first` on, a number of 4 bytes (little-endian) that both
+        ends of one exchange have, 0: unknown. What is stored already has none.
+    """
+    db.execute("ALTER TABLE exchange ADD COLUMN peer_address TEXT")
+    db.execute("ALTER TABLE zone ADD COLUMN peers TEXT")
+    db.execute("CREATE TABLE same_exchange (first INTEGER PRIMARY KEY, numbers BLOB NOT NULL)")

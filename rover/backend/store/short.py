@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rover.backend.options import Row
 
-Short = tuple[bytes, int, str, str | None, str | None, str | None, str | None, int | None, int | None, str]
-"""One row of `exchange`: id, number, side, service, peer_service, method, path, status, duration_ns, flags."""
+Short = tuple[bytes, int, str, str | None, str | None, str | None, str | None, int | None, int | None, str, str | None]
+"""One row of `exchange`: id, number, side, service, peer_service, method, path, status, duration_ns, flags,
+peer_address."""
 
 Stored = tuple[Short, Row]
 """A row as it is stored, and as it came."""
@@ -23,7 +24,13 @@ def shorten(row: Row, number: int) -> Short:
 
     Raises ValueError, TypeError or IndexError if the row does not fit the contract."""
     row_id = bytes.fromhex(row[0])
-    if len(row_id) != 16 or not 0 <= row[1] < 1 << 63 or "\n" in row[17] or len(row[17]) > RECORD_LENGTH:
+    if (
+        len(row_id) != 16
+        or not 0 <= row[1] < 1 << 63
+        or "\n" in row[17]
+        or len(row[17]) > RECORD_LENGTH
+        or not 0 <= row[19] < 1 << 32
+    ):
         raise ValueError("not a row of the contract")
     return (
         row_id,
@@ -36,6 +43,7 @@ def shorten(row: Row, number: int) -> Short:
         row[13],
         row[2],
         row[16],
+        plain(row[18], NAME_LENGTH),
     )
 
 

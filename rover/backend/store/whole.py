@@ -118,7 +118,7 @@ class Store:
 
         def ask(connection: sqlite3.Connection) -> tuple[bool, bytes | None]:
             record = query.exchange(connection, row_id)
-            return (False, None) if record is None else (True, partner(connection, record))
+            return (False, None) if record is None else (True, partner(connection, row_id, record))
 
         return self.ask(ask)
 

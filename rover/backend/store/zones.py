@@ -15,7 +15,7 @@ from struct import unpack
 from typing import TypeVar
 
 from rover.backend.store import many
-from rover.backend.store.filter import Filter
+from rover.backend.store.filter import UNKNOWN, Filter
 from rover.backend.store.short import Short
 
 T = TypeVar("T", int, str)
@@ -25,7 +25,7 @@ ROWS = 4096
 PATH_BITS = 1 << 16
 """A Bloom filter: of 4096 different paths one of 400 others seems to be there, of what is usual none."""
 MOST_NAMES = 64
-"""Methods or statuses of a zone, beyond which nothing is said of them: senders may invent them."""
+"""Methods, statuses or peers of a zone, beyond which nothing is said of them: senders may invent them."""
 
 
 @dataclass(slots=True)
@@ -41,6 +41,8 @@ class Zone:
     """None: too many."""
     statuses: set[int] | None = field(default_factory=set)
     paths: bytearray = field(default_factory=lambda: bytearray(PATH_BITS // 8))
+    peers: set[str] | None = field(default_factory=set)
+    """Services and addresses at the other ends."""
 
     def add(self, rows: Sequence[Short]) -> None:
         """Rows with ascending numbers."""
@@ -50,14 +52,18 @@ class Zone:
         self.slowest_ns = max([self.slowest_ns, *(row[8] for row in rows if row[8] is not None)])
         self.methods = _few(self.methods, {row[5] for row in rows if row[5] is not None})
         self.statuses = _few(self.statuses, {row[7] for row in rows if row[7] is not None})
+        self.peers = _few(self.peers, {peer for row in rows for peer in (row[4], row[10]) if peer is not None})
         for path in {row[6] for row in rows if row[6] is not None}:
             for bit in _bits(path):
                 self.paths[bit >> 3] |= 1 << (bit & 7)
 
     def row(self) -> tuple[object, ...]:
         """As it is stored."""
-        names = [None if each is None else json.dumps(sorted(each)) for each in (self.methods, self.statuses)]
-        return (self.number, self.size, self.first_id, self.last_id, self.slowest_ns, *names, bytes(self.paths))
+        methods, statuses, peers = (
+            None if each is None else json.dumps(sorted(each)) for each in (self.methods, self.statuses, self.peers)
+        )
+        ids = self.first_id, self.last_id
+        return (self.number, self.size, *ids, self.slowest_ns, methods, statuses, bytes(self.paths), peers)
 
 
 class Zones:
@@ -111,9 +117,11 @@ def _terms(wanted: Filter) -> tuple[list[str], list[object]]:
     if wanted.slower_ns is not None:
         terms.append("ifnull(slowest_ns >= ?, 1)")
         values.append(wanted.slower_ns)
-    if wanted.method is not None:
-        terms.append("(methods IS NULL OR EXISTS (SELECT 1 FROM json_each(methods) WHERE value = ?))")
-        values.append(wanted.method)
+    peer = None if wanted.peer == UNKNOWN else wanted.peer
+    for names, name in (("methods", wanted.method), ("peers", peer)):
+        if name is not None:
+            terms.append(f"({names} IS NULL OR EXISTS (SELECT 1 FROM json_each({names}) WHERE value = ?))")  # noqa: S608
+            values.append(name)
     if wanted.statuses:
         ranges = " OR ".join(["value BETWEEN ? AND ?"] * len(wanted.statuses))
         terms.append(f"(statuses IS NULL OR EXISTS (SELECT 1 FROM json_each(statuses) WHERE {ranges}))")  # noqa: S608

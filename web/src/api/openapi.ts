@@ -1150,6 +1150,8 @@ export interface operations {
                 slower?: string;
                 /** @description Side of the observed process */
                 side?: "client" | "server";
+                /** @description Service at the other end, or its address; `(unknown)`: neither is known */
+                peer?: string;
                 /** @description RFC 3339, or nanoseconds since 1970 */
                 from?: string;
                 /** @description RFC 3339, or nanoseconds since 1970 */
@@ -1228,6 +1230,8 @@ export interface operations {
                 slower?: string;
                 /** @description Side of the observed process */
                 side?: "client" | "server";
+                /** @description Service at the other end, or its address; `(unknown)`: neither is known */
+                peer?: string;
             };
             header?: never;
             path?: never;

@@ -1,5 +1,5 @@
 /** What changed between two time ranges. Pure. */
-import type { Service } from "../api/types";
+import type { Endpoints, Figures } from "../api/types";
 import type { Range } from "../range";
 
 /** How far back the time before lies, as the address says it; "" is: directly before. */
@@ -16,10 +16,13 @@ export function pair(range: Range, backSeconds: number | null, nowMs: number): {
   };
 }
 
+/** A service, or an endpoint of one. */
+export type Compared = Figures & { name: string };
+
 export interface Change {
   name: string;
-  before: Service | null;
-  now: Service | null;
+  before: Compared | null;
+  now: Compared | null;
   /** How much worse it is, for the order: 0 is not at all. */
   worse: number;
 }
@@ -29,7 +32,7 @@ function ratio(now: number | null | undefined, before: number | null | undefined
 }
 
 /** More failures count most, then slower calls, then fewer or more of them; by figures that mean something. */
-function worse(before: Service | null, now: Service | null): number {
+function worse(before: Compared | null, now: Compared | null): number {
   if (before === null || now === null) return 2;
   const failed = Math.max(0, (before.success_rate ?? 1) - (now.success_rate ?? 1));
   const slower = Math.max(0, Math.log2(ratio(now.p95_ns, before.p95_ns)));
@@ -37,10 +40,15 @@ function worse(before: Service | null, now: Service | null): number {
   return failed * 100 + slower + rate * 0.25;
 }
 
-/** Every service of either time, the worst first. */
-export function changes(before: readonly Service[], now: readonly Service[]): Change[] {
-  const old = new Map(before.map((service) => [service.name, service]));
-  const present = new Map(now.map((service) => [service.name, service]));
+/** Endpoints by the names of their pages, `METHOD:path`. */
+export function named(of: Endpoints): Compared[] {
+  return of.endpoints.map((endpoint) => ({ ...endpoint, name: endpoint.endpoint }));
+}
+
+/** Every service or endpoint of either time, the worst first. */
+export function changes(before: readonly Compared[], now: readonly Compared[]): Change[] {
+  const old = new Map(before.map((one) => [one.name, one]));
+  const present = new Map(now.map((one) => [one.name, one]));
   const names = Array.from(new Set([...old.keys(), ...present.keys()]));
   return names
     .map((name): Change => {

@@ -1,19 +1,19 @@
-/** What changed: the services of two time ranges side by side, the worst change first. */
-import { changed, parameters, serviceHref } from "../address";
-import { serverNow, services } from "../api/client";
+/** What changed: the services of two time ranges side by side, or the endpoints of one service, the worst change first. */
+import { changed, endpointHref, parameters, serviceHref } from "../address";
+import { endpoints, serverNow, services } from "../api/client";
 import { usePolled } from "../api/polled";
-import type { Service } from "../api/types";
 import { duration, perMinute, type Quantity, share } from "../format/numbers";
 import { Figure, measured } from "../parts/figure";
+import { Icon } from "../parts/icon";
 import { openRow } from "../parts/rows";
 import { Failure, Freshness, SkeletonRows } from "../parts/states";
-import { range, rangeKey, rangePhrase, rangeText, seconds } from "../range";
+import { range, rangeKey, rangePhrase, rangeText, type Range, seconds } from "../range";
 import { NothingYet } from "../services/nothing_yet";
-import { AGAINST, AGAINST_NAME, type Change, changes, difference, pair, verdict } from "./changes";
+import { AGAINST, AGAINST_NAME, type Change, changes, type Compared, difference, named, pair, verdict } from "./changes";
 
 interface Column {
   name: string;
-  value: (service: Service) => number | null;
+  value: (of: Compared) => number | null;
   show: (value: number) => Quantity;
   /** Whether more of it is worse; null: neither is. */
   isMoreWorse: boolean | null;
@@ -58,15 +58,21 @@ function Cell({ column, of }: { column: Column; of: Change }) {
   );
 }
 
-function Rows({ of }: { of: readonly Change[] }) {
+function Rows({ of, service }: { of: readonly Change[]; service: string | null }) {
+  const address = (name: string): string => (service === null ? serviceHref(name) : endpointHref(service, name));
   return (
     <tbody>
       {of.map((change) => (
-        <tr key={change.name} data-row onClick={(event) => openRow(event, serviceHref(change.name))}>
+        <tr key={change.name} data-row onClick={(event) => openRow(event, address(change.name))}>
           <th scope="row" class="name">
-            <a class="row-link" href={serviceHref(change.name)}>
-              <span class="name-text">{change.name}</span>
+            <a class="row-link" href={address(change.name)}>
+              <span class="name-text">{service === null ? change.name : change.name.replace(":", " ")}</span>
             </a>
+            {service === null && (
+              <a class="note" href={changed({ service: change.name })}>
+                endpoints<span class="spoken"> of {change.name}</span>
+              </a>
+            )}
             {change.before === null && <span class="flag">new</span>}
             {change.now === null && <span class="flag">gone</span>}
           </th>
@@ -79,18 +85,37 @@ function Rows({ of }: { of: readonly Change[] }) {
   );
 }
 
+/** The services of a time range, or the endpoints of one. */
+async function compared(service: string | null, when: Range, signal: AbortSignal): Promise<Compared[]> {
+  return service === null ? (await services(when, signal)).services : named(await endpoints(service, when, signal));
+}
+
+function Crumbs({ service }: { service: string }) {
+  return (
+    <nav class="crumbs" aria-label="Way here">
+      <a href={changed({ service: null })}>All services</a>
+      <Icon name="right" />
+      <a href={serviceHref(service)}>{service}</a>
+      <Icon name="right" />
+      <span aria-current="page">What changed?</span>
+    </nav>
+  );
+}
+
 export function ComparePage() {
+  const service = parameters.value.get("service");
   const against = AGAINST.find((one) => one === parameters.value.get("against")) ?? "";
-  const polled = usePolled(`compare ${against} ${rangeKey.value}`, async (signal) => {
+  const polled = usePolled(`compare ${against} ${service ?? ""} ${rangeKey.value}`, async (signal) => {
     const both = pair(range.value, against === "" ? null : seconds(against), serverNow());
-    const [before, now] = await Promise.all([services(both.before, signal), services(both.now, signal)]);
-    return { both, found: changes(before.services, now.services) };
+    const [before, now] = await Promise.all([compared(service, both.before, signal), compared(service, both.now, signal)]);
+    return { both, found: changes(before, now) };
   });
   const { data } = polled;
   return (
     <section class="page" aria-busy={data === null && polled.isLoading}>
+      {service !== null && <Crumbs service={service} />}
       <header class="page-head">
-        <h1>What changed?</h1>
+        <h1>{service === null ? "What changed?" : `What changed in ${service}?`}</h1>
         <p class="page-tools note">
           <span class="muted">Compared with</span>
           {AGAINST.map((one) => (
@@ -109,14 +134,14 @@ export function ComparePage() {
       {data === null && polled.error !== null ? (
         <Failure what="the comparison" error={polled.error} retryAt={polled.retryAt} retry={polled.reload} />
       ) : data !== null && data.found.length === 0 ? (
-        <NothingYet title={`No HTTP exchange ${rangePhrase(range.value)}, nor before`} />
+        <NothingYet title={`No ${service === null ? "HTTP exchange" : `call to ${service}`} ${rangePhrase(range.value)}, nor before`} />
       ) : (
         <div class="table-card is-scrolled">
           <table class="table compare">
-            <caption class="spoken">Services, before and now</caption>
+            <caption class="spoken">{service === null ? "Services" : `Endpoints of ${service}`}, before and now</caption>
             <thead>
               <tr>
-                <th scope="col">Service</th>
+                <th scope="col">{service === null ? "Service" : "Endpoint"}</th>
                 {COLUMNS.map(({ name }) => (
                   <th key={name} scope="col" class="number">
                     {name}
@@ -124,7 +149,7 @@ export function ComparePage() {
                 ))}
               </tr>
             </thead>
-            {data === null ? <SkeletonRows columns={COLUMNS.length + 1} /> : <Rows of={data.found} />}
+            {data === null ? <SkeletonRows columns={COLUMNS.length + 1} /> : <Rows of={data.found} service={service} />}
           </table>
         </div>
       )}

@@ -1,9 +1,9 @@
 /**
  * Filters of the exchange list as text (`service:cart status:5xx slower:200ms path:/api/*`), as parameters of the
- * address and as parameters of the API: the same six names everywhere.
+ * address and as parameters of the API: the same seven names everywhere.
  */
 
-export const FIELDS = ["service", "method", "path", "status", "slower", "side"] as const;
+export const FIELDS = ["service", "method", "path", "status", "slower", "side", "peer"] as const;
 export type Field = (typeof FIELDS)[number];
 
 /** What is set; a field that is absent does not filter. */
@@ -17,6 +17,7 @@ export const FIELD_HELP: Record<Field, { takes: string; examples: readonly strin
   status: { takes: "a status or a class, several with commas", examples: ["5xx", "4xx", "404", "2xx", "3xx"] },
   slower: { takes: "a duration: what took at least that", examples: ["100ms", "200ms", "1s", "10ms"] },
   side: { takes: "the observed end of the connection", examples: ["server", "client"] },
+  peer: { takes: "who is at the other end: a service by name, or an address", examples: [] },
 };
 
 /** One word of the filter text that could not be understood, with a sentence that says why. */

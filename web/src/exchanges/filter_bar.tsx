@@ -29,7 +29,7 @@ function suggest(typed: string, set: Filters, names: readonly string[]): Suggest
   const field = FIELDS.find((name) => name === last.slice(0, colon));
   if (field !== undefined) {
     const start = last.slice(colon + 1).toLowerCase();
-    const values = field === "service" ? names : FIELD_HELP[field].examples;
+    const values = field === "service" || field === "peer" ? names : FIELD_HELP[field].examples;
     return values
       .filter((value) => value.toLowerCase().includes(start))
       .slice(0, 8)

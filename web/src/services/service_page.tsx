@@ -1,7 +1,7 @@
 /** One service: four figures, its endpoints, and its latest exchanges. */
 import type { ComponentChildren } from "preact";
 
-import { endpointHref, href, parameters } from "../address";
+import { compareHref, endpointHref, href, parameters } from "../address";
 import { endpoints, exchanges, serverNow, series, services } from "../api/client";
 import { usePolled } from "../api/polled";
 import type { Endpoint, Endpoints, Service, Services } from "../api/types";
@@ -115,6 +115,7 @@ function EndpointsTable({ name }: { name: string }) {
       <header class="section-head">
         <h2 id="endpoints-title">Endpoints</h2>
         <SortNote />
+        <a href={compareHref(name)}>What changed?</a>
       </header>
       {list.data === null && list.error !== null ? (
         <Failure what="the endpoints" error={list.error} retryAt={list.retryAt} retry={list.reload} />

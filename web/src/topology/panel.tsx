@@ -150,7 +150,8 @@ export function EdgePanel({ of, map, seconds }: { of: TopologyEdge; map: Topolog
   const name = (id: string): string => map.nodes.find((node) => node.id === id)?.name ?? id;
   const target = map.nodes.find((node) => node.id === of.target);
   const seen = ofEdge(of);
-  const filters = of.server === null ? { service: of.source, side: "client" } : { service: of.target, side: "server" };
+  const filters =
+    of.server === null ? { service: of.source, side: "client", peer: name(of.target) } : { service: of.target, side: "server", peer: name(of.source) };
   const isLinked = of.is_http && (of.server === null || target?.kind === "service");
   return (
     <PanelFrame title={`${name(of.source)} → ${name(of.target)}`} kind={`${of.is_http ? "HTTP" : "TCP without HTTP"}${of.is_tls ? " over TLS" : ""}`}>
@@ -158,7 +159,7 @@ export function EdgePanel({ of, map, seconds }: { of: TopologyEdge; map: Topolog
       <EdgeTable of={of} seconds={seconds} />
       {isLinked && (
         <p class="ways-out ways-left">
-          <a href={href("/exchanges", toAddress(filters))}>Exchanges of {name(of.server === null ? of.source : of.target)}</a>
+          <a href={href("/exchanges", toAddress(filters))}>Exchanges between them</a>
           {typeof seen?.p95_ns === "number" && <a href={href("/exchanges", toAddress({ ...filters, slower: slowerThan(seen.p95_ns) }))}>the slow ones</a>}
           {seen !== null && seen.success_rate !== null && seen.success_rate < 1 && <a href={href("/exchanges", toAddress({ ...filters, status: "5xx" }))}>the failed ones</a>}
         </p>
