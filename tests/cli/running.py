@@ -48,7 +48,7 @@ class Running:
         self._reader = threading.Thread(target=self._read_errors)
         self._reader.start()
         assert self._is_ready.wait(DEADLINE_S), self.said
-        assert self.process.poll() is None or self._has_said_ready, self.said
+        assert self._has_said_ready, self.said
         return self
 
     def __exit__(self, *_: object) -> None:
