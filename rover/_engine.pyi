@@ -54,6 +54,9 @@ class Engine:
     def watch_existing(self, pids: list[int]) -> None:
         """Watch processes that run already; they come out of take_processes as `exec`."""
 
+    def end_unseen(self, pids: list[int], listed_ns: int) -> None:
+        """Forget processes that did not run at that time since boot: their ends were not told."""
+
     def name_addresses(self, changes: list[tuple[str, int, int, str | None]]) -> None:
         """Others have these addresses from a time on: `(address, port, since_ns, identity)`.
 

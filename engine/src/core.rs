@@ -245,7 +245,7 @@ impl Core {
             self.swept_ns = now_ns;
             self.report_unfinished();
             self.tell_overdue_openings();
-            self.tell_unbound();
+            self.tell_unbound(false);
             self.sweep_tables();
             let ids: Vec<u64> = self.connections.iter().filter(|(_, c)| c.has_loose()).map(|(id, _)| *id).collect();
             for id in ids {
@@ -300,6 +300,7 @@ impl Core {
 
     /// Nothing more will come: everything open is reported as it is.
     pub fn finish(&mut self) {
+        self.tell_unbound(true);
         let ids: Vec<u64> = self.connections.keys().copied().collect();
         for id in ids {
             self.with_connection(id, |connection, s| connection.finish(s));

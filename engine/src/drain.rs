@@ -34,6 +34,11 @@ const COUNTERS_EVERY: Duration = Duration::from_millis(500);
 pub enum Command {
     Confirm(Box<Decision>),
     Introduce(Vec<u32>),
+    /// These did not run when those that do were listed.
+    EndUnseen {
+        pids: Vec<u32>,
+        listed_ns: u64,
+    },
     /// Who has which address from now on.
     Name(Vec<Naming>),
     /// Do more or less for each exchange.
@@ -376,6 +381,7 @@ fn told(state: &mut State, capture: &Capture) -> serde_json::Value {
         "oap": oap,
         "output_bytes_waiting": state.sinks.iter().map(|sink| sink.waiting_bytes()).sum::<usize>(),
         "records_held": processes.held(),
+        "connection_events_unconfirmed": processes.lost_activities(),
         "layers_contradicted": state.core.contradictions,
         "busiest": processes.busiest(BUSIEST),
         "services": processes.charges().all(),
@@ -407,6 +413,13 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                     }
                     state.record(|recorder| recorder.introduce(pid));
                     state.core.introduce(pid);
+                }
+            }
+            Ok(Command::EndUnseen { pids, listed_ns }) => {
+                for pid in pids {
+                    if state.core.processes.end_unseen(pid, listed_ns) {
+                        capture.unwatch(pid, listed_ns);
+                    }
                 }
             }
             Ok(Command::Name(changes)) => {

@@ -171,6 +171,11 @@ impl Engine {
         self.tell(Command::Introduce(pids));
     }
 
+    /// These did not run any more at that time since boot.
+    pub fn end_unseen(&self, pids: Vec<u32>, listed_ns: u64) {
+        self.tell(Command::EndUnseen { pids, listed_ns });
+    }
+
     /// Others have these addresses from now on.
     pub fn name_addresses(&self, changes: Vec<Naming>) {
         self.tell(Command::Name(changes));

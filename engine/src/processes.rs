@@ -88,6 +88,12 @@ pub struct Passing {
     pub peer: Option<u32>,
 }
 
+impl Passing {
+    fn is_activity(&self) -> bool {
+        matches!(self.report, Report::Activity(_))
+    }
+}
+
 /// What to do with a record of a process.
 #[derive(Debug)]
 pub enum Gate {
@@ -98,7 +104,7 @@ pub enum Gate {
     Overflow,
 }
 
-/// Records set free, and operations of records discarded.
+/// Records set free, and operations of records discarded because the process is excluded.
 #[derive(Debug, Default)]
 pub struct Settled {
     pub released: Vec<Passing>,
@@ -125,6 +131,7 @@ pub struct Processes {
     /// Records whose other end will not get a name any more.
     nameless: Vec<Passing>,
     charges: ByService<u64>,
+    lost_activities: u64,
 }
 
 impl Processes {
@@ -136,7 +143,14 @@ impl Processes {
             most_held,
             nameless: Vec::new(),
             charges: ByService::default(),
+            lost_activities: 0,
         }
+    }
+
+    /// What connections did that is told to nobody, because their process was not decided on in time or too much was held.
+    /// Apart from the ledger, which counts operations: these account for none.
+    pub fn lost_activities(&self) -> u64 {
+        self.lost_activities
     }
 
     pub fn count(&self) -> usize {
@@ -156,9 +170,10 @@ impl Processes {
     pub fn begin(&mut self, pid: u32, now_ns: u64) -> u64 {
         let process = self.table.entry(pid).or_default();
         let mut discarded = 0;
-        if process.ended_ns.take().is_some() {
+        // An end that lies after this begin is its own: told before it, it stands.
+        if process.ended_ns.take_if(|ended_ns| *ended_ns <= now_ns).is_some() {
             self.held -= process.held.len();
-            discarded = process.held.drain(..).map(|passing| passing.operations).sum();
+            discarded = discard(&mut process.held, &mut self.lost_activities);
             // They met the process that had the pid before.
             self.awaiting -= process.awaiting.len();
             self.nameless.append(&mut process.awaiting);
@@ -171,10 +186,22 @@ impl Processes {
         discarded
     }
 
+    /// It has ended. One that is not known is remembered all the same: its begin may be told later, and nothing would ever
+    /// tell that it is over.
     pub fn end(&mut self, pid: u32, now_ns: u64) {
-        if let Some(process) = self.table.get_mut(&pid) {
-            process.ended_ns = Some(now_ns);
-        }
+        let unknown = || Process { since_ns: now_ns, asked_ns: now_ns, ..Process::default() };
+        self.table.entry(pid).or_insert_with(unknown).ended_ns = Some(now_ns);
+    }
+
+    /// It does not run any more, and its end was not told: the event was lost. Not the one that has the pid since
+    /// `listed_ns`, when those that run were listed. Returns whether it had not ended for all that was known.
+    pub fn end_unseen(&mut self, pid: u32, listed_ns: u64) -> bool {
+        let is_missing = |process: &&mut Process| process.ended_ns.is_none() && process.since_ns <= listed_ns;
+        let Some(process) = self.table.get_mut(&pid).filter(is_missing) else {
+            return false;
+        };
+        process.ended_ns = Some(listed_ns);
+        true
     }
 
     /// It has ended, some time ago or not.
@@ -236,6 +263,7 @@ impl Processes {
     /// Decides over a record of `pid`; one that passes gets its identity.
     pub fn gate(&mut self, pid: u32, mut passing: Passing) -> Gate {
         let Some(process) = self.table.get_mut(&pid) else {
+            self.lost_activities += u64::from(passing.is_activity());
             return Gate::Overflow;
         };
         match &process.verdict {
@@ -245,7 +273,10 @@ impl Processes {
                 Gate::Pass(passing)
             }
             Verdict::Excluded => Gate::Excluded,
-            Verdict::Pending if self.held >= self.most_held => Gate::Overflow,
+            Verdict::Pending if self.held >= self.most_held => {
+                self.lost_activities += u64::from(passing.is_activity());
+                Gate::Overflow
+            }
             Verdict::Pending => {
                 self.held += 1;
                 process.held.push(passing);
@@ -254,10 +285,11 @@ impl Processes {
         }
     }
 
-    /// The decision of the control plane; none if the process has become another program since.
+    /// The decision of the control plane; none if the process has become another program since, or is forgotten already:
+    /// an entry made here would stay, for its end is past.
     pub fn confirm(&mut self, decision: Decision) -> Option<Settled> {
         let identity = decision.identity.map(Arc::new);
-        let process = self.table.entry(decision.pid).or_default();
+        let process = self.table.get_mut(&decision.pid)?;
         if decision.since_ns < process.since_ns {
             return None;
         }
@@ -334,11 +366,12 @@ impl Processes {
     pub fn sweep(&mut self, now_ns: u64, is_final: bool) -> u64 {
         let mut discarded = 0;
         let (held, awaiting, charges) = (&mut self.held, &mut self.awaiting, &mut self.charges);
+        let lost_activities = &mut self.lost_activities;
         self.table.retain(|_, process| {
             let is_overdue = is_final || now_ns.saturating_sub(process.since_ns) > CONFIRM_NS;
             if is_overdue && !process.held.is_empty() {
                 *held -= process.held.len();
-                discarded += process.held.drain(..).map(|passing| passing.operations).sum::<u64>();
+                discarded += discard(&mut process.held, lost_activities);
             }
             if !process.awaiting.is_empty() && (is_final || now_ns.saturating_sub(process.since_ns) > PEER_NS) {
                 *awaiting -= process.awaiting.len();
@@ -355,6 +388,12 @@ impl Processes {
         });
         discarded
     }
+}
+
+/// Gives up records that nobody decided on; the operations that they account for.
+fn discard(held: &mut Vec<Passing>, lost_activities: &mut u64) -> u64 {
+    *lost_activities += held.iter().filter(|passing| passing.is_activity()).count() as u64;
+    held.drain(..).map(|passing| passing.operations).sum()
 }
 
 /// Takes what has come since the last time into the account.
@@ -501,5 +540,85 @@ mod tests {
         processes.end(OWN, 2);
         assert_eq!(processes.sweep(CONFIRM_NS + 2, false), 2);
         assert_eq!((processes.held(), processes.is_known(OWN)), (0, false));
+    }
+
+    #[test]
+    fn a_decision_on_a_process_that_is_not_known_makes_no_entry() {
+        let mut processes = Processes::new(10);
+        assert!(processes.confirm(decision(OWN, Some("shop"))).is_none());
+        assert_eq!((processes.count(), processes.is_known(OWN)), (0, false));
+    }
+
+    #[test]
+    fn a_begin_that_is_told_after_its_own_end_is_decided_on_and_forgotten() {
+        let mut processes = Processes::new(10);
+        processes.end(OWN, 5);
+        processes.begin(OWN, 4);
+        assert!(processes.has_ended(OWN));
+        assert!(is_kept(&mut processes, OWN));
+        let settled = processes.confirm(Decision { since_ns: 4, ..decision(OWN, Some("shop")) }).unwrap();
+        assert_eq!(settled.released.len(), 1);
+        processes.sweep(AFTERLIFE_NS + 6, false);
+        assert_eq!(processes.count(), 0);
+    }
+
+    #[test]
+    fn a_begin_that_lies_after_the_end_is_another_process_and_stays() {
+        let mut processes = Processes::new(10);
+        processes.end(OWN, 5);
+        processes.begin(OWN, 6);
+        assert!(!processes.has_ended(OWN));
+        processes.sweep(AFTERLIFE_NS + 7, false);
+        assert!(processes.is_known(OWN));
+    }
+
+    #[test]
+    fn who_is_no_longer_listed_has_ended_unless_the_pid_was_taken_since() {
+        let mut processes = Processes::new(10);
+        processes.begin(OWN, 1);
+        processes.begin(PEER, 8);
+        assert!(processes.end_unseen(OWN, 7));
+        assert!(!processes.end_unseen(OWN, 7), "its end is known by now");
+        assert!(!processes.end_unseen(PEER, 7), "it began after the list was made");
+        assert!(!processes.end_unseen(30, 7), "nobody");
+        processes.sweep(AFTERLIFE_NS + 8, false);
+        assert_eq!((processes.is_known(OWN), processes.is_known(PEER), processes.count()), (false, true, 1));
+    }
+
+    fn activity() -> Passing {
+        Passing { report: Report::Activity(Box::new(samples::activity())), operations: 0, peer: None }
+    }
+
+    #[test]
+    fn what_connections_did_is_counted_where_too_much_is_held_for_their_process() {
+        let mut processes = Processes::new(1);
+        assert!(matches!(processes.gate(OWN, activity()), Gate::Overflow));
+        assert_eq!(processes.lost_activities(), 1, "of a process that is not known");
+        processes.begin(OWN, 1);
+        assert!(matches!(processes.gate(OWN, activity()), Gate::Held));
+        assert!(matches!(processes.gate(OWN, activity()), Gate::Overflow));
+        assert!(matches!(processes.gate(OWN, passing()), Gate::Overflow));
+        assert_eq!(processes.lost_activities(), 2, "exchanges are in the ledger");
+        assert_eq!(processes.sweep(CONFIRM_NS + 2, false), 0);
+        assert_eq!(processes.lost_activities(), 3, "held in vain");
+    }
+
+    #[test]
+    fn what_was_held_for_the_holder_of_a_pid_before_is_counted() {
+        let mut processes = Processes::new(10);
+        processes.begin(OWN, 1);
+        assert!(matches!(processes.gate(OWN, activity()), Gate::Held));
+        processes.end(OWN, 2);
+        assert_eq!((processes.begin(OWN, 3), processes.lost_activities()), (0, 1));
+    }
+
+    #[test]
+    fn what_connections_of_an_excluded_process_did_is_no_loss() {
+        let mut processes = Processes::new(10);
+        processes.begin(OWN, 1);
+        assert!(matches!(processes.gate(OWN, activity()), Gate::Held));
+        processes.confirm(decision(OWN, None)).unwrap();
+        assert!(matches!(processes.gate(OWN, activity()), Gate::Excluded));
+        assert_eq!(processes.lost_activities(), 0);
     }
 }

@@ -215,6 +215,15 @@ fn a_session_of_which_nobody_knows_the_connection_has_no_ends() {
     tls.stage.finish(4);
 }
 
+/// Its operations were counted when they were made: without it they would be in no record and under no cause.
+#[test]
+fn what_a_session_without_a_connection_said_right_before_the_end_is_told() {
+    let mut tls = Tls::new();
+    tls.call(RX, 0, &get("/a")).call(TX, 0, &ok("1"));
+    tls.stage.finish(2);
+    assert_eq!(tls.stage.lines(), ["GET /a 200 tls_unbound"]);
+}
+
 /// No socket tells their end.
 #[test]
 fn sessions_without_a_connection_end_with_their_process() {

@@ -42,6 +42,9 @@ class ProcessEngine(Protocol):
     def watch_existing(self, pids: list[int]) -> None:
         """Bring processes that run already into the queue."""
 
+    def end_unseen(self, pids: list[int], listed_ns: int) -> None:
+        """Forget processes that did not run at that time since boot."""
+
     def ledger(self) -> str:
         """What was counted, once all that was asked before is done."""
 
@@ -119,10 +122,17 @@ class Confirmer:
                     self._take_over(self._rules.maybe_changed(), now_ns)
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + _SWEEP_S
-                    self._engine.watch_existing(self._table.sweep(self._proc.pids()))
+                    self._sweep()
             except Exception:  # after the start nothing but a signal ends the daemon; the sweep heals what was missed
                 log.exception("deciding on processes failed")
                 self._stopping.wait(1.0)
+
+    def _sweep(self) -> None:
+        listed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        forgotten, unknown = self._table.sweep(self._proc.pids())
+        if gone := self._proc.gone(forgotten):
+            self._engine.end_unseen(gone, listed_ns)
+        self._engine.watch_existing(unknown)
 
     def _wait_ms(self) -> int:
         if self._table.has_waiting:

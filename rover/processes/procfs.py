@@ -6,6 +6,7 @@ bare descriptors (a buffered text file costs three times as much)."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rover.identity import Place, place_of
@@ -13,6 +14,8 @@ from rover.identity import Place, place_of
 _NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _KERNEL_THREAD = 0x0020_0000  # PF_KTHREAD in include/linux/sched.h
 _MOST_BYTES = 64 * 1024  # of one file; a longer command line is cut
+_OWN_NAMESPACE = "pid:[4026531836]"
+"""The kernel's own namespace of process ids: PROC_PID_INIT_INO in include/linux/proc_ns.h."""
 
 
 @dataclass(slots=True)
@@ -87,6 +90,13 @@ class ProcFs:
         """Every process that there is now."""
         return [int(name) for name in os.listdir(self.root) if name.isdecimal()]
 
+    def gone(self, pids: Iterable[int]) -> list[int]:
+        """Those that run no more, for certain: one may only be hidden (hidepid), and in another namespace than the
+        kernel's own the ids that it tells are not those that are seen here."""
+        if self.maybe_link(os.getpid(), "ns/pid") != _OWN_NAMESPACE:
+            return []
+        return [pid for pid in pids if _is_gone(pid)]
+
     def maybe_cmdline(self, pid: int) -> str | None:
         """Command line with single spaces between arguments; None if the process is gone."""
         raw = self._maybe_bytes(pid, "cmdline")
@@ -127,3 +137,13 @@ class ProcFs:
             return None
         finally:
             os.close(descriptor)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # somebody else's
+    return False

@@ -191,14 +191,15 @@ class ProcessTable:
             self._find_namespace(entry)
             yield from self._decide(entry, now_ns)
 
-    def sweep(self, pids: Iterable[int]) -> list[int]:
-        """Forget processes that are not among `pids`, which all live; returns those among them that are not known.
+    def sweep(self, pids: Iterable[int]) -> tuple[list[int], list[int]]:
+        """Forget processes that are not among `pids`, which all live; returns them, and those that live unknown.
 
         Heals what lost events leave behind: entries that nobody removes, processes that nobody decides on."""
         living = set(pids)
-        for pid in [pid for pid in self._entries if pid not in living]:
+        gone = [pid for pid in self._entries if pid not in living]
+        for pid in gone:
             self._forget(pid)
-        return [pid for pid in living if pid not in self._entries]
+        return gone, [pid for pid in living if pid not in self._entries]
 
     def _inherit(self, pid: int, parent: _Entry, time_ns: int) -> Iterator[Decision]:
         process = Process(

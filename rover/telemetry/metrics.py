@@ -32,13 +32,13 @@ _COUNTERS = (
     ("events", "rover_events", "Events drained from the ring buffer.", 1),
     ("records", "rover_records", "Records emitted; an unfinished one counts again when it ends.", 1),
     ("engine_cpu_ns", "rover_engine_cpu_seconds", "CPU time of the drain thread.", _NS),
-    ("connection_events_lost", "rover_connection_events_lost", "Openings and closings that found no room.", 1),
     ("process_events_lost", "rover_process_events_lost", "Forks, execs and exits that found no room.", 1),
     ("watch_table_full", "rover_watch_table_full", "Processes that found no room in the kernel's table.", 1),
     ("layers_contradicted", "rover_layers_contradicted", "Writes whose layers are unknown: a hook was left out.", 1),
     ("tls_calls_missed", "rover_tls_calls_missed", "Calls of TLS libraries of which one end was not seen.", 1),
     ("tls_events_lost", "rover_tls_events_lost", "Events of TLS that found no room.", 1),
 )
+_LOST_CONNECTION_EVENTS = {"ring_full": "connection_events_lost", "unconfirmed": "connection_events_unconfirmed"}
 _STREAM_COUNTS = ("pushed", "sent", "resent", "acked", "withheld")
 
 
@@ -95,6 +95,14 @@ def _engine(stats: Mapping[str, Any]) -> Iterator[Metric]:
         yield _gauge(name, text, stats.get(key, 0) * unit)
     for key, name, text, unit in _COUNTERS:
         yield _counter(name, text, stats.get(key, 0) * unit)
+    yield _family(
+        CounterMetricFamily(
+            "rover_connection_events_lost",
+            "Openings, closings and sums of connections that are told to nobody, by cause.",
+            labels=["cause"],
+        ),
+        (((cause,), stats.get(key, 0)) for cause, key in _LOST_CONNECTION_EVENTS.items()),
+    )
     yield _family(
         CounterMetricFamily(
             "rover_service_operations",

@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.stage.alone import Alone
 
 ROVER = Path(os.environ.get("ROVER", Path(__file__).resolve().parents[2] / ".venv/bin/rover"))
-DEADLINE_S = 30.0
-"""For a busy machine; bench measures how long it takes."""
+DEADLINE_S = 120.0 if "VM_GUEST" in os.environ else 30.0
+"""For a busy machine, or an emulated one; bench measures how long it takes."""
 
 
 class Running:
@@ -48,7 +48,7 @@ class Running:
         self._reader = threading.Thread(target=self._read_errors)
         self._reader.start()
         assert self._is_ready.wait(DEADLINE_S), self.said
-        assert self.process.poll() is None or self._has_said_ready, self.said
+        assert self._has_said_ready, self.said
         return self
 
     def __exit__(self, *_: object) -> None:

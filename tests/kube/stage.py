@@ -22,10 +22,16 @@ LAYOUTS = [
 ]
 
 
+def missing(*binaries: str) -> str:
+    """Which of them are not built, and what builds them; empty: none."""
+    absent = [name for name in binaries if not (BIN / name).exists()]
+    return f"{', '.join(absent)} not in {BIN}: make kube builds them" if absent else ""
+
+
 def need(*binaries: str) -> None:
     """Skip the test, saying why, where a binary is not built."""
-    if missing := [name for name in binaries if not (BIN / name).exists()]:
-        pytest.skip(f"{', '.join(missing)} not in {BIN}: make kube builds them")
+    if reason := missing(*binaries):
+        pytest.skip(reason)
 
 
 def need_containers() -> None:

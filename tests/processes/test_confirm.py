@@ -25,6 +25,7 @@ class QueueEngine:
         self.events: queue.Queue[tuple] = queue.Queue()
         self.confirmed: list[tuple[int, bool, str | None]] = []
         self.existing: list[int] = []
+        self.ended: list[int] = []
         self.failures = 0
         self.changed = threading.Condition()
 
@@ -49,6 +50,12 @@ class QueueEngine:
         self.existing = pids
         for pid in pids:
             self.events.put(("exec", pid, 0, time.clock_gettime_ns(time.CLOCK_BOOTTIME), "", "", 0, []))
+
+    def end_unseen(self, pids: list[int], listed_ns: int) -> None:
+        with self.changed:
+            assert listed_ns <= now_ns()
+            self.ended += pids
+            self.changed.notify_all()
 
     def ledger(self) -> str:
         return "{}"
@@ -169,6 +176,22 @@ def test_a_failure_is_logged_and_the_thread_goes_on(engine, caplog):
     finally:
         confirmer.stop()
     assert "deciding on processes failed" in caplog.text
+
+
+def test_the_engine_is_told_of_ends_that_nothing_told_of(engine, monkeypatch):
+    """The event of an end may have found no room: the engine would keep the process for good."""
+    monkeypatch.setattr("rover.processes.confirm._SWEEP_S", 0.1)
+    confirmer = a_confirmer(engine)
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    confirmer.start()
+    try:
+        engine.wait_for(child.pid)
+        child.communicate()
+        with engine.changed:
+            assert engine.changed.wait_for(lambda: child.pid in engine.ended, DEADLINE_S)
+            assert os.getpid() not in engine.ended
+    finally:
+        confirmer.stop()
 
 
 def test_a_thousand_forks_a_second_cost_less_than_a_tenth_of_a_core():

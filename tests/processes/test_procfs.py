@@ -82,6 +82,16 @@ def test_a_process_that_ended_and_was_not_waited_for_is_gone():
         child.wait()
 
 
+def test_only_who_runs_no_more_for_certain_is_gone(monkeypatch):
+    """A process may be hidden from /proc, and in another namespace its id is not the kernel's."""
+    with running("cat") as ended:
+        pass
+    ended.wait()
+    assert ProcFs().gone([os.getpid(), 1, ended.pid]) == [ended.pid]
+    monkeypatch.setattr("rover.processes.procfs._OWN_NAMESPACE", "pid:[1]")
+    assert ProcFs().gone([ended.pid]) == []
+
+
 def test_an_executable_replaced_while_it_runs_keeps_its_name(tmp_path):
     program = tmp_path / "server"
     shutil.copy(os.path.realpath(shutil.which("cat")), program)

@@ -243,7 +243,7 @@ def test_a_sweep_forgets_the_dead_and_names_the_unknown(machine):
     machine.add(11, "nginx")
     table = a_table(machine)
     list(table.handle([execute(10), execute(11)]))
-    assert table.sweep([11, 12]) == [12]
+    assert table.sweep([11, 12]) == ([10], [12])
     assert 10 not in table
     assert 11 in table
 

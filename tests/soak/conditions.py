@@ -1,6 +1,7 @@
 """What happens to a machine in months, within minutes: each a thread that goes on until it is told to end.
 
-The wall clock is not stepped: it is the whole machine's, and other programs on it would suffer."""
+The wall clock is not stepped: it is the whole machine's, and other programs on it would suffer. A virtual machine's
+is: tests/vm/guest/test_clock.py."""
 
 import contextlib
 import http.client
@@ -14,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.cli.running import Running
+from tests.kube.stage import Server
+from tests.stage.deadline import wait_until
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -82,6 +85,23 @@ def backend_dies(start: Callable[[], Running], is_over: threading.Event, every_s
             deaths += 1
         if is_over.wait(every_s / 4):
             return deaths
+
+
+def api_goes_away(server: Server, addresses: Callable[[], int], is_over: threading.Event, every_s: float) -> int:
+    """A Kubernetes API server that is ended, by turns in good order and amid its watches, and started again; how often.
+
+    `addresses`: how many the daemon has a name for. A service that is made once the server is back is one more."""
+    namespace, absences = server.namespace(), 0
+    while not is_over.wait(every_s):
+        server.do(("stop-api", "kill-api")[absences % 2])
+        absences += 1
+        is_over.wait(every_s / 3)
+        server.do("start-api")
+        known = addresses()
+        body = {"metadata": {"name": f"made-{absences}"}, "spec": {"ports": [{"port": 80}]}}
+        server.core.create_namespaced_service(namespace, body)
+        wait_until(lambda known=known: addresses() > known, "the name of a service made since the API is back", 60)
+    return absences
 
 
 def disk_fills(folder: Path, is_over: threading.Event, every_s: float) -> None:

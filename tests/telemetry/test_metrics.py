@@ -56,6 +56,13 @@ def test_the_ledger_balances_and_every_cause_is_told(ask):
     assert captured == reported + found["rover_operations_in_flight",] + sum(lost.values())
 
 
+def test_lost_connection_events_are_told_by_cause(ask):
+    """In the ring buffer, or because their process was not decided on."""
+    found = samples(ask("/metrics")[1])
+    lost = {key: value for key, value in found.items() if key[0] == "rover_connection_events_lost_total"}
+    assert {cause for _, (_, cause) in lost} == {"ring_full", "unconfirmed"}, lost
+
+
 def test_an_exchange_is_counted_and_charged_to_its_service(ask):
     """The scrape itself is one: of rover and of this process."""
     before = samples(ask("/metrics")[1])

@@ -153,6 +153,10 @@ mod engine_module {
             self.inner.watch_existing(pids);
         }
 
+        fn end_unseen(&self, pids: Vec<u32>, listed_ns: u64) {
+            self.inner.end_unseen(pids, listed_ns);
+        }
+
         /// Each `(address, port, since_ns, identity)`.
         fn name_addresses(&self, changes: Vec<(String, u16, u64, Option<String>)>) -> PyResult<()> {
             let namings = changes.into_iter().map(|(address, port, since_ns, identity)| {

@@ -12,6 +12,8 @@ use crate::tls::Request;
 /// Plaintext of sessions of which the connection is not known yet, in all and for how long.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 const WAITING_NS: u64 = 2_000_000_000;
+/// How long a handshake is remembered of a session that says nothing: a probe of a port may end after it, and nobody tells.
+const SHAKEN_NS: u64 = 60_000_000_000;
 
 /// What a session without connection said so far.
 #[derive(Debug, Default)]
@@ -113,8 +115,9 @@ impl Core {
     }
 
     /// Sessions that have waited long enough are of no connection that can be told: an exchange has no peer then.
-    pub(super) fn tell_unbound(&mut self) {
-        let before = self.now_ns.saturating_sub(WAITING_NS);
+    /// `is_final`: nothing will come that could tell of which.
+    pub(super) fn tell_unbound(&mut self, is_final: bool) {
+        let before = if is_final { u64::MAX } else { self.now_ns.saturating_sub(WAITING_NS) };
         let due: Vec<SessionKey> = self
             .waiting
             .iter()
@@ -134,6 +137,9 @@ impl Core {
             }
             self.release(key, id);
         }
+        let oldest_ns = self.now_ns.saturating_sub(SHAKEN_NS);
+        let is_recent = |shaken: &TlsStateEvent| shaken.time_ns > oldest_ns;
+        self.waiting.retain(|_, waiting| !waiting.calls.is_empty() || waiting.shaken.as_ref().is_some_and(is_recent));
         self.end_unbound();
     }
 
@@ -211,5 +217,23 @@ impl Core {
         if !self.sessions.is_heard(key) {
             self.request(Request::Ciphertext(tgid));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use crate::policy::NoSteering;
+
+    #[test]
+    fn a_session_that_says_nothing_after_its_handshake_is_forgotten() {
+        let mut core = Core::new(Options::default(), Box::new(NoSteering), 1, 1);
+        let change = events::TLS_CHANGE_HANDSHAKE as u8;
+        core.tls_state(&TlsStateEvent { tgid: 7, session: 9, time_ns: 1, change, ..TlsStateEvent::default() });
+        core.tick(SHAKEN_NS, 0);
+        assert_eq!(core.waiting.len(), 1);
+        core.tick(2 * SHAKEN_NS, 0);
+        assert_eq!(core.waiting.len(), 0);
     }
 }
