@@ -207,6 +207,7 @@ def test_a_span_is_whole_minutes_and_its_bars_hold_it(offset_s: int, length_s: i
     connection = sqlite3.connect(":memory:")
     for table in ("metric", "pack"):
         connection.execute(f"CREATE TABLE {table} (step_s, start_s)")
+    connection.execute("CREATE TABLE rolled (step_s, until_s)")
     first_s = int(time.time()) - 50 * DAY_S + offset_s
     span = Span.of(connection, first_s * 10**9, (first_s + length_s) * 10**9)
     assert span.first_s <= first_s < span.first_s + MINUTE_S

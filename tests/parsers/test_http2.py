@@ -207,6 +207,8 @@ def test_blocks_that_hpack_refuses_are_cut(observer: Observer, block: bytes) -> 
         headers = decoder.decode(block + b"\x82", raw=True)
     except (hpack.HPACKError, UnicodeDecodeError):
         return
+    if not any(name == b":method" for name, _ in headers):
+        return  # a string of the block goes on into the method's byte: trailers of a request that was not seen
     heads = [event for event in observer.observe([Seen("request", stream)]) if event["event"] == "head"]
     assert [head["truncated"] for head in heads] == [False]
     texts = [(bytes(name).decode("latin-1"), bytes(value).decode("utf-8", "replace")) for name, value in headers]

@@ -14,8 +14,8 @@ from rover.backend.store.filter import Filter
 from rover.backend.store.metrics.kinds import MINUTE_S, SECOND_NS
 
 LOOK_S = 0.03
-"""A page of exchanges is looked for so long; who asks for more goes on where that ended. What is found must still be read
-and sent within a tenth of a second."""
+"""A page of exchanges is looked for so long; who asks for more goes on where that ended. What is found must still be
+read and sent within a tenth of a second."""
 SLICE_ROWS = 4096
 MOST_SLICE_ROWS = 16_384
 """Records between two looks at the clock: at first, and at most. The latter take 10 ms."""
