@@ -59,8 +59,8 @@ def test_each_packet_waits_for_itself(far, watched):
     ids=["tbf", "fq"],
 )
 def test_a_queue_that_holds_packets_makes_them_wait_to_be_sent(far, hosts, watched, has_queue, words, burst):
-    """Nine packets, within TCP's first window, go to the queue at once; where TCP holds some back until others have left
-    (small queues: on a slow machine three are its bound), again on another connection. The i-th leaves when i of them have passed at
+    """Nine packets, within TCP's first window, go to the queue at once; where TCP holds some back until others have
+    left (small queues: on a slow machine three), again on another connection. The i-th leaves when i of them passed at
     its rate, less its burst, which arithmetic tells and the queue guarantees. The sum is not less, but for what the
     test measures (each packet came to the queue within the time of the write) and for 0.1 %, since the queues' clocks
     tick in 64 ns. It may be more, for timers fire late on a busy machine: no packet waited longer than the client
