@@ -99,7 +99,7 @@ fn is_opened_only(source: &Node<'_>, target: &Node<'_>, call: &Call) -> bool {
         [Column::HttpCalls, Column::WriteBytes, Column::ReadBytes].iter().any(|column| figures.get(*column) > 0)
             || figures.get(Column::Connects) > figures.get(Column::ConnectSuccesses)
     };
-    !(source.is_real && target.is_real) && ![&call.client, &call.server].into_iter().flatten().any(has_more)
+    !(source.is_real && target.is_real || [&call.client, &call.server].into_iter().flatten().any(has_more))
 }
 
 #[derive(Serialize)]
