@@ -45,8 +45,8 @@
 #include "hooks/netfilter.h"
 #include "hooks/drops.h"
 
-	/* Some helpers are open to GPL-compatible programs only. */
-	char LICENSE[] SEC("license") = "Dual BSD/GPL";
+/* Some helpers are open to GPL-compatible programs only. */
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Operations and connections. */
 

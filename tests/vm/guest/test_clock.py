@@ -279,7 +279,10 @@ def test_the_backend_finds_exchanges_under_the_time_that_they_had(
                 assert 0 < record["duration_ns"] <= truth.ended.boot_ns - truth.began.boot_ns + SECOND_NS
         all_of_them = place.exchanges("*", **around)
         assert len(all_of_them) == 3 * (COUNT + 1)
-        minutes_count_each_once(place, all_of_them, around)
+        ahead_ns = now().wall_ns + HOUR_NS
+        # The first one after the step back may be told by the clock as it was: two hours ahead, so in no figures.
+        counted = [each for each in all_of_them if each["path"] != "/first-2" or wall_ns(each) < ahead_ns]
+        minutes_count_each_once(place, counted, around)
         code, _ = rover.stop()
     assert code == 0, rover.said
     assert "Traceback" not in rover.said
