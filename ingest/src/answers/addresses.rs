@@ -3,63 +3,66 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const PRIVATE_V4: &[([u8; 4], u32)] = &[
-    ([0, 0, 0, 0], 8),
-    ([10, 0, 0, 0], 8),
-    ([127, 0, 0, 0], 8),
-    ([169, 254, 0, 0], 16),
-    ([172, 16, 0, 0], 12),
-    ([192, 0, 0, 0], 24),
-    ([192, 0, 2, 0], 24),
-    ([192, 168, 0, 0], 16),
-    ([198, 18, 0, 0], 15),
-    ([198, 51, 100, 0], 24),
-    ([203, 0, 113, 0], 24),
-    ([240, 0, 0, 0], 4),
+/// An address and how many of its bits the net has.
+type Net = (IpAddr, u32);
+
+const PRIVATE: &[Net] = &[
+    v4([0, 0, 0, 0], 8),
+    v4([10, 0, 0, 0], 8),
+    v4([127, 0, 0, 0], 8),
+    v4([169, 254, 0, 0], 16),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 0, 0, 0], 24),
+    v4([192, 0, 2, 0], 24),
+    v4([192, 168, 0, 0], 16),
+    v4([198, 18, 0, 0], 15),
+    v4([198, 51, 100, 0], 24),
+    v4([203, 0, 113, 0], 24),
+    v4([240, 0, 0, 0], 4),
+    v6(0, 127),
+    v6(0x0064_ff9b_0001 << 80, 48),
+    v6(0x0100 << 112, 64),
+    v6(0x2001 << 112, 23),
+    v6(0x2001_0db8 << 96, 32),
+    v6(0xfc00 << 112, 7),
+    v6(0xfe80 << 112, 10),
 ];
-const PUBLIC_V4: &[([u8; 4], u32)] = &[([192, 0, 0, 9], 32), ([192, 0, 0, 10], 32)];
-const PRIVATE_V6: &[([u16; 8], u32)] = &[
-    ([0, 0, 0, 0, 0, 0, 0, 0], 127),
-    ([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
-    ([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
-    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
-    ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
-    ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
-    ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+const PUBLIC: &[Net] = &[
+    v4([192, 0, 0, 9], 32),
+    v4([192, 0, 0, 10], 32),
+    v6((0x2001_0001 << 96) + 1, 128),
+    v6((0x2001_0001 << 96) + 2, 128),
+    v6(0x2001_0003 << 96, 32),
+    v6(0x2001_0004_0112 << 80, 48),
+    v6(0x2001_0020 << 96, 28),
+    v6(0x2001_0030 << 96, 28),
 ];
-const PUBLIC_V6: &[([u16; 8], u32)] = &[
-    ([0x2001, 1, 0, 0, 0, 0, 0, 1], 128),
-    ([0x2001, 1, 0, 0, 0, 0, 0, 2], 128),
-    ([0x2001, 3, 0, 0, 0, 0, 0, 0], 32),
-    ([0x2001, 4, 0x112, 0, 0, 0, 0, 0], 48),
-    ([0x2001, 0x20, 0, 0, 0, 0, 0, 0], 28),
-    ([0x2001, 0x30, 0, 0, 0, 0, 0, 0], 28),
-];
+
+const fn v4([a, b, c, d]: [u8; 4], length: u32) -> Net {
+    (IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length)
+}
+
+const fn v6(bits: u128, length: u32) -> Net {
+    (IpAddr::V6(Ipv6Addr::from_bits(bits)), length)
+}
 
 /// Whether a name is a private address; one that is no address is not.
 pub fn is_private(name: &str) -> bool {
     // `fe80::1%eth0`: the zone is no part of the address.
-    match name.split('%').next().unwrap_or(name).parse() {
-        Ok(IpAddr::V4(address)) => is_private_v4(address),
-        Ok(IpAddr::V6(address)) => address.to_ipv4_mapped().map_or_else(|| is_private_v6(address), is_private_v4),
-        Err(_) => false,
-    }
+    let address = name.split('%').next().unwrap_or(name).parse();
+    address
+        .is_ok_and(|address: IpAddr| is_in(PRIVATE, address.to_canonical()) && !is_in(PUBLIC, address.to_canonical()))
 }
 
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let is_in = |nets: &[([u8; 4], u32)]| {
-        let shared = |net: &[u8; 4]| (Ipv4Addr::from(*net).to_bits() ^ address.to_bits()).leading_zeros();
-        nets.iter().any(|(net, length)| shared(net) >= *length)
-    };
-    is_in(PRIVATE_V4) && !is_in(PUBLIC_V4)
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    let is_in = |nets: &[([u16; 8], u32)]| {
-        let shared = |net: &[u16; 8]| (Ipv6Addr::from(*net).to_bits() ^ address.to_bits()).leading_zeros();
-        nets.iter().any(|(net, length)| shared(net) >= *length)
-    };
-    is_in(PRIVATE_V6) && !is_in(PUBLIC_V6)
+fn is_in(nets: &[Net], address: IpAddr) -> bool {
+    nets.iter().any(|(net, length)| {
+        let same = match (net, address) {
+            (IpAddr::V4(net), IpAddr::V4(address)) => (net.to_bits() ^ address.to_bits()).leading_zeros(),
+            (IpAddr::V6(net), IpAddr::V6(address)) => (net.to_bits() ^ address.to_bits()).leading_zeros(),
+            _ => return false,
+        };
+        same >= *length
+    })
 }
 
 #[cfg(test)]
