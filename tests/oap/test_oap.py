@@ -1,5 +1,6 @@
 """What a real OAP makes of the messages that rover sends, metric by metric."""
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +9,13 @@ from typing import Any
 import grpc
 import pytest
 
+from rover.backend.graphql.dashboards import dashboards
+from tests.backend.graphql.pages import expressions
 from tests.wire.programs import BUILD_SECONDS, send_records
 from tests.wire.recorder import Recorder
 
-from .comparison import differences, duration
+from .comparison import differences, duration, entity_of
+from .rules import metrics
 from .server import Oap, maybe_missing
 from .traffic import captured, generated
 from .truth import Truth, service_id, truth
@@ -82,6 +86,28 @@ def test_every_metric_is_what_the_messages_say(oap: Oap) -> None:
     compared = require_same(oap, truth(stream))
     print(f"{compared} values compared")
     assert compared > 6000
+
+
+def test_the_dashboards_of_the_user_interface_are_understood_as_oap_does(oap: Oap) -> None:
+    """Every expression that the embedded backend tells SkyWalking's user interface to ask, asked of OAP itself."""
+    stream = list(generated(60))
+    collect(oap, stream)
+    found = truth(stream)
+    asked = [one for page in dashboards() for one in expressions(json.loads(page["configuration"]))]
+    scopes = {"All": "Service"}
+    metric_of = {metric.source.removeprefix("K8S"): metric for metric in metrics()}
+    query = (
+        "query($x:String!,$e:Entity!,$d:Duration!){r:execExpression(expression:$x,entity:$e,duration:$d){type error}}"
+    )
+    wrong = []
+    for scope, expression in asked:
+        metric = metric_of[scopes.get(scope, scope)]
+        entity = entity_of(metric, next(iter(found.entities(metric.source))))
+        answer = oap.ask(query, x=expression, e=entity, d=duration(found))["r"]
+        if answer["error"] or answer["type"] == "UNKNOWN":
+            wrong.append((expression, answer))
+    assert wrong == []
+    assert len(asked) > 200
 
 
 def test_messages_of_another_agent_are_understood_as_oap_does(oap: Oap) -> None:

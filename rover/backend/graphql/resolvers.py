@@ -9,6 +9,7 @@ from typing import Any
 
 import rover
 from rover.backend.graphql.asked import Asked
+from rover.backend.graphql.dashboards import LAYER, dashboards
 from rover.backend.graphql.duration import Span, span_of
 from rover.backend.graphql.evaluate import execute
 from rover.backend.graphql.ids import member_id, member_names, node_id, service_id, service_name
@@ -16,8 +17,6 @@ from rover.backend.metrics import METRICS, Call, Node, Topology
 from rover.backend.options import BackendOptions
 from rover.backend.store.metrics.kinds import DAY_S, Kind
 
-LAYER = "K8S_SERVICE"
-"""The layer of all that access logs tell; OAP knows these metrics in it alone."""
 PROTOCOL_VERSION = "10.2.0"
 """Release of OAP whose queries are served; clients choose their own by it."""
 LISTED_S = DAY_S
@@ -61,7 +60,7 @@ class Resolvers:
                 asked, expression, entity, span_of(duration)
             ),
             "getMenuItems": _menu,
-            "getAllTemplates": lambda _: [],
+            "getAllTemplates": lambda _: dashboards(),
         }
 
     def _records_ttl(self, _: Asked) -> dict[str, int]:
