@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from rover.backend import BackendOptions
 from rover.backend.store import Filter
 from rover.backend.store.file import StoreFile
+from rover.backend.store.filter import UNKNOWN
 from rover.backend.store.insert import Inserter
 from rover.backend.store.query import exchanges
 from rover.backend.store.schema import migrations
@@ -59,10 +60,13 @@ def test_what_is_in_one_zone_leads_to_that_zone_alone(tmp_path: Path) -> None:
         Filter(statuses=((210, 299),)),
         Filter(slower_ns=10**12),
         Filter(peer="odd"),
+        Filter(service="cart", path="/odd"),
     ):
         assert list(spans(connection, wanted, *ALL)) == [(odd_id, odd_id + b"\0")], wanted
         assert len(exchanges(connection, wanted, 0, 1 << 62).records) == 1
     assert list(spans(connection, Filter(path="/od*"), *ALL)) == [ALL]
+    assert list(spans(connection, Filter(service="other", path="/odd"), *ALL)) == []
+    assert len(list(spans(connection, Filter(service=UNKNOWN, path="/odd"), *ALL))) == 1
     remove(connection, 3)
     assert list(spans(connection, Filter(path="/odd"), *ALL)) == []
     connection.close()

@@ -18,6 +18,7 @@ NAMES = frozenset(
         "0006_packs",
         "0007_zones",
         "0008_peers",
+        "0009_endpoints",
     }
 )
 """All that this version knows; a file with others in it was written by a newer one."""
@@ -232,3 +233,9 @@ def _peers(db: Database) -> None:
     db.execute("ALTER TABLE exchange ADD COLUMN peer_address TEXT")
     db.execute("ALTER TABLE zone ADD COLUMN peers TEXT")
     db.execute("CREATE TABLE same_exchange (first INTEGER PRIMARY KEY, numbers BLOB NOT NULL)")
+
+
+@migrations(name="0009_endpoints")
+def _endpoints(db: Database) -> None:
+    """A zone's Bloom filter has services with their paths, too; what is stored already may have any."""
+    db.execute("UPDATE zone SET paths = NULL")

@@ -23,7 +23,8 @@ T = TypeVar("T", int, str)
 ROWS = 4096
 """Most exchanges of a zone, but for the last batch that is added to it."""
 PATH_BITS = 1 << 16
-"""A Bloom filter: of 4096 different paths one of 400 others seems to be there, of what is usual none."""
+"""A Bloom filter of paths, and of services with their paths: in a zone with 4096 different ones of each, one of 40
+others seems to be there; in a usual one none."""
 MOST_NAMES = 64
 """Methods, statuses or peers of a zone, beyond which nothing is said of them: senders may invent them."""
 
@@ -53,8 +54,10 @@ class Zone:
         self.methods = _few(self.methods, {row[5] for row in rows if row[5] is not None})
         self.statuses = _few(self.statuses, {row[7] for row in rows if row[7] is not None})
         self.peers = _few(self.peers, {peer for row in rows for peer in (row[4], row[10]) if peer is not None})
-        for path in {row[6] for row in rows if row[6] is not None}:
-            for bit in _bits(path):
+        endpoints = {(row[3], row[6]) for row in rows if row[6] is not None}
+        told = {path for _, path in endpoints} | {_of_service(*each) for each in endpoints if each[0] is not None}
+        for text in told:
+            for bit in _bits(text):
                 self.paths[bit >> 3] |= 1 << (bit & 7)
 
     def row(self) -> tuple[object, ...]:
@@ -127,7 +130,9 @@ def _terms(wanted: Filter) -> tuple[list[str], list[object]]:
         terms.append(f"(statuses IS NULL OR EXISTS (SELECT 1 FROM json_each(statuses) WHERE {ranges}))")  # noqa: S608
         values += [bound for range_ in wanted.statuses for bound in range_]
     if wanted.exact_path is not None:
-        for bit in _bits(wanted.exact_path):
+        # Many services may have a path; that of one of them says more.
+        is_of_one = wanted.service not in (None, UNKNOWN)
+        for bit in _bits(_of_service(wanted.service, wanted.exact_path) if is_of_one else wanted.exact_path):
             # One byte of the filter, as two hexadecimal digits; among those in which this bit is set.
             terms.append(f"(paths IS NULL OR hex(substr(paths, ?, 1)) IN ({_with_bit(bit & 7)}))")
             values.append((bit >> 3) + 1)
@@ -138,9 +143,14 @@ def _with_bit(bit: int) -> str:
     return ", ".join(f"'{byte:02X}'" for byte in range(256) if byte >> bit & 1)
 
 
-def _bits(path: str) -> tuple[int, ...]:
+def _of_service(service: str | None, path: str) -> str:
+    """Names and paths have no NUL."""
+    return f"{service}\0{path}"
+
+
+def _bits(text: str) -> tuple[int, ...]:
     """Four of PATH_BITS."""
-    bits: tuple[int, ...] = unpack("<4H", blake2b(path.encode(errors="surrogatepass"), digest_size=8).digest())
+    bits: tuple[int, ...] = unpack("<4H", blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
     return bits
 
 
