@@ -178,9 +178,10 @@ def test_it_is_found_among_more_of_its_path_than_may_be_looked_at(
 def test_what_was_stored_before_is_found_too(
     put: Put, partner_of: Find, start_ns: int, store: Store, is_known: bool
 ) -> None:
-    """By a rover that did not keep what both ends have: of one end, or of both."""
+    """By a rover that did not keep what both ends have, of one end or of both; not those of another connection."""
     ends = half("client", start_ns), half("server", start_ns + MS)
-    put(row_of(ends[0]))
+    neighbours = [half(each["side"], each["start_ns"] + at, port=40001) for each in ends for at in (-1, 1)]
+    put(*map(row_of, [*neighbours, ends[0]]))
     put(row_of(ends[1]))
     connection = store._writer._connection
     number = connection.execute("SELECT max(first) FROM same_exchange").fetchone()[0]
