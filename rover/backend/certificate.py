@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import ssl
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rover.backend.options import BackendError
+from rover.background import Background
 
 log = logging.getLogger(__name__)
 
@@ -52,29 +52,18 @@ def certificate_of(cert_file: Path | None, key_file: Path | None) -> Certificate
     return Certificate(cert_file, key_file)
 
 
-class Renewal:
+class Renewal(Background):
     """Looks at files, and has them taken over when they have changed and not changed again until the next look: a
     certificate and its key are two files, and nobody writes both at once."""
 
     def __init__(self, key: str, files: Sequence[Path], renew: Callable[[], None]) -> None:
         """`key`: the setting that names the first of them. `renew` raises BackendError or ValueError if they cannot be
         used; it is asked again when they have changed once more."""
+        super().__init__("rover-renewal")
         self._key = key
         self._files = files
         self._renew = renew
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rover-renewal", daemon=True)
         self._taken = self._look()
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more. Idempotent."""
-        self._is_over.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         before = self._taken

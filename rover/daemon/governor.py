@@ -6,12 +6,12 @@ eight connections. Every record of that time is flagged `reduced`, what is left 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rover.background import Background
 from rover.config.tree import Limits
 from rover.telemetry.status import is_run_time_counted, resident_bytes
 
@@ -75,28 +75,17 @@ def _shares(look: Look, limits: Limits) -> Iterator[tuple[str, float]]:
         yield "limits.application_percent", look.application_percent / limits.application_percent
 
 
-class Governor:
-    """A thread that looks and moves the level, from `start` to `stop`."""
+class Governor(Background):
+    """Looks and moves the level, once the engine runs. At its end the level stays as it is."""
 
     def __init__(self, limits: Limits, govern: Callable[[int], None], stats: Callable[[], dict[str, Any]]) -> None:
         """`govern` sets the level of an engine, `stats` are its counters."""
+        super().__init__("rover-governor")
         self.limits = limits
         self._govern = govern
         self._stats = stats
         self._ladder = Ladder()
         self._reason = ""
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rover-governor", daemon=True)
-
-    def start(self) -> None:
-        """Begin, once the engine runs."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; the level stays as it is."""
-        self._is_over.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def status(self) -> dict[str, Any]:
         """`{"level", "changes", "given_up", "told"}`."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
+from rover.background import Background
 from rover.telemetry.status import STALLED_S
 
 STATUS_S = 10.0
@@ -14,8 +14,8 @@ STATUS_S = 10.0
 log = logging.getLogger(__name__)
 
 
-class Heartbeat:
-    """A thread that speaks to systemd from `start` to `stop`."""
+class Heartbeat(Background):
+    """Speaks to systemd from the start of the engine until systemd waits for the end of the program."""
 
     def __init__(
         self,
@@ -25,22 +25,11 @@ class Heartbeat:
         watchdog_s: float | None,
     ) -> None:
         """`tell` sends a state; `watchdog_s`: how long systemd waits, None: it does not."""
+        super().__init__("rover-heartbeat", most_wait_s=1)
         self._tell = tell
         self._maybe_pulse_s = maybe_pulse_s
         self._line = line
         self._watchdog_s = watchdog_s
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rover-heartbeat", daemon=True)
-
-    def start(self) -> None:
-        """Begin, once the engine runs."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End: from now on systemd waits for the end of the program."""
-        self._is_over.set()
-        if self._thread.is_alive():
-            self._thread.join(1)
 
     def beat(self) -> bool:
         """One sign of life; False and none if the drain thread does not move."""
