@@ -13,6 +13,7 @@ from rover.backend.graphql.dashboards import LAYER, dashboards
 from rover.backend.graphql.duration import Span, span_of
 from rover.backend.graphql.evaluate import execute
 from rover.backend.graphql.ids import member_id, member_names, node_id, service_id, service_name
+from rover.backend.graphql.older import linear_values, values
 from rover.backend.metrics import METRICS, Call, Node, Topology
 from rover.backend.options import BackendOptions
 from rover.backend.store.metrics.kinds import DAY_S, Kind
@@ -61,6 +62,13 @@ class Resolvers:
             ),
             "getMenuItems": _menu,
             "getAllTemplates": lambda _: dashboards(),
+            "getAllServices": lambda asked, group="", **_: _search_services(asked, group=group or ""),
+            "searchServices": lambda asked, keyword, **_: _search_services(asked, keyword),
+            "searchService": lambda asked, serviceCode: _find_service(asked, serviceCode),  # noqa: N803
+            "getServiceInstances": _list_instances,
+            "searchEndpoint": _find_endpoint,
+            "getLinearIntValues": linear_values,
+            "getValues": values,
         }
 
     def _records_ttl(self, _: Asked) -> dict[str, int]:
@@ -96,6 +104,11 @@ def _service(name: str) -> dict[str, Any]:
 
 def _list_services(asked: Asked, layer: str | None = None) -> list[dict[str, Any]]:
     return [_service(name) for name in _told(asked)] if layer in (None, "", LAYER) else []
+
+
+def _search_services(asked: Asked, keyword: str = "", group: str = "") -> list[dict[str, Any]]:
+    found = [service for service in _list_services(asked) if keyword.lower() in service["name"].lower()]
+    return [service for service in found if group in ("", service["group"])]
 
 
 def _find_service(asked: Asked, name: str) -> dict[str, Any] | None:

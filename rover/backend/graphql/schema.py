@@ -25,6 +25,9 @@ input Entity {
     destEndpointName: String, destProcessName: String
 }
 
+input MetricCondition { name: String!, id: ID }
+input BatchMetricConditions { name: String!, ids: [ID!]! }
+
 type Service { id: ID!, name: String!, group: String!, shortName: String!, layers: [String!]!, normal: Boolean }
 type Attribute { name: String!, value: String! }
 type ServiceInstance {
@@ -51,6 +54,8 @@ type Owner {
 type MQEValue { id: ID, value: String, owner: Owner, traceID: ID }
 type MQEValues { metric: Metadata, values: [MQEValue!]! }
 type ExpressionResult { type: ExpressionResultType!, results: [MQEValues!]!, error: String }
+type KVInt { id: ID!, value: Long!, isEmptyValue: Boolean! }
+type IntValues { values: [KVInt!]! }
 type MetricDefinition { name: String!, type: MetricsType!, catalog: String! }
 type TimeInfo { timezone: String, currentTimestamp: Long }
 type HealthStatus { score: Int!, details: String }
@@ -104,5 +109,13 @@ type Query {
     ): ExpressionResult!
     getMenuItems: [MenuItem!]!
     getAllTemplates: [DashboardConfiguration!]!
+
+    getAllServices(duration: Duration!, group: String): [Service!]!
+    searchServices(duration: Duration!, keyword: String!): [Service!]!
+    searchService(serviceCode: String!): Service
+    getServiceInstances(duration: Duration!, serviceId: ID!): [ServiceInstance!]!
+    searchEndpoint(keyword: String!, serviceId: ID!, limit: Int!): [Endpoint!]!
+    getLinearIntValues(metric: MetricCondition!, duration: Duration!): IntValues!
+    getValues(metric: BatchMetricConditions!, duration: Duration!): IntValues!
 }
 """

@@ -26,9 +26,14 @@ def minute(time_s: int) -> str:
 DURATION = {"start": minute(START_S), "end": minute(START_S + 2 * 60), "step": "MINUTE"}
 
 
+def encoded(name: str) -> str:
+    """Within an id."""
+    return base64.b64encode(name.encode()).decode()
+
+
 def service_id(name: str) -> str:
     """OAP's formula."""
-    return base64.b64encode(name.encode()).decode() + ".1"
+    return encoded(name) + ".1"
 
 
 @pytest.fixture
@@ -243,3 +248,59 @@ def test_all_metrics_are_listed(ask: Ask) -> None:
     query = "query ($regex: String) { listMetrics(regex: $regex) { name type catalog } }"
     assert len(ask(query, regex="kubernetes_.*")["listMetrics"]) == 296
     assert ask(query, regex="nothing")["listMetrics"] == []
+
+
+def test_older_queries_tell_the_same(ask: Ask) -> None:
+    """Those of SkyWalking's plugin for Grafana: services, and figures of nodes and arrows by their ids."""
+    query = (
+        'query ($duration: Duration!) { services: getAllServices(duration: $duration, group: "") { id name layers } }'
+    )
+    assert [found["name"] for found in ask(query, duration=DURATION)["services"]] == ["cart", "frontend"]
+    query = 'query ($duration: Duration!) { found: searchServices(duration: $duration, keyword: "CAR") { name } }'
+    assert ask(query, duration=DURATION)["found"] == [{"name": "cart"}]
+    cart, frontend = service_id("cart"), service_id("frontend")
+    query = """
+        query ($name: String!, $ids: [ID!]!, $duration: Duration!) {
+            found: getValues(metric: {name: $name, ids: $ids}, duration: $duration) { values { id value isEmptyValue } }
+        }
+    """
+    for name, ids, expected in (
+        ("kubernetes_service_http_call_cpm", [cart, service_id("nobody")], [(7, False), (0, True)]),
+        ("kubernetes_service_relation_client_http_call_cpm", [f"{frontend}-{cart}"], [(7, False)]),
+        ("kubernetes_service_instance_http_call_time", [f"{cart}_{encoded('cart-1')}"], [(20, False)]),
+        ("kubernetes_service_endpoint_http_call_cpm", [f"{cart}_{encoded('GET:/items/{id}')}"], [(7, False)]),
+        ("kubernetes_service_relation_server_write_package_size", [f"{frontend}-{cart}"], [(15 * 1180, False)]),
+    ):
+        found = ask(query, name=name, ids=ids, duration=DURATION)["found"]["values"]
+        assert [value["id"] for value in found] == ids
+        assert [(value["value"], value["isEmptyValue"]) for value in found] == expected, name
+    query = """
+        query ($name: String!, $id: ID, $duration: Duration!) {
+            found: getLinearIntValues(metric: {name: $name, id: $id}, duration: $duration) { values { id value } }
+        }
+    """
+    found = ask(query, name="kubernetes_service_http_call_cpm", id=cart, duration=DURATION)["found"]["values"]
+    assert [value["value"] for value in found] == [10, 5, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "id_", "told"),
+    [
+        ("no_such_metric", "Y2FydA==.1", "does not exist"),
+        ("kubernetes_service_percentile", "Y2FydA==.1", "has labels"),
+        ("kubernetes_service_http_call_cpm", "cart", "no id of a service"),
+        ("kubernetes_service_relation_client_http_call_cpm", "Y2FydA==.1", "no id of a relation"),
+        ("kubernetes_service_instance_http_call_cpm", "Y2FydA==.1", "no id of an instance"),
+        ("kubernetes_service_http_call_cpm", None, "`id` is not given"),
+    ],
+)
+def test_a_wrong_older_query_is_told(client: httpx.Client, name: str, id_: str | None, told: str) -> None:
+    """As errors of the request, with the reason."""
+    query = """
+        query ($name: String!, $id: ID, $duration: Duration!) {
+            getLinearIntValues(metric: {name: $name, id: $id}, duration: $duration) { values { value } }
+        }
+    """
+    variables = {"name": name, "id": id_, "duration": DURATION}
+    answer = client.post("/graphql", json={"query": query, "variables": variables}).json()
+    assert told in answer["errors"][0]["message"]
