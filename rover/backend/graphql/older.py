@@ -1,4 +1,4 @@
-"""The older queries of the protocol, which OAP still answers: SkyWalking's plugin for Grafana asks them, old swctl too."""
+"""The older queries of the protocol, which OAP still answers: those of SkyWalking's plugin for Grafana and of old swctl."""
 
 from __future__ import annotations
 
