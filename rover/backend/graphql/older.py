@@ -1,4 +1,4 @@
-"""The older queries of the protocol, which OAP still answers: those of SkyWalking's plugin for Grafana and of old swctl."""
+"""The older queries of the protocol, which OAP still answers; the plugin for Grafana and old swctl ask them."""
 
 from __future__ import annotations
 
