@@ -19,7 +19,9 @@ def breaches(record: dict[str, Any], is_direct: bool = False) -> list[str]:
     """Rules that a record of an exchange on a connection with one exchange at a time breaks, in words.
 
     `is_direct`: nothing of this connection was sent late."""
-    write, read = record["kernel"]["write"], record["kernel"]["read"]
+    write, read = (record["kernel"].get(direction) for direction in ("write", "read"))
+    if write is None or read is None:
+        return [f"no {'write' if write is None else 'read'} of the {record['side']}: {record['flags']}"]
     found = []
     for direction, figures, known in (("write", write, WRITE), ("read", read, READ)):
         numbers = {name: value for name, value in figures.items() if isinstance(value, int)}

@@ -63,7 +63,7 @@ def test_figures_agree_and_packets_stay_their_own(servers, tmp_path):
     records = [json.loads(line) for line in output.read_text().splitlines()]
     assert len(records) == 2 * requests, ledger
     broken = Counter(words for record in records for words in (*faults(record), *breaches(record, True)))
-    assert not broken, broken.most_common(10)
+    assert not broken, (broken.most_common(10), ledger)
     strangers = Counter()
     for record in records:
         messages = [record["request"]["bytes"], record["response"]["bytes"]]
