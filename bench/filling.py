@@ -6,6 +6,7 @@ others are its packs, an hour further; records are made, packed and compressed b
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import sqlite3
@@ -59,6 +60,7 @@ def store_path(folder: Path) -> Path:
     return folder / "rover.db"
 
 
+@functools.cache
 def templates() -> list[Template]:
     """Each endpoint of each service; every third has an id in its path."""
     found = []
