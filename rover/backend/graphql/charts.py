@@ -52,17 +52,16 @@ PACKETS = (
     Chart("Packets received (a step)", [("all", "$read_package_cpm")]),
     Chart("Bytes (a step)", [("sent", "$write_package_size"), ("received", "$read_package_size")]),
 )
-CONNECTIONS = (
-    Chart(
-        "Connections (per min)",
-        [
-            ("connected", "$connect_cpm"),
-            ("of these with success", "$connect_success_cpm"),
-            ("accepted", "$accept_cpm"),
-            ("closed", "$close_cpm"),
-        ],
-    ),
+CONNECTIONS = Chart(
+    "Connections (per min)",
+    [
+        ("connected", "$connect_cpm"),
+        ("of these with success", "$connect_success_cpm"),
+        ("accepted", "$accept_cpm"),
+        ("closed", "$close_cpm"),
+    ],
 )
+OPERATIONS = Chart("Operations (per min)", [("write", "$write_cpm"), ("read", "$read_cpm")])
 NETFILTER = (
     Chart("netfilter (a step)", [("sending", "$write_netfilter_cpm"), ("receiving", "$read_netfilter_cpm")]),
     Chart(
@@ -87,12 +86,12 @@ RECEIVING = [
     ("L3 local", "$read_l3_local_time"),
 ]
 TCP = (
-    *CONNECTIONS,
+    CONNECTIONS,
     Chart(
         "Connecting, accepting and closing (ns)",
         [("connect", "$connect_time"), ("accept", "$accept_time"), ("close", "$close_time")],
     ),
-    Chart("Operations (per min)", [("write", "$write_cpm"), ("read", "$read_cpm")]),
+    OPERATIONS,
     Chart("Operations (ns)", [("write", "$write_time"), ("read", "$read_time")]),
     *PACKETS,
 )
@@ -121,7 +120,7 @@ def layers(prefix: str) -> list[Chart]:
 
 
 TCP_OF_RELATION = (
-    *CONNECTIONS,
+    CONNECTIONS,
     Chart(
         "Connecting, accepting and closing (ns)",
         [
@@ -132,7 +131,7 @@ TCP_OF_RELATION = (
     ),
 )
 SIDE_OF_RELATION = (
-    Chart("Operations (per min)", [("write", "$write_cpm"), ("read", "$read_cpm")]),
+    OPERATIONS,
     Chart(
         "Operations (ns)",
         [("write", "$write_package_duration/$write_cpm"), ("read", "$read_package_duration/$read_cpm")],

@@ -5,6 +5,7 @@ metrics. Here the grid is made of lists of charts."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -37,6 +38,7 @@ Column = tuple[str, str, str]
 """Label, expression and unit of what a list tells about each of its lines."""
 
 
+@functools.cache
 def dashboards() -> list[dict[str, str]]:
     """Id and configuration of each, as `getAllTemplates` answers; the configuration is JSON."""
     pages = [_root(), _service(), _instance(), _endpoint(), *_relations()]
@@ -173,13 +175,15 @@ def _topology_of(relations: str, dashboard: str) -> Grid:
     }
     for side in SIDES:
         seen = f"{relations}{side}_"
-        told = [(f"{side}: {label}", expression, unit) for label, expression, unit in [*_load(seen), *_bytes(seen)]]
+        told = [
+            (f"{side}: {label}", expression, unit) for label, expression, unit in [*_load(seen, "avg"), *_bytes(seen)]
+        ]
         item[f"link{side.capitalize()}Expressions"] = [expression for _, expression, _ in told]
         item[f"link{side.capitalize()}MetricConfig"] = _titles(told)
     return _placed(item, COLUMNS, LIST_ROWS)
 
 
-def _load(prefix: str, of_time: str = "avg") -> list[Column]:
+def _load(prefix: str, of_time: str) -> list[Column]:
     return [
         ("Load", f"{of_time}({prefix}http_call_cpm)", "calls/min"),
         ("Latency", f"{of_time}({prefix}http_call_time)", "ms"),

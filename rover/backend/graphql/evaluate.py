@@ -58,7 +58,8 @@ def _evaluate(asked: Asked, tree: Tree, entity: Mapping[str, Any], span: Span) -
             return _function(asked, tree, entity, span)
 
 
-def _known(name: str) -> Metric:
+def known_metric(name: str) -> Metric:
+    """The metric of this name. Raises ExpressionError: there is none."""
     metric = METRICS.get(name)
     if metric is None:
         raise ExpressionError(f"Metric: [{name}] does not exist.")
@@ -66,7 +67,7 @@ def _known(name: str) -> Metric:
 
 
 def _metric(asked: Asked, tree: MetricName, given: Mapping[str, Any], span: Span) -> Found:
-    metric = _known(tree.name)
+    metric = known_metric(tree.name)
     values = asked.series(metric, _entity(metric, given), span)
     if metric.function != "percentile":
         return Found("TIME_SERIES_VALUES", [Series((), [_number(value) for value in values])])
@@ -218,7 +219,7 @@ def _top(asked: Asked, tree: Function, span: Span) -> Found:
         or order.name.lower() not in ("asc", "des")
     ):
         raise ExpressionError("top_n needs a metric, a number, and asc or des")
-    metric = _known(name.name)
+    metric = known_metric(name.name)
     try:
         ranked = asked.top(metric, _literal(tree, 1), order.name.lower() == "asc", span)
     except ValueError as error:

@@ -8,8 +8,9 @@ from typing import Any
 
 from rover.backend.graphql.asked import Asked
 from rover.backend.graphql.duration import Span, span_of
+from rover.backend.graphql.evaluate import known_metric
 from rover.backend.graphql.ids import member_names, service_name
-from rover.backend.metrics import METRICS, Entity, Metric
+from rover.backend.metrics import Entity, Metric
 
 Answer = dict[str, Any]
 
@@ -35,29 +36,29 @@ def linear_values(asked: Asked, metric: Answer, duration: Answer) -> Answer:
     if metric.get("id") is None:
         raise ValueError(f"{metric['name']}: of which entity? `id` is not given")
     span = span_of(duration)
-    found = _series(asked, metric["name"], metric["id"], span)
+    found = _series(asked, _known(metric["name"]), metric["id"], span)
     return {"values": [_told(str(start * 1000), value) for start, value in zip(span.points, found, strict=True)]}
 
 
 def values(asked: Asked, metric: Answer, duration: Answer) -> Answer:
     """One value for each entity: the mean of the steps in which something happened, or their sum."""
-    span, name = span_of(duration), metric["name"]
-    join: Callable[[Sequence[int]], float] = (
-        sum if name in METRICS and METRICS[name].function == "sum" else statistics.mean
-    )
+    span, known = span_of(duration), _known(metric["name"])
+    join: Callable[[Sequence[int]], float] = sum if known.function == "sum" else statistics.mean
     told = []
-    for id_ in metric.get("ids") or []:
-        found = [value for value in _series(asked, name, id_, span) if value is not None]
+    for id_ in metric["ids"]:
+        found = [value for value in _series(asked, known, id_, span) if value is not None]
         told.append(_told(id_, int(join(found)) if found else None))
     return {"values": told}
 
 
-def _series(asked: Asked, name: str, id_: str, span: Span) -> list[int | None]:
-    metric = METRICS.get(name)
-    if metric is None:
-        raise ValueError(f"Metric: [{name}] does not exist.")
+def _known(name: str) -> Metric:
+    metric = known_metric(name)
     if metric.function == "percentile":
         raise ValueError(f"{name} has labels: execExpression gives them")
+    return metric
+
+
+def _series(asked: Asked, metric: Metric, id_: str, span: Span) -> list[int | None]:
     return [value if isinstance(value, int) else None for value in asked.series(metric, entity_of(metric, id_), span)]
 
 
