@@ -24,7 +24,7 @@ static __always_inline bool rv_is_watched(struct rv_connection *c, u32 tgid)
 	no = process | (u32)(generation + rv_arrivals);
 	if (c && c->unwatched == no)
 		return false;
-	is_watched = bpf_map_lookup_elem(&watch, &tgid) != NULL;
+	is_watched = rv_is_in_watch(tgid);
 	if (c && is_watched)
 		c->watched = yes;
 	else if (c)

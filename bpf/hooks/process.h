@@ -105,6 +105,7 @@ static __always_inline int rv_exited(struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0; /* threads are left */
 	bpf_map_delete_elem(&watch, &tgid);
+	bpf_map_delete_elem(&excluded, &tgid);
 	if (rv_options.has_tls)
 		rv_clear_tls_user(tgid);
 	rv_send_process(task, RV_PROCESS_EXIT);

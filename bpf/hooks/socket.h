@@ -452,7 +452,7 @@ static __always_inline int rv_send_noted(struct sock *sk)
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct rv_operation *op = rv_operation(false);
 
-	if (!op && bpf_map_lookup_elem(&watch, &tgid))
+	if (!op && rv_is_in_watch(tgid))
 		op = rv_operation(true);
 	if (op)
 		op->returning_sk = (u64)sk;

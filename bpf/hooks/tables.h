@@ -118,7 +118,7 @@ static __always_inline int rv_table_read(struct pt_regs *regs)
 	struct rv_tls_goroutine key;
 	struct rv_table_room *room;
 
-	if (!site || !bpf_map_lookup_elem(&watch, &tgid))
+	if (!site || !rv_is_in_watch(tgid))
 		return 0;
 	rv_tables_until_ns = now + RV_TABLE_LASTS_NS;
 	if (!(rv_tls_user(tgid) & RV_TLS_TABLES)) {

@@ -154,7 +154,7 @@ static __always_inline bool rv_is_tls_watched(const struct rv_tls_thread *thread
 {
 	if (thread && thread->tgid == tgid && thread->generation == rv_generation)
 		return true;
-	return bpf_map_lookup_elem(&watch, &tgid) != NULL;
+	return rv_is_in_watch(tgid);
 }
 
 /* Calls that have ended without being seen to: their frames are where this one's is. */

@@ -247,29 +247,51 @@ impl Capture {
         SharedPolicies::map(map.as_fd(), map.max_entries() as usize)
     }
 
-    /// Takes a process into the watch table; false when that is full.
+    /// Takes a process into the watch table, excluded or not; false when that is full.
     pub fn watch(&self, pid: u32) -> bool {
-        let Some(map) = self.map("watch") else {
+        let (Some(watch), Some(excluded)) = (self.map("watch"), self.map("excluded")) else {
             return false;
         };
-        let is_in = map.update(&pid.to_ne_bytes(), &0u64.to_ne_bytes(), MapFlags::ANY).is_ok();
+        let key = pid.to_ne_bytes();
+        // Where the kernel side has it already, its time stands.
+        let is_in = match watch.update(&key, &0u64.to_ne_bytes(), MapFlags::NO_EXIST) {
+            Ok(()) => true,
+            Err(error) => error.kind() == libbpf_rs::ErrorKind::AlreadyExists,
+        };
+        remove(&excluded, &key);
         self.forget_remembered();
         is_in
     }
 
-    /// Takes the program out of it that this process is since `since_ns`. Not the next one, of whose begin (the entry's
-    /// value) the engine has not heard yet: it would never come back.
-    pub fn unwatch(&self, pid: u32, since_ns: u64) {
-        let Some(map) = self.map("watch") else {
+    /// Excludes the program that this process is since `since_ns`. Not the next one, which the engine may not have heard
+    /// of yet.
+    pub fn exclude(&self, pid: u32, since_ns: u64) {
+        let (Some(watch), Some(excluded)) = (self.map("watch"), self.map("excluded")) else {
             return;
         };
         let key = pid.to_ne_bytes();
-        let begin = map.lookup(&key, MapFlags::ANY).ok().flatten().and_then(|value| value.as_slice().try_into().ok());
-        if begin.map_or(0, u64::from_ne_bytes) > since_ns {
+        if let Err(error) = excluded.update(&key, &since_ns.to_ne_bytes(), MapFlags::ANY) {
+            eprintln!("an excluded process is captured until it ends, and nothing of it told: {error}");
+        }
+        // Its end, which removes the entry, was before.
+        if let Ok(None) = watch.lookup(&key, MapFlags::ANY) {
+            remove(&excluded, &key);
+        }
+        self.forget_remembered();
+    }
+
+    /// Takes a process whose end was missed out of the table. Not the one that has its pid since then.
+    pub fn forget(&self, pid: u32, ended_ns: u64) {
+        let (Some(watch), Some(excluded)) = (self.map("watch"), self.map("excluded")) else {
+            return;
+        };
+        let key = pid.to_ne_bytes();
+        let begin = watch.lookup(&key, MapFlags::ANY).ok().flatten().and_then(|value| value.as_slice().try_into().ok());
+        if begin.map_or(0, u64::from_ne_bytes) > ended_ns {
             return;
         }
-        // An error means that it has gone already: as wanted.
-        map.delete(&key).unwrap_or_default();
+        remove(&watch, &key);
+        remove(&excluded, &key);
         self.forget_remembered();
     }
 
@@ -326,6 +348,11 @@ impl Capture {
 }
 
 /// As `ProgramMut::attach`, which wants the whole object for itself while others read its maps.
+/// An error means that it has gone already: as wanted.
+fn remove(map: &libbpf_rs::Map<'_>, key: &[u8]) {
+    map.delete(key).unwrap_or_default();
+}
+
 fn attached(program: &libbpf_rs::Program<'_>) -> Result<Link, std::io::Error> {
     let program = program.as_libbpf_object().as_ptr();
     // SAFETY: the program is loaded and lives as long as its object. Null, with errno, is a failure.

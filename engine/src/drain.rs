@@ -397,10 +397,10 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
                 state.record(|recorder| recorder.confirm(&decision));
                 let (pid, is_watched, since_ns) = (decision.pid, decision.is_watched, decision.since_ns);
                 let was_excluded = state.core.processes.is_excluded(pid);
-                // In the watch table since its fork, unless it was taken out: other rules may want it back.
+                // Watched since its fork, unless it was excluded: other rules may want it back.
                 if state.core.confirm(*decision) && is_watched == was_excluded {
                     if !is_watched {
-                        capture.unwatch(pid, since_ns);
+                        capture.exclude(pid, since_ns);
                     } else if !capture.watch(pid) {
                         gauges.watch_full.fetch_add(1, Ordering::Relaxed);
                     }
@@ -418,7 +418,7 @@ fn obey(state: &mut State, capture: &Capture, commands: &Receiver<Command>, gaug
             Ok(Command::EndUnseen { pids, listed_ns }) => {
                 for pid in pids {
                     if state.core.processes.end_unseen(pid, listed_ns) {
-                        capture.unwatch(pid, listed_ns);
+                        capture.forget(pid, listed_ns);
                     }
                 }
             }

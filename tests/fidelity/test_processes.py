@@ -84,8 +84,8 @@ def test_a_program_that_begins_while_the_one_before_it_is_being_excluded_is_told
         for number in range(600):
             subprocess.run([late, str(number % 60 * 400), early_bird, str(port), "2"], check=True, timeout=20)
         rover.wait_for(lambda: len(rover.records_of(port, "server")) >= 1200)
-        rover.stop()
-    assert paths(rover.records_of(port, "server")) == {"/0": 600, "/1": 600}
+        ledger = rover.stop()
+    assert paths(rover.records_of(port, "server")) == {"/0": 600, "/1": 600}, ledger
 
 
 @pytest.mark.parametrize("side", ["server", "client"])
