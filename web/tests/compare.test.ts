@@ -9,10 +9,10 @@ function service(name: string, figures: Partial<Service> = {}): Service {
 }
 
 test("failures come before slowness, slowness before a changed rate, and what is new or gone is told", () => {
-  const before = [service("fails"), service("slow"), service("busy"), service("gone"), service("same")];
-  const now = [service("same"), service("busy", { calls_per_minute: 70 }), service("slow", { p95_ns: 16e6 }), service("fails", { success_rate: 0.9 }), service("new")];
+  const before = [service("fails"), service("slow"), service("busy"), service("gone"), service("alike")];
+  const now = [service("alike"), service("busy", { calls_per_minute: 70 }), service("slow", { p95_ns: 16e6 }), service("fails", { success_rate: 0.9 }), service("new")];
   const found = changes(before, now);
-  expect(found.map(({ name }) => name)).toEqual(["fails", "slow", "gone", "new", "busy", "same"]);
+  expect(found.map(({ name }) => name)).toEqual(["fails", "slow", "gone", "new", "busy", "alike"]);
   expect(found.filter(({ before: left }) => left === null).map(({ name }) => name)).toEqual(["new"]);
 });
 
