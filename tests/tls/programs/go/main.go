@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"time"
 )
 
 func check(err error) {
@@ -63,7 +63,12 @@ func main() {
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	check(err)
-	go func() { check(http.ServeTLS(listener, nil, os.Args[2], os.Args[3])) }()
+	server := &http.Server{}
+	go func() {
+		if err := server.ServeTLS(listener, os.Args[2], os.Args[3]); err != http.ErrServerClosed {
+			check(err)
+		}
+	}()
 	_, err = bufio.NewReader(os.Stdin).ReadString('\n')
 	check(err)
 	var out sync.Mutex
@@ -76,6 +81,6 @@ func main() {
 		}()
 	}
 	all.Wait()
-	// The server may still be on its way out of its last write.
-	time.Sleep(300 * time.Millisecond)
+	// The server may still be on its way out of its last write, which a process that ends never returns from.
+	check(server.Shutdown(context.Background()))
 }
