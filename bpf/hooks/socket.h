@@ -119,6 +119,28 @@ static __always_inline void rv_note_message(struct rv_send *send, struct sock *s
 	}
 }
 
+/*
+ * Whether this is a later segment of the send under way. An application's message that has not come
+ * on since then is another one: the end of that was missed. Of the kernel's own memory several
+ * messages may make one operation.
+ */
+static __always_inline bool rv_is_further(const struct rv_send *send, const struct msghdr *message)
+{
+	u64 vector;
+	u8 kind;
+
+	if (!message)
+		return true;
+	kind = RV_GET(message, msg_iter.iter_type);
+	if (kind != rv_iter_ubuf() && kind != rv_iter_iovec())
+		return true;
+	vector = (u64)RV_ITER_VECTOR(message);
+	if (vector == send->vector)
+		return RV_GET(message, msg_iter.iov_offset) > send->vector_offset;
+	return kind == rv_iter_iovec() &&
+	       vector - send->vector < (u64)send->segments * sizeof(struct iovec);
+}
+
 static __always_inline u32 rv_turn(const struct tcp_sock *tp, u8 direction)
 {
 	return direction == RV_RX ? RV_GET(tp, copied_seq) : RV_GET(tp, write_seq);
@@ -142,15 +164,17 @@ static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr 
 	}
 	if (rv_is_layered(tp))
 		return 0;
-	if (rv_send_under_way(sk, c, thread))
-		return 0; /* a later segment of the same operation */
+	send = rv_send_under_way(sk, c, thread);
+	if (send && rv_is_further(send, message))
+		return 0;
 #ifndef RV_PROBE
 	if (!c)
 		c = rv_make_connection(sk);
 	if (!c)
 		return 0;
 #endif
-	send = rv_open_send(sk, c, thread);
+	if (!send)
+		send = rv_open_send(sk, c, thread);
 	if (!send)
 		return 0;
 	rv_restart_flow(sk, c);

@@ -152,10 +152,10 @@ const AGAIN: &[(&str, &[&str])] = &[
     ("rv_t_fork", &["rv_t_fork_2", "rv_t_fork_3", "rv_t_fork_4"]),
     ("rv_t_exec", &["rv_t_exec_2", "rv_t_exec_3", "rv_t_exec_4"]),
     ("rv_t_exit", &["rv_t_exit_2", "rv_t_exit_3", "rv_t_exit_4"]),
-    ("rv_f_send4_x", &["rv_f_send4_2", "rv_f_send4_3"]),
-    ("rv_f_send6_x", &["rv_f_send6_2", "rv_f_send6_3"]),
-    ("rv_f_recv4_x", &["rv_f_recv4_2", "rv_f_recv4_3"]),
-    ("rv_f_recv6_x", &["rv_f_recv6_2", "rv_f_recv6_3"]),
+    ("rv_f_send4_x", &["rv_f_send4_2", "rv_f_send4_3", "rv_f_send4_4"]),
+    ("rv_f_send6_x", &["rv_f_send6_2", "rv_f_send6_3", "rv_f_send6_4"]),
+    ("rv_f_recv4_x", &["rv_f_recv4_2", "rv_f_recv4_3", "rv_f_recv4_4"]),
+    ("rv_f_recv6_x", &["rv_f_recv6_2", "rv_f_recv6_3", "rv_f_recv6_4"]),
 ];
 
 /// The program that this one stands in for.

@@ -423,3 +423,34 @@ fn a_table_that_one_end_was_seen_to_have_serves_both_from_the_next_block_on() {
     let whole = "GET /old 200 pre_existing";
     assert_eq!(stage.lines(), [partial, partial, partial, partial, partial, partial, whole, whole]);
 }
+
+/// Twenty milliseconds apart, an exchange of which rover sees no request or no response, and many that it sees whole, told
+/// while the hole is still waited for. All records but the whole ones.
+fn broken_of_busy_connection(lost: u32) -> Vec<String> {
+    let mut stage = Stage::new();
+    let (request, response) = (get("/lost"), ok("x"));
+    for number in 0..200 {
+        stage.wait(20);
+        match number {
+            5 if lost == events::RX => stage.miss(lost, request.len() as u64).write(&response),
+            5 => stage.read(&request).miss(lost, response.len() as u64),
+            _ => stage.read(&get(&format!("/{number}"))).write(&response),
+        };
+    }
+    stage.wait(1100).finish(399);
+    let lines = stage.lines();
+    assert_eq!(lines.len(), 200, "{lines:#?}");
+    let is_whole = |line: &String| line.starts_with("GET /") && line.ends_with(" 200");
+    lines.into_iter().filter(|line| !is_whole(line)).collect()
+}
+
+#[test]
+fn a_request_that_is_lost_costs_none_but_its_own_exchange() {
+    assert_eq!(broken_of_busy_connection(events::RX), ["- - 200 no_request"]);
+}
+
+/// The next one may be what is left of it.
+#[test]
+fn a_response_that_is_lost_costs_none_but_its_own_exchange() {
+    assert_eq!(broken_of_busy_connection(events::TX), ["GET /lost - gap,no_response", "GET /6 200 gap"]);
+}

@@ -106,8 +106,8 @@ impl Http1 {
         Step { consumed, is_done, is_refused: false }
     }
 
-    /// Bytes of which there is no operation.
-    pub fn miss(&mut self, direction: usize, bytes: u64, last_ns: u64, s: &mut Surroundings<'_>) {
+    /// Bytes of which there is no operation, moved after `last_ns` and before `until_ns`.
+    pub fn miss(&mut self, direction: usize, bytes: u64, last_ns: u64, until_ns: u64, s: &mut Surroundings<'_>) {
         let mut left = bytes;
         while left > 0 {
             let (consumed, output) = self.ways[direction].parser.gap(left, last_ns);
@@ -121,7 +121,7 @@ impl Http1 {
         if direction != self.request_stream {
             self.has_response_gap = true;
         }
-        for exchange in &mut self.open {
+        for exchange in self.open.iter_mut().filter(|exchange| exchange.asked_ns() <= until_ns) {
             exchange.has_gap = true;
         }
     }

@@ -257,7 +257,7 @@ impl Conversation {
             let stream = &self.streams[direction];
             let missing = stream.end.map_or(0, |end| end.saturating_sub(stream.expected));
             if missing > 0 {
-                self.miss(direction, missing, s);
+                self.miss(direction, missing, u64::MAX, s);
             }
             self.close(direction, s);
         }
@@ -359,11 +359,25 @@ impl Conversation {
 
     /// Held chunks whose turn has come, and those that have waited since before the deadline.
     fn pump(&mut self, direction: usize, deadline_ns: u64, s: &mut Surroundings<'_>) {
-        while let Some((held, is_late)) = self.streams[direction].take_ready(deadline_ns) {
+        loop {
+            if direction != self.request_stream && self.streams[direction].is_late(deadline_ns) {
+                self.pump_blocked_requests(s);
+            }
+            let Some((held, is_late)) = self.streams[direction].take_ready(deadline_ns) else {
+                return;
+            };
             if let Some((consumed, is_accounted)) = self.feed(direction, &held.chunk(), is_late, s) {
                 self.streams[direction].put_back(&held, consumed, is_accounted);
                 return;
             }
+        }
+    }
+
+    /// A response goes on without its request, if it must: then requests behind a hole wait no longer either. They would
+    /// come after their own responses, one like the other, for as long as the connection is busy.
+    fn pump_blocked_requests(&mut self, s: &mut Surroundings<'_>) {
+        if let Some(since_ns) = self.streams[self.request_stream].held_since_ns() {
+            self.pump(self.request_stream, since_ns, s);
         }
     }
 
@@ -382,7 +396,7 @@ impl Conversation {
             return None;
         }
         if chunk.offset > expected {
-            self.miss(direction, chunk.offset - expected, s);
+            self.miss(direction, chunk.offset - expected, chunk.facts.end_ns, s);
         }
         let known = self.streams[direction].expected.saturating_sub(chunk.offset);
         let fresh = chunk.without_first(known);
@@ -435,12 +449,12 @@ impl Conversation {
         }
     }
 
-    /// Bytes that nobody saw.
-    fn miss(&mut self, direction: usize, bytes: u64, s: &mut Surroundings<'_>) {
+    /// Bytes that nobody saw, moved before `until_ns`.
+    fn miss(&mut self, direction: usize, bytes: u64, until_ns: u64, s: &mut Surroundings<'_>) {
         let last_ns = self.streams[direction].last_ns;
         let role = self.role(direction);
         match &mut self.protocol {
-            Protocol::Http1(http) => http.miss(direction, bytes, last_ns, s),
+            Protocol::Http1(http) => http.miss(direction, bytes, last_ns, until_ns, s),
             Protocol::Http2(http) => http.miss(role, bytes, last_ns, s),
             Protocol::Unknown | Protocol::NotHttp => {}
         }

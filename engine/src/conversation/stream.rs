@@ -220,6 +220,16 @@ impl Stream {
         Some((held, is_late))
     }
 
+    /// The first held chunk waits since before `deadline_ns`.
+    pub fn is_late(&self, deadline_ns: u64) -> bool {
+        self.held_since_ns().is_some_and(|since_ns| since_ns <= deadline_ns)
+    }
+
+    /// Since when the first held chunk waits.
+    pub fn held_since_ns(&self) -> Option<u64> {
+        self.held.front().map(|held| held.since_ns)
+    }
+
     /// The bytes that are held back from the next one on, without a hole between them.
     pub fn held_begin(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
