@@ -118,7 +118,8 @@ class Api:
         with self._lock:
             self._open.add(answer)
             is_closed = self._is_closed
-        if is_closed:
+        if is_closed:  # since it was asked for; nobody else would end it
+            self._drop(answer)
             raise KubernetesError("closed")
 
     def _drop(self, answer: Any) -> None:

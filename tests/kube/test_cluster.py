@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -202,6 +203,21 @@ def test_a_restarted_server_is_followed_on_without_a_new_list(server, cluster):
     uid = server.pod(namespace, "after").metadata.uid
     wait_until(lambda: cluster.ask(uid)[0], 60)
     assert [reflector.lists for reflector in cluster.reflectors] == before
+
+
+def open_sockets() -> set[str]:
+    """Of this process."""
+    names = {os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if os.path.lexists(entry.path)}
+    return {name for name in names if name.startswith("socket:")}
+
+
+def test_what_is_answered_after_the_end_is_closed(server):
+    """A watch that begins while the daemon stops."""
+    api, before = connect(server.kubeconfig), open_sockets()
+    api.close()
+    with pytest.raises(KubernetesError, match="closed") as caught:
+        list(api.watch("/api/v1/namespaces", [], 5.0))
+    assert open_sockets() == before, caught
 
 
 class Seen:
