@@ -427,7 +427,7 @@ mod tests {
             selection.programs().iter().filter(|name| first_of(name).is_some()).count()
         };
         assert_eq!(count(None, &Refusals::new()), 27);
-        assert_eq!(count(Some(Mode::Fentry), &Refusals::new()), 29);
+        assert_eq!(count(Some(Mode::Fentry), &Refusals::new()), 33);
         assert_eq!(count(Some(Mode::Kprobe), &Refusals::new()), 18);
         assert_eq!(count(None, &refusing(&["rv_t_send_2"])), 26);
     }
