@@ -121,15 +121,16 @@ static __always_inline void rv_note_message(struct rv_send *send, struct sock *s
 
 /*
  * Whether this is a later segment of the send under way. An application's message that has not come
- * on since then is another one: the end of that was missed. Of the kernel's own memory several
- * messages may make one operation.
+ * on while the stream has is another one: the end of that was missed. One that waits for room comes
+ * here again as it was. Of the kernel's own memory several messages may make one operation.
  */
-static __always_inline bool rv_is_further(const struct rv_send *send, const struct msghdr *message)
+static __always_inline bool rv_is_further(const struct rv_send *send, const struct tcp_sock *tp,
+					  const struct msghdr *message)
 {
 	u64 vector;
 	u8 kind;
 
-	if (!message)
+	if (!message || send->write_seq == RV_GET(tp, write_seq))
 		return true;
 	kind = RV_GET(message, msg_iter.iter_type);
 	if (kind != rv_iter_ubuf() && kind != rv_iter_iovec())
@@ -165,7 +166,7 @@ static __always_inline int rv_send_entered(struct sock *sk, const struct msghdr 
 	if (rv_is_layered(tp))
 		return 0;
 	send = rv_send_under_way(sk, c, thread);
-	if (send && rv_is_further(send, message))
+	if (send && rv_is_further(send, tp, message))
 		return 0;
 #ifndef RV_PROBE
 	if (!c)

@@ -347,12 +347,12 @@ impl Capture {
     }
 }
 
-/// As `ProgramMut::attach`, which wants the whole object for itself while others read its maps.
 /// An error means that it has gone already: as wanted.
 fn remove(map: &libbpf_rs::Map<'_>, key: &[u8]) {
     map.delete(key).unwrap_or_default();
 }
 
+/// As `ProgramMut::attach`, which wants the whole object for itself while others read its maps.
 fn attached(program: &libbpf_rs::Program<'_>) -> Result<Link, std::io::Error> {
     let program = program.as_libbpf_object().as_ptr();
     // SAFETY: the program is loaded and lives as long as its object. Null, with errno, is a failure.

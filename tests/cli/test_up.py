@@ -90,10 +90,11 @@ def test_an_exchange_is_on_the_api_in_the_logs_and_in_the_file_within_a_second(p
     with Running("up", "-c", str(place.file)) as rover:
         assert place.url + "/" in rover.said
         assert f"127.0.0.1:{place.grpc}" in rover.said
-        path, delay = shown_after(place)
-        # Somebody else may have the CPU for longer than that once, not five times.
-        delays = [delay, *(shown_after(place)[1] for _ in range(4) if delay >= 1.0)]
-        assert min(delays) < 1.0, delays
+        for _ in range(5):  # somebody else may have the CPU for longer than that once, not each time
+            path, delay = shown_after(place)
+            if delay < 1.0:
+                break
+        assert delay < 1.0
         assert main(["logs", "-c", str(place.file), "--path", path, "--side", "server"]) == 0
         assert f"404 GET     127.0.0.1:{place.http}{path}?a=*" in capsys.readouterr().out
         node = place.get("/api/node")

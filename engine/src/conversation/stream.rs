@@ -210,7 +210,7 @@ impl Stream {
     /// The first held chunk if its bytes come next, or if it waits since before `deadline_ns`.
     pub fn take_ready(&mut self, deadline_ns: u64) -> Option<(Held, bool)> {
         let front = self.held.front()?;
-        let is_late = front.since_ns <= deadline_ns;
+        let is_late = self.is_late(deadline_ns);
         if front.offset > self.expected && !is_late {
             return None;
         }
