@@ -70,8 +70,14 @@ static __always_inline int rv_tcp_entered(const void *skb)
 	return 0;
 }
 
+/* When the packet came to TCP; the clock is asked only where no hook before it has. */
+static __always_inline u64 rv_handed_over(const struct rv_packet *packet)
+{
+	return packet && packet->local_ns ? packet->local_ns : bpf_ktime_get_boot_ns();
+}
+
 static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const struct sk_buff *skb,
-					    struct rv_packet *packet, u32 seq, u32 end, u64 now)
+					    struct rv_packet *packet, u32 seq, u32 end)
 {
 	u32 len = RV_GET(skb, len);
 	u64 from = (u64)RV_GET(skb, head) + RV_GET(skb, mac_header);
@@ -85,9 +91,9 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 	len += (u32)((u64)RV_GET(skb, data) - from);
 	entry->bytes = rv_wire_bytes(skb, len, entry->segments, from);
 	entry->is_unknown = !packet;
+	entry->handed_ns = rv_handed_over(packet);
 	if (!packet) {
 		entry->arrived_ns = entry->ip_ns = entry->tcp_ns = 0;
-		entry->handed_ns = now;
 		entry->to_queue_ns = entry->l3_ns = entry->l3_receive_ns = entry->l3_local_ns = 0;
 		entry->l4_ns = entry->netfilter_ns = entry->netfilter_count = 0;
 		return;
@@ -95,7 +101,6 @@ static __always_inline void rv_fill_arrived(struct rv_arrived *entry, const stru
 	entry->arrived_ns = packet->arrived_ns;
 	entry->ip_ns = packet->ip_ns;
 	entry->tcp_ns = packet->tcp_ns;
-	entry->handed_ns = packet->local_ns ? packet->local_ns : now;
 	entry->to_queue_ns = entry->handed_ns - packet->arrived_ns;
 	entry->l3_ns = packet->l3_ns;
 	entry->l3_receive_ns = packet->l3_receive_ns;
@@ -130,7 +135,6 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 {
 	struct rv_flow *flow = rv_flow_of_socket(sk);
 	struct rv_packet *packet = rv_packet(skb);
-	struct rv_arrived more = {};
 	u32 hash = RV_GET(skb, hash);
 	u32 seq, end, head, index;
 
@@ -159,12 +163,13 @@ static __always_inline int rv_tcp_taken(const struct sock *sk, const struct sk_b
 	}
 	head = flow->arrived_head;
 	if (head - flow->arrived_tail < RV_ARRIVED) {
-		rv_fill_arrived(&flow->arrived[head & (RV_ARRIVED - 1)], skb, packet, seq, end,
-				bpf_ktime_get_boot_ns());
+		rv_fill_arrived(&flow->arrived[head & (RV_ARRIVED - 1)], skb, packet, seq, end);
 		flow->arrived_head = head + 1;
 	} else {
+		struct rv_arrived more = {};
+
 		head--;
-		rv_fill_arrived(&more, skb, packet, seq, end, bpf_ktime_get_boot_ns());
+		rv_fill_arrived(&more, skb, packet, seq, end);
 		rv_merge_arrived(&flow->arrived[head & (RV_ARRIVED - 1)], &more);
 	}
 	/* The interface that IP saw. A VLAN's has no hook of its own: then its name is known from
