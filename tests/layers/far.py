@@ -92,3 +92,19 @@ class Far(Dialogue):
 def wait_readable(end: socket.socket, seconds: float = 20.0) -> None:
     """Return once the end has something to read."""
     assert select.select([end], [], [], seconds)[0], f"nothing to read within {seconds:g} s"
+
+
+def send_all_that_fits(end: socket.socket, data: memoryview) -> int:
+    """Send until the socket says EAGAIN; how many bytes it has taken."""
+    timeout = end.gettimeout()
+    end.setblocking(False)
+    sent = 0
+    try:
+        while sent < len(data):
+            sent += end.send(data[sent:])
+        # The last byte is taken: a call that sends nothing all the same.
+        end.send(b"")
+    except BlockingIOError:
+        pass
+    end.settimeout(timeout)
+    return sent

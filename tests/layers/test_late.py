@@ -2,7 +2,7 @@
 
 import pytest
 
-from .far import request, response
+from .far import request, response, send_all_that_fits
 
 pytestmark = pytest.mark.root
 
@@ -27,19 +27,3 @@ def test_what_leaves_after_a_send_that_sent_nothing_is_late(far, watched, needs)
     written = watched.sums(connection.port, "server", 3, "write")
     assert written["l4_ns"] > written["syscall_ns"]
     assert written["l4_ns"] >= written["l3_ns"]
-
-
-def send_all_that_fits(end, data):
-    """Send until the socket says EAGAIN; how many bytes it has taken."""
-    timeout = end.gettimeout()
-    end.setblocking(False)
-    sent = 0
-    try:
-        while sent < len(data):
-            sent += end.send(data[sent:])
-        # The last byte is taken: a call that sends nothing all the same.
-        end.send(b"")
-    except BlockingIOError:
-        pass
-    end.settimeout(timeout)
-    return sent

@@ -1,18 +1,24 @@
 """Waiting: in the device's queue, in the socket's queue, on the wire. The truth is a stopwatch and what tc was told."""
 
+import os
+import socket
+import threading
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.stage.deadline import wait_until
 
 from .counters import set_queue
-from .far import CLIENT, HEAD_BYTES, SERVER, request, response, stopwatch, wait_readable
+from .far import CLIENT, HEAD_BYTES, SERVER, request, response, send_all_that_fits, stopwatch, wait_readable
 from .tcp_info import tcp_info
 
 pytestmark = pytest.mark.root
 
 MS = 1_000_000
+BUFFER = 65536
 
 
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
@@ -47,6 +53,34 @@ def test_each_packet_waits_for_itself(far, watched):
     read = watched.records(connection.port, "client", 2)[1]["kernel"]["read"]
     assert read["packets"] == 5
     assert 5 * least.ns <= read["queue_wait_ns"] <= 5 * most.ns
+
+
+def test_a_send_that_finds_no_room_waits_for_the_reader(far, watched, needs):
+    """The server fills both sockets' buffers, then sends a little more in a call that blocks before its first byte,
+    until the client reads. All its sends take at least the client's sleep, which begins when the server's thread is
+    seen asleep in that call, and at most the stopwatch around them. The others never wait."""
+    needs("write", "syscall_ns")
+    connection = far()
+    connection.exchange()
+    connection.ask(request(100))
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    connection.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    left = memoryview(response(20 * BUFFER))
+    with stopwatch() as most:
+        sent = fill(connection.server, left)
+        with a_thread_that(lambda: write_at_once(connection.server, left[sent : sent + 1000])) as thread:
+            wait_until(lambda: waits_in_write(thread), "the server's thread to block")
+            with stopwatch() as least:
+                sleep_ms(100)
+            read_all(connection.client, sent + 1000)
+        left = left[sent + 1000 :]
+        while left:
+            sent = send_all_that_fits(connection.server, left)
+            read_all(connection.client, sent)
+            left = left[sent:]
+    connection.exchange()
+    written = watched.records(connection.port, "server", 3)[1]["kernel"]["write"]
+    assert least.ns <= written["syscall_ns"] <= most.ns
 
 
 @pytest.mark.parametrize(
@@ -108,6 +142,40 @@ def read_all(end, size):
     """Read until `size` bytes have come."""
     while size:
         size -= len(end.recv(1 << 16))
+
+
+@contextmanager
+def a_thread_that(acts):
+    """Runs `acts` beside the block; it must be over soon after it."""
+    thread = threading.Thread(target=acts)
+    thread.start()
+    yield thread
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def fill(end, data):
+    """Send until there is no room and none comes any more: an acknowledgement is held back for 200 ms at most and
+    takes what it acknowledges out of the buffer. How many bytes that was."""
+    sent = more = send_all_that_fits(end, data)
+    while more:
+        sleep_ms(250)
+        more = send_all_that_fits(end, data[sent:])
+        sent += more
+    assert sent < len(data) - 1000
+    return sent
+
+
+def write_at_once(end, data):
+    """One call that returns when all is taken: sockets with a timeout would make it several."""
+    end.setblocking(True)
+    assert os.write(end.fileno(), data) == len(data)
+    end.settimeout(20)
+
+
+def waits_in_write(thread):
+    """Whether the thread sleeps in write(2), number 1 on x86-64: what runs has no number there."""
+    return Path(f"/proc/self/task/{thread.native_id}/syscall").read_text().startswith("1 ")
 
 
 def answered_ns(connection, size):
