@@ -136,13 +136,31 @@ static __always_inline struct rv_tls_site *rv_tls_site(void *regs)
 	return bpf_map_lookup_elem(&tls_sites, &index);
 }
 
+static __always_inline struct rv_tls_account *rv_tls_account_of(const struct rv_tls_site *site)
+{
+	u32 index = site->account;
+
+	return bpf_map_lookup_elem(&tls_accounts, &index);
+}
+
 /* What the first calls show of a library. */
 static __always_inline struct rv_tls_account *rv_tls_account(const struct rv_tls_site *site)
 {
-	u32 index = site->account;
-	struct rv_tls_account *account = bpf_map_lookup_elem(&tls_accounts, &index);
+	struct rv_tls_account *account = rv_tls_account_of(site);
 
 	return account && account->entered < RV_TLS_CHECKED_CALLS ? account : NULL;
+}
+
+/*
+ * Attaching to a library takes a while, place by place, on a busy machine tenths of a second. A
+ * session of which some calls were seen meanwhile and others not would give its requests the wrong
+ * responses: no call begins before the last place is probed.
+ */
+static __always_inline bool rv_is_whole(const struct rv_tls_site *site)
+{
+	struct rv_tls_account *account = rv_tls_account_of(site);
+
+	return account && *(volatile u32 *)&account->is_whole;
 }
 
 static __always_inline bool rv_is_handshake(u8 action)

@@ -32,7 +32,7 @@ static __always_inline int rv_tls_entered(struct pt_regs *regs)
 		return 0;
 	is_go = site->flags & RV_TLS_SITE_GO;
 	thread = rv_tls_caller(site, tgid, false);
-	if (!rv_is_tls_watched(thread, tgid))
+	if (!rv_is_tls_watched(thread, tgid) || !rv_is_whole(site))
 		return 0;
 	if (!thread) {
 		thread = rv_tls_caller(site, tgid, true);

@@ -79,9 +79,9 @@ struct {
 } tls_sites SEC(".maps");
 
 /*
- * Whether the places of a library fit together, by the first calls: the engine clears an entry
- * before it attaches, and reads it afterwards. Written only until so many calls were seen, so that
- * busy CPUs do not fight for it.
+ * Whether the places of a library are all probed, and whether they fit together, by the first
+ * calls: the engine clears an entry before it attaches, says when it has, and reads it afterwards.
+ * Counted only until so many calls were seen, so that busy CPUs do not fight for it.
  */
 #define RV_TLS_ACCOUNTS 1024
 #define RV_TLS_CHECKED_CALLS 1024
@@ -93,6 +93,8 @@ struct rv_tls_account {
 	u32 unended;  /* a begin without an end */
 	u32 excess;   /* more bytes than there was room for */
 	u32 unlikely; /* no session, or no buffer */
+	u32 is_whole; /* else calls are seen in part: reads, say, and no writes yet */
+	u32 pad;
 };
 
 struct {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use std::collections::BTreeSet;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use libbpf_rs::{
     AsRawLibbpf, Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramAttachType,
@@ -27,6 +27,8 @@ struct Aligned<T: ?Sized>(T);
 static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("ROVER_BPF_OBJECT")));
 /// The same with kprobes: only where they are needed, for what it does without costs time.
 static PROBES: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("ROVER_BPF_PROBES")));
+
+static SAID_NO_ROOM: Once = Once::new();
 
 /// Why there is no capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,7 +273,10 @@ impl Capture {
         };
         let key = pid.to_ne_bytes();
         if let Err(error) = excluded.update(&key, &since_ns.to_ne_bytes(), MapFlags::ANY) {
-            eprintln!("an excluded process is captured until it ends, and nothing of it told: {error}");
+            // Once: with a full table it would be a line for each process.
+            SAID_NO_ROOM.call_once(|| {
+                eprintln!("rover: no room to exclude process {pid}: it is captured, and nothing of it told: {error}");
+            });
         }
         // Its end, which removes the entry, was before.
         if let Ok(None) = watch.lookup(&key, MapFlags::ANY) {
@@ -305,7 +310,7 @@ impl Capture {
         let now = map.lookup(&key, MapFlags::ANY).ok().flatten();
         let now = now.and_then(|value| value.as_slice().try_into().ok()).map_or(0, u32::from_ne_bytes);
         if let Err(error) = map.update(&key, &now.wrapping_add(1).to_ne_bytes(), MapFlags::ANY) {
-            eprintln!("an excluded process may be captured until it ends: {error}");
+            eprintln!("rover: an excluded process may be captured until it ends: {error}");
         }
     }
 

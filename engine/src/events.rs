@@ -308,9 +308,11 @@ pub struct TlsAccount {
     pub unended: u32,
     pub excess: u32,
     pub unlikely: u32,
+    pub is_whole: u32,
+    pub pad: u32,
 }
 
-const _: () = assert!(std::mem::size_of::<TlsAccount>() == 24);
+const _: () = assert!(std::mem::size_of::<TlsAccount>() == 32);
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

@@ -289,8 +289,10 @@ impl Libraries {
         check_code(file, sites)?;
         entry.account = self.accounts.maybe_take().ok_or_else(|| format!("more than {LIBRARIES} libraries"))?;
         let account = entry.account;
-        let attached = self.programs.clear_account(account).map_err(|error| error.to_string());
-        let attached = attached.and_then(|()| self.attach_sites(entry, file, library, sites));
+        let attached = self
+            .tell_account(account, false)
+            .and_then(|()| self.attach_sites(entry, file, library, sites))
+            .and_then(|()| self.tell_account(account, true));
         if let Err(reason) = attached {
             self.let_go(entry);
             return Err(reason);
@@ -300,6 +302,10 @@ impl Libraries {
         entry.status.functions = functions(sites);
         entry.status.cost = cost(sites);
         Ok(())
+    }
+
+    fn tell_account(&self, account: u32, is_whole: bool) -> Result<(), String> {
+        self.programs.open_account(account, is_whole).map_err(|error| error.to_string())
     }
 
     fn attach_sites(
@@ -329,8 +335,7 @@ impl Libraries {
         }
         entry.cipher.clear();
         entry.tables = Places::default();
-        // Ends before begins: a begin without its end would be taken for a call that lasts.
-        for ((program, _), places) in groups.into_iter().rev() {
+        for ((program, _), places) in groups {
             match program {
                 Program::Cipher => {
                     entry.cipher.push(places);

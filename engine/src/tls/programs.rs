@@ -60,12 +60,13 @@ impl Programs {
         self.sites.update(&index.to_ne_bytes(), bytes_of(site), MapFlags::ANY)
     }
 
-    /// Begins a library's account anew.
+    /// Begins a library's account anew. Its calls are told once all places are probed (`is_whole`), none before.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn clear_account(&self, index: u32) -> Result<(), libbpf_rs::Error> {
-        self.accounts.update(&index.to_ne_bytes(), bytes_of(&TlsAccount::default()), MapFlags::ANY)
+    pub fn open_account(&self, index: u32, is_whole: bool) -> Result<(), libbpf_rs::Error> {
+        let account = TlsAccount { is_whole: u32::from(is_whole), ..TlsAccount::default() };
+        self.accounts.update(&index.to_ne_bytes(), bytes_of(&account), MapFlags::ANY)
     }
 
     pub fn account(&self, index: u32) -> TlsAccount {
@@ -81,6 +82,8 @@ impl Programs {
             unended: number(3),
             excess: number(4),
             unlikely: number(5),
+            is_whole: number(6),
+            pad: 0,
         }
     }
 }

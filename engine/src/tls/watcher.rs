@@ -16,7 +16,7 @@ use super::maps;
 use super::programs::Programs;
 use super::status::{BlindWindow, Status};
 use crate::options::Tls;
-use crate::{clock, memory};
+use crate::{clock, memory, priority};
 
 /// How long the start waits for the libraries that are likely ones; the rest is looked at later.
 const START: Duration = Duration::from_millis(1500);
@@ -134,7 +134,11 @@ impl Watcher {
             begin_ns: clock::boot_ns(),
         };
         let thread = std::thread::Builder::new().name("rover-tls".into());
-        let thread = thread.spawn(move || search.run(&ready)).map_err(|error| error.to_string())?;
+        let thread = thread.spawn(move || {
+            priority::go_first();
+            search.run(&ready);
+        });
+        let thread = thread.map_err(|error| error.to_string())?;
         // Late is no error: the thread goes on, and blind windows tell.
         is_ready.recv_timeout(START).unwrap_or_default();
         Ok(Watcher { status, requests: Some(Requests { requests: asking, bell }), is_stopping, thread: Some(thread) })
