@@ -49,6 +49,16 @@ def test_a_process_of_a_container_is_placed_by_its_cgroup(containers, layout):
         containers.do("rm", made["CONTAINER_ID"])
 
 
+def test_the_gateway_keeps_its_link_address_while_networks_come_and_go(containers):
+    """Whoever has it in its table would ask at the old one in vain, for up to a minute. CNI's bridges have one of
+    their own too."""
+    address = Path("/sys/class/net/rvk0/address")
+    containers.do("net", "rvlink", "10.244.5.1/16")
+    with_a_port = address.read_text()
+    containers.do("net-rm", "rvlink")
+    assert address.read_text() == with_a_port
+
+
 def test_containerd_tells_name_image_and_labels(containers, runtimes):
     labels = {"io.kubernetes.container.name": "main", "io.kubernetes.pod.name": "cart-1", "tier": "front"}
     stated = [f"--label={key}={value}" for key, value in labels.items()]
