@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -95,8 +96,6 @@ def test_an_answer_comes_within_a_tenth_of_a_second(containers, runtimes):
 
 
 def test_a_socket_that_nobody_answers_is_a_final_answer_and_said_once(tmp_path: Path, caplog):
-    import socket
-
     path = tmp_path / "containerd.sock"
     with socket.socket(socket.AF_UNIX) as closed:
         closed.bind(str(path))
@@ -151,3 +150,5 @@ def test_podman_tells_name_image_and_labels(containers, tmp_path):
         service.terminate()
         service.wait()
         subprocess.run([script, "podman", "rm", "-f", "-t", "0", "cart"], check=True, env=environment, timeout=60)
+    with socket.socket(socket.AF_UNIX) as asking_on, pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+        asking_on.connect(str(path))  # one that outlived its script would write its store anew after `stop`
