@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -49,6 +50,16 @@ def test_a_process_of_a_container_is_placed_by_its_cgroup(containers, layout):
         containers.do("rm", made["CONTAINER_ID"])
 
 
+def test_the_gateway_keeps_its_link_address_while_networks_come_and_go(containers):
+    """Whoever has it in its table would ask at the old one in vain, for up to a minute. CNI's bridges have one of
+    their own too."""
+    address = Path("/sys/class/net/rvk0/address")
+    containers.do("net", "rvlink", "10.244.5.1/16")
+    with_a_port = address.read_text()
+    containers.do("net-rm", "rvlink")
+    assert address.read_text() == with_a_port
+
+
 def test_containerd_tells_name_image_and_labels(containers, runtimes):
     labels = {"io.kubernetes.container.name": "main", "io.kubernetes.pod.name": "cart-1", "tier": "front"}
     stated = [f"--label={key}={value}" for key, value in labels.items()]
@@ -85,8 +96,6 @@ def test_an_answer_comes_within_a_tenth_of_a_second(containers, runtimes):
 
 
 def test_a_socket_that_nobody_answers_is_a_final_answer_and_said_once(tmp_path: Path, caplog):
-    import socket
-
     path = tmp_path / "containerd.sock"
     with socket.socket(socket.AF_UNIX) as closed:
         closed.bind(str(path))
@@ -141,3 +150,5 @@ def test_podman_tells_name_image_and_labels(containers, tmp_path):
         service.terminate()
         service.wait()
         subprocess.run([script, "podman", "rm", "-f", "-t", "0", "cart"], check=True, env=environment, timeout=60)
+    with socket.socket(socket.AF_UNIX) as asking_on, pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+        asking_on.connect(str(path))  # one that outlived its script would write its store anew after `stop`
