@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from rover.backend import Backend, BackendOptions, Row, open_store
 from tests.backend import rows
@@ -29,6 +29,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+PATIENCE_MS = 15_000
+"""How long what must come may take. No measure of the page: where that matters a test says its own."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 FACTS: dict[str, Any] = {
     "ledger": {"captured": 1000, "reported": 990, "in_flight": 0, "not_http": 10, "ring_full": 0, "records": 495},
@@ -153,7 +158,7 @@ def tab(site: Site, browser: Browser, watch: Watch) -> Iterator[OpenTab]:
             permissions=["clipboard-read", "clipboard-write"],
             **options,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         watch.attach(page)
