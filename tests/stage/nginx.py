@@ -10,7 +10,6 @@ from typing import Any
 
 from .deadline import wait_until
 from .exchange import ANY, Exchange
-from .ports import wait_listening
 
 LOG_FORMAT = (
     '{"connection":$remote_port,"number":$connection_requests,"method":"$request_method","target":"$request_uri",'
@@ -102,10 +101,8 @@ class Nginx:
         command = [*self.prefix, "nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
         with (self.folder / "stderr.log").open("wb") as errors:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors)
-        if self.prefix:
-            wait_until((self.folder / "pid").exists, "nginx")
-        else:
-            wait_listening(self.port)
+        # It writes this once all its listeners are there; one of IPv4 may be there before that of IPv6.
+        wait_until((self.folder / "pid").exists, "nginx")
         return self
 
     def __exit__(self, *_: object) -> None:
